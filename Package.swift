@@ -1,0 +1,72 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+]
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+
+let package = Package(
+    name: "kiln",
+    products: [.executable(name: "kiln", targets: ["kiln"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CCurl", path: "Sources/System/CCurl", pkgConfig: "libcurl",
+            providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(
+            name: "CArchive", path: "Sources/System/CArchive", pkgConfig: "libarchive",
+            providers: [.apt(["libarchive-dev"])]),
+        .systemLibrary(
+            name: "CZlib", path: "Sources/System/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CLinux", path: "Sources/System/CLinux"),
+
+        .target(name: "Contract", swiftSettings: strict),
+        .target(name: "Transfer", dependencies: ["CCurl", logging], swiftSettings: strict),
+        .target(
+            name: "OCI", dependencies: ["Contract", "Transfer", "CArchive", "CZlib", crypto, logging],
+            swiftSettings: strict),
+        .target(name: "Service", dependencies: ["Contract", logging] + nio, swiftSettings: strict),
+        .target(
+            name: "Builder", dependencies: ["Contract", "OCI", "Transfer", "Service", crypto, logging],
+            swiftSettings: strict),
+        .target(
+            name: "Deployer",
+            dependencies: [
+                "Contract", "OCI", "Transfer", "Service", "CLinux", crypto, logging, subprocess,
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ] + nio,
+            swiftSettings: strict),
+        .target(name: "Router", dependencies: ["Contract", logging] + nio, swiftSettings: strict),
+        .executableTarget(
+            name: "kiln",
+            dependencies: [
+                "Contract", "Transfer", "OCI", "Service", "Builder", "Deployer", "Router", "CLinux", logging, subprocess,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ] + nio,
+            swiftSettings: strict),
+
+        .target(
+            name: "Support", dependencies: ["Contract", "Transfer", subprocess], path: "Tests/Support",
+            swiftSettings: strict),
+        .testTarget(name: "ContractTests", dependencies: ["Contract"], swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,77 @@
+/// The Deployer's answer to `POST /internal/functions/NAME/tickets`: the Builder asks when a POST arrives.
+package struct Ticket: Hashable, Sendable, Codable {
+    /// The place of this deploy in the order of arrival, rising per function. A build goes live only if no higher ticket has.
+    package var number: Int
+    /// The repository to push to, e.g. `kiln/hello`.
+    package var repository: String
+    /// Where the checker answers; `nil` when none runs now.
+    package var checker: Endpoint?
+
+    /// Ticket `number`.
+    package init(number: Int, repository: String, checker: Endpoint?) {
+        self.number = number
+        self.repository = repository
+        self.checker = checker
+    }
+}
+
+/// What the Builder sends to `POST /internal/functions/NAME/revisions` when the image is in the registry.
+package struct DeployRequest: Hashable, Sendable, Codable {
+    /// The ticket that the build ran under.
+    package var ticket: Int
+    /// The pushed image, by digest.
+    package var image: PinnedImage
+    /// The configuration to freeze.
+    package var spec: FunctionSpec
+    /// Whether the answer comes when the revision serves (201) or as soon as it is recorded (202).
+    package var wait: Bool
+    /// What the Builder took, in milliseconds by phase; passed on in the answer.
+    package var timings: [String: Double]
+
+    /// A finished build.
+    package init(ticket: Int, image: PinnedImage, spec: FunctionSpec, wait: Bool, timings: [String: Double]) {
+        self.ticket = ticket
+        self.image = image
+        self.spec = spec
+        self.wait = wait
+        self.timings = timings
+    }
+}
+
+/// The answer to a deploy and to a rollback.
+package struct DeployAnswer: Hashable, Sendable, Codable {
+    /// The function.
+    package var name: FunctionName
+    /// The revision that the deploy made, or found unchanged.
+    package var revision: Int
+    /// The image by digest, with registry and repository.
+    package var image: PinnedImage
+    /// The image's digest.
+    package var digest: Digest
+    /// When the revision was recorded.
+    package var created: Timestamp
+    /// Nothing was made: content and configuration are those of the live revision.
+    package var unchanged: Bool
+    /// A later deploy went live while this one was built: the revision is recorded and gets no traffic.
+    package var superseded: Bool
+    /// Whether the revision answers at `url` now.
+    package var serving: Bool
+    /// The path to call the function.
+    package var url: String
+    /// Milliseconds by phase.
+    package var timings: [String: Double]
+
+    /// The answer for `revision`.
+    package init(revision: Revision, unchanged: Bool, superseded: Bool, serving: Bool, timings: [String: Double]) {
+        name = revision.function
+        self.revision = revision.number
+        image = revision.image
+        digest = revision.image.digest
+        created = revision.created
+        self.unchanged = unchanged
+        self.superseded = superseded
+        self.serving = serving
+        url = "/fn/\(revision.function)"
+        self.timings = timings
+    }
+}

@@ -1,0 +1,114 @@
+extension FunctionSpec {
+    /// The option names that ``init(query:limits:)`` understands.
+    package static let optionNames: Set<String> = [
+        "min", "cpu", "memory", "timeout", "concurrency", "network", "env", "secret",
+    ]
+
+    /// Reads the options of a deploy from decoded query items; throws ``InvalidOption`` for an unknown name, a bad value, a value
+    /// outside `limits` or an option given twice (`env` and `secret` may repeat).
+    package init(query: [(name: String, value: String)], limits: SpecLimits) throws(InvalidOption) {
+        self.init()
+        var seen: Set<String> = []
+        for (name, value) in query {
+            let key = name == "env" ? "env \(value.prefix { $0 != "=" })" : name == "secret" ? "secret \(value)" : name
+            guard seen.insert(key).inserted else {
+                throw InvalidOption(name: name, value: value, reason: "it is given twice")
+            }
+            try apply(name, value, limits)
+        }
+        secrets.sort()
+        let size = environment.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
+        guard size <= limits.environmentBytes else {
+            throw InvalidOption(
+                name: "env", value: "…", reason: "all variables together have \(size) bytes, \(limits.environmentBytes) are allowed")
+        }
+    }
+
+    private mutating func apply(_ name: String, _ value: String, _ limits: SpecLimits) throws(InvalidOption) {
+        switch name {
+        case "min": instances = try Self.whole(name, value, in: 1...limits.instances)
+        case "timeout": timeoutSeconds = try Self.whole(name, value, in: 1...limits.timeoutSeconds)
+        case "concurrency": concurrency = try Self.whole(name, value, in: 1...limits.concurrency)
+        case "cpu":
+            guard let millicores = Quantity.millicores(value), (10...limits.cpuMillicores).contains(millicores) else {
+                throw InvalidOption(
+                    name: name, value: value, reason: "use 10m to \(limits.cpuMillicores)m, e.g. 500m or 1.5")
+            }
+            cpuMillicores = millicores
+        case "memory":
+            let allowed = limits.minimumMemoryBytes...max(limits.minimumMemoryBytes, limits.memoryBytes)
+            guard let bytes = Quantity.bytes(value), allowed.contains(bytes) else {
+                throw InvalidOption(
+                    name: name, value: value,
+                    reason: "use \(allowed.lowerBound >> 20)Mi to \(allowed.upperBound >> 20)Mi, e.g. 256Mi")
+            }
+            memoryBytes = bytes
+        case "network": network = try Self.network(value, limits)
+        case "env": try addVariable(value)
+        case "secret": try addSecret(value)
+        default:
+            throw InvalidOption(
+                name: name, value: value,
+                reason: "there is no such option; known are name, \(Self.optionNames.sorted().joined(separator: ", "))")
+        }
+    }
+
+    private static func whole(_ name: String, _ value: String, in range: ClosedRange<Int>) throws(InvalidOption) -> Int {
+        guard !value.isEmpty, value.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(value),
+            range.contains(number)
+        else {
+            throw InvalidOption(
+                name: name, value: value, reason: "use a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    private static func network(_ value: String, _ limits: SpecLimits) throws(InvalidOption) -> NetworkPolicy {
+        let policy = try NetworkPolicy(value)
+        guard case .ranges(let ranges) = policy else { return policy }
+        for range in ranges {
+            if let special = SpecialRanges.neverReachable.first(where: range.overlaps) {
+                throw InvalidOption(
+                    name: "network", value: value, reason: "\(range) overlaps \(special), which no function may reach")
+            }
+            if !limits.allowsPrivateNetworks, let special = SpecialRanges.private.first(where: range.overlaps) {
+                throw InvalidOption(
+                    name: "network", value: value,
+                    reason: "\(range) overlaps the private range \(special); the operator has to start Kiln with "
+                        + "--allow-private-networks for that")
+            }
+        }
+        return policy
+    }
+
+    private mutating func addVariable(_ value: String) throws(InvalidOption) {
+        guard let equals = value.firstIndex(of: "=") else {
+            throw InvalidOption(name: "env", value: value, reason: "write env=NAME=VALUE")
+        }
+        let name = String(value[..<equals])
+        let content = String(value[value.index(after: equals)...])
+        if let reason = EnvironmentName.problem(with: name) {
+            throw InvalidOption(name: "env", value: name, reason: reason)
+        }
+        guard !content.utf8.contains(0) else {
+            throw InvalidOption(name: "env", value: name, reason: "its value must not contain a NUL")
+        }
+        guard !secrets.contains(name) else {
+            throw InvalidOption(name: "env", value: name, reason: "a secret has the same name")
+        }
+        environment[name] = content
+    }
+
+    private mutating func addSecret(_ name: String) throws(InvalidOption) {
+        if let reason = EnvironmentName.problem(with: name) {
+            throw InvalidOption(name: "secret", value: name, reason: reason)
+        }
+        guard environment[name] == nil else {
+            throw InvalidOption(name: "secret", value: name, reason: "an env variable has the same name")
+        }
+        guard secrets.count < 64 else {
+            throw InvalidOption(name: "secret", value: name, reason: "at most 64 secrets are allowed")
+        }
+        secrets.append(name)
+    }
+}

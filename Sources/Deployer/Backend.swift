@@ -1,0 +1,148 @@
+import Contract
+
+/// What the Deployer runs functions on: local containers, or Kubernetes.
+///
+/// Every call is idempotent and may be interrupted at any instruction: the next ``adopt(_:)`` brings what runs in line again.
+package protocol Backend: Sendable {
+    /// Changes of what accepts requests, in order. One consumer.
+    var events: AsyncStream<WorkloadEvent> { get }
+
+    /// Called once, before anything else: keeps the running instances of `desired` workloads, starts what they lack (without waiting
+    /// for it), and removes everything else that an earlier run left behind. When it returns, the endpoints of
+    /// all adopted instances have been sent to ``events``.
+    func adopt(_ desired: [Workload]) async throws
+
+    /// Runs `workload` and keeps it running, with restarts and back-off, until ``retire(_:)``. Returns when all of its instances
+    /// accept requests; throws ``RolloutFailure`` when one does not come up, and then nothing of the workload is left.
+    /// For a workload that runs already: waits until it is ready.
+    func rollOut(_ workload: Workload) async throws
+
+    /// Ends a workload: SIGTERM, the grace period, SIGKILL; returns when nothing of it is left. Unknown ids are no error.
+    func retire(_ id: WorkloadID) async
+
+    /// How the workload does now; `nil` when it is unknown.
+    func status(of id: WorkloadID) async -> WorkloadStatus?
+
+    /// The last `tail` lines that the instances of `function` printed, oldest first, also of instances that have ended; with `follow`
+    /// the stream goes on with new lines until it is cancelled.
+    func logs(of function: FunctionName, since: Timestamp?, tail: Int, follow: Bool) async -> AsyncStream<LogLine>
+}
+
+/// What identifies a workload: a revision, or one of Kiln's own.
+package enum WorkloadID: Hashable, Sendable, Codable {
+    /// A revision of a function.
+    case revision(RevisionID)
+    /// The checker, which judges untrusted source in a container of its own.
+    case checker
+}
+
+/// What a backend has to run.
+package struct Workload: Hashable, Sendable, Codable {
+    /// Its identity.
+    package var id: WorkloadID
+    /// The image to run.
+    package var image: PinnedImage
+    /// How many instances, their limits, environment and network.
+    package var spec: FunctionSpec
+    /// Arguments instead of the image's `Cmd`; `nil` runs the image as it is.
+    package var arguments: [String]?
+
+    /// A workload.
+    package init(id: WorkloadID, image: PinnedImage, spec: FunctionSpec, arguments: [String]? = nil) {
+        self.id = id
+        self.image = image
+        self.spec = spec
+        self.arguments = arguments
+    }
+
+    /// The workload of `revision`.
+    package init(_ revision: Revision) {
+        self.init(id: .revision(revision.id), image: revision.image, spec: revision.spec)
+    }
+}
+
+/// A change that the Router has to learn of.
+package enum WorkloadEvent: Hashable, Sendable {
+    /// The instances of a workload that accept requests are now exactly these.
+    case endpoints(WorkloadID, [Endpoint])
+}
+
+/// How a workload does.
+package struct WorkloadStatus: Hashable, Sendable, Codable {
+    /// Instances that accept requests.
+    package var ready: Int
+    /// Instances there should be.
+    package var desired: Int
+    /// How often an instance has been started again after it ended by itself.
+    package var restarts: Int
+    /// Why the last instance ended by itself, e.g. `out of memory (limit 64 MiB)` or `exit code 1`.
+    package var lastFailure: String?
+
+    /// A status.
+    package init(ready: Int, desired: Int, restarts: Int, lastFailure: String?) {
+        self.ready = ready
+        self.desired = desired
+        self.restarts = restarts
+        self.lastFailure = lastFailure
+    }
+}
+
+/// A line that an instance printed.
+package struct LogLine: Hashable, Sendable, Codable {
+    /// When.
+    package var time: Timestamp
+    /// The instance.
+    package var instance: String
+    /// The revision.
+    package var revision: Int
+    /// `stdout` or `stderr`.
+    package var stream: String
+    /// The text, without its line break.
+    package var message: String
+
+    /// A line.
+    package init(time: Timestamp, instance: String, revision: Int, stream: String, message: String) {
+        self.time = time
+        self.instance = instance
+        self.revision = revision
+        self.stream = stream
+        self.message = message
+    }
+}
+
+/// Why a workload did not come up.
+package struct RolloutFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The kind of failure.
+    package enum Code: String, Hashable, Sendable {
+        /// The instance ended before it accepted a request.
+        case crashed
+        /// It did not listen within the start deadline.
+        case timedOut
+        /// It was killed for using more memory than its limit.
+        case outOfMemory
+        /// A secret it refers to does not exist.
+        case secretMissing
+        /// The image cannot be had or used.
+        case image
+        /// The machine has no room or a part of it failed.
+        case platform
+        /// The workload was retired meanwhile.
+        case retired
+    }
+
+    /// The kind.
+    package var code: Code
+    /// A sentence for the person who must act.
+    package var message: String
+    /// The last lines that the instance printed.
+    package var logs: [String]
+
+    /// A failure.
+    package init(_ code: Code, _ message: String, logs: [String] = []) {
+        self.code = code
+        self.message = message
+        self.logs = logs
+    }
+
+    package var description: String { message }
+}

@@ -1,0 +1,5 @@
+#pragma once
+// Linux calls that the Glibc module does not export.
+#include <sys/inotify.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
