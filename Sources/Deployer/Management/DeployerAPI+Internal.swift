@@ -1,0 +1,39 @@
+import Contract
+import Service
+
+extension DeployerAPI {
+    /// The calls of Builder and Router; the Router never passes a client's request to them.
+    func internalCall(_ request: ServiceRequest) async throws -> ServiceResponse {
+        let path = request.path
+        switch (request.method, path.count, path.count > 1 ? path[1] : "") {
+        case ("POST", 4, "functions") where path[3] == "tickets":
+            return try await .json(reconciler.ticket(for: Self.name(path[2])))
+        case ("POST", 4, "functions") where path[3] == "revisions":
+            let deploy = try JSON.decode(DeployRequest.self, from: try await request.body.collect(upTo: Self.bodyLimit))
+            let answer = try await reconciler.deploy(Self.name(path[2]), deploy, requestID: request.id)
+            return try .json(answer, status: answer.unchanged ? 200 : deploy.wait ? 201 : 202)
+        case ("GET", 2, "routes"): return try await routes(request)
+        case ("POST", 4, "routers") where path[3] == "status":
+            let status = try JSON.decode(
+                RouterStatus.self, from: try await request.body.collect(upTo: Self.bodyLimit))
+            await reconciler.hub.report(path[2], status)
+            return ServiceResponse(status: 204)
+        case ("PUT", 2, "base"):
+            try await onBase(JSON.decode(PinnedImage.self, from: try await request.body.collect(upTo: Self.bodyLimit)))
+            return ServiceResponse(status: 204)
+        default: throw Self.notFound(request)
+        }
+    }
+
+    private func routes(_ request: ServiceRequest) async throws -> ServiceResponse {
+        guard let router = try request.queryItem("router"), !router.isEmpty else {
+            throw Problem("invalid-option", 400, "Invalid option", "Say who asks: ?router=ID.")
+        }
+        let messages = await reconciler.hub.subscribe(router)
+        return ServiceResponse(
+            status: 200, headers: [("Content-Type", "application/x-ndjson")],
+            body: .stream { writer in
+                for await message in messages { try await writer.write(JSON.encode(message) + [10]) }
+            })
+    }
+}

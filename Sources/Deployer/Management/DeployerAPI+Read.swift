@@ -1,0 +1,119 @@
+import Contract
+import Service
+
+extension DeployerAPI {
+    /// A function in the answer to `GET /func`.
+    struct FunctionListing: Encodable {
+        var name: FunctionName
+        var revision: Int?
+        var image: PinnedImage?
+        var created: Timestamp
+        var deployed: Timestamp?
+        var ready: Int
+        var desired: Int
+        var restarts: Int
+        var lastFailure: String?
+        var url: String
+        var spec: FunctionSpec?
+        var pinned: [Int]?
+    }
+
+    /// A revision in the answer to `GET /func/N/revisions`.
+    struct RevisionListing: Encodable {
+        var revision: Int
+        var image: PinnedImage
+        var created: Timestamp
+        var state: RevisionState
+        var failure: String?
+        var live: Bool
+        var pinned: Bool
+        var spec: FunctionSpec
+    }
+
+    private struct FunctionList: Encodable { var functions: [FunctionListing] }
+    private struct RevisionList: Encodable {
+        var name: FunctionName
+        var revisions: [RevisionListing]
+        var history: [HistoryEntry]
+    }
+
+    func list() async throws -> ServiceResponse {
+        var listings: [FunctionListing] = []
+        for summary in try await reconciler.store.functions() { listings.append(await listing(summary)) }
+        return try .json(FunctionList(functions: listings))
+    }
+
+    func show(_ name: FunctionName) async throws -> ServiceResponse {
+        guard let record = try await reconciler.store.function(name) else { throw Reconciler.unknown(name) }
+        var listing = await listing(record.summary)
+        listing.spec = record.summary.live?.spec
+        listing.pinned = record.revisions.filter(\.pinned).map(\.revision.number)
+        return try .json(listing)
+    }
+
+    func revisions(_ name: FunctionName) async throws -> ServiceResponse {
+        guard let record = try await reconciler.store.function(name) else { throw Reconciler.unknown(name) }
+        let live = record.summary.live?.number
+        return try .json(
+            RevisionList(
+                name: name,
+                revisions: record.revisions.map {
+                    RevisionListing(
+                        revision: $0.revision.number, image: $0.revision.image, created: $0.revision.created,
+                        state: $0.state, failure: $0.failure, live: $0.revision.number == live, pinned: $0.pinned,
+                        spec: $0.revision.spec)
+                }, history: record.history))
+    }
+
+    private func listing(_ summary: FunctionSummary) async -> FunctionListing {
+        var status: WorkloadStatus?
+        if let live = summary.live { status = await reconciler.backend.status(of: .revision(live.id)) }
+        return FunctionListing(
+            name: summary.name, revision: summary.live?.number, image: summary.live?.image, created: summary.created,
+            deployed: summary.live?.created, ready: status?.ready ?? 0, desired: status?.desired ?? 0,
+            restarts: status?.restarts ?? 0, lastFailure: status?.lastFailure, url: "/fn/\(summary.name)")
+    }
+
+    /// The last lines of all instances as text, or as JSON lines when the client accepts `application/x-ndjson`.
+    func logs(_ request: ServiceRequest, _ name: FunctionName) async throws -> ServiceResponse {
+        try request.allowQueryItems(["follow", "since", "tail"])
+        guard try await reconciler.store.function(name) != nil else { throw Reconciler.unknown(name) }
+        let follow = try Self.flag(request, "follow")
+        var tail = 1000
+        if let text = try request.queryItem("tail") {
+            guard let number = Int(text), (0...100_000).contains(number) else {
+                throw Problem("invalid-option", 400, "Invalid option", "Option 'tail' takes a number from 0 to 100000.")
+            }
+            tail = number
+        }
+        var since: Timestamp?
+        if let text = try request.queryItem("since") {
+            since = try? JSON.decode(Timestamp.self, from: JSON.encode(text))
+            guard since != nil else {
+                throw Problem(
+                    "invalid-option", 400, "Invalid option",
+                    "Option 'since' takes a time like 2026-01-31T12:00:00.000Z (RFC 3339).")
+            }
+        }
+        let lines = await reconciler.backend.logs(of: name, since: since, tail: tail, follow: follow)
+        let structured = request.headers.first(name: "Accept")?.contains("application/x-ndjson") == true
+        return ServiceResponse(
+            status: 200,
+            headers: [("Content-Type", structured ? "application/x-ndjson" : "text/plain; charset=utf-8")],
+            body: .stream { writer in
+                for await line in lines { try await writer.write(structured ? JSON.encode(line) + [10] : Self.text(line)) }
+            })
+    }
+
+    private static func text(_ line: LogLine) -> [UInt8] {
+        Array("\(line.time) r\(line.revision)/\(line.instance) \(line.stream) \(line.message)\n".utf8)
+    }
+
+    static func flag(_ request: ServiceRequest, _ item: String) throws(Problem) -> Bool {
+        switch try request.queryItem(item) {
+        case nil, "false": return false
+        case "true", "": return true
+        default: throw Problem("invalid-option", 400, "Invalid option", "Option '\(item)' takes true or false.")
+        }
+    }
+}

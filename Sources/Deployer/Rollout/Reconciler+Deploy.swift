@@ -1,0 +1,164 @@
+import Contract
+import Logging
+
+extension Reconciler {
+    /// Carries out a finished build and answers when its revision serves, or at once when it is not to wait.
+    package func deploy(_ name: FunctionName, _ request: DeployRequest, requestID: String) async throws -> DeployAnswer {
+        let started = ContinuousClock.now
+        let floor = try await highestTag(name)
+        var logger = logger
+        logger[metadataKey: "requestId"] = "\(requestID)"
+        return try await lanes.run(name) { [logger] in
+            let draft = RevisionDraft(
+                function: name, image: request.image, spec: request.spec, ticket: request.ticket, now: .now())
+            switch try await self.store.record(draft, floor: floor) {
+            case .deleted: throw Self.deletedMeanwhile(name)
+            case .unchanged(let revision):
+                return DeployAnswer(
+                    revision: revision, unchanged: true, superseded: false, serving: true, timings: request.timings)
+            case .superseded(let revision):
+                Task { await self.tag(revision) }
+                return DeployAnswer(
+                    revision: revision, unchanged: false, superseded: true, serving: false, timings: request.timings)
+            case .pending(let revision):
+                logger.info("revision recorded", metadata: ["revision": "\(revision.id)", "image": "\(revision.image)"])
+                Task { await self.tag(revision) }
+                guard request.wait else {
+                    Task { await self.rollOutLater(revision, ticket: request.ticket) }
+                    return DeployAnswer(
+                        revision: revision, unchanged: false, superseded: false, serving: false, timings: request.timings)
+                }
+                let live = try await self.rollOut(revision, ticket: request.ticket, cause: .deploy)
+                var timings = request.timings
+                timings["rollOut"] = started.duration(to: .now) / .milliseconds(1)
+                return DeployAnswer(
+                    revision: revision, unchanged: false, superseded: !live, serving: live, timings: timings)
+            }
+        }
+    }
+
+    /// Makes revision `number`, or the one that was live before, live again: no build, no push.
+    package func rollback(_ name: FunctionName, to number: Int?) async throws -> DeployAnswer {
+        let started = ContinuousClock.now
+        guard try await store.function(name) != nil else { throw Self.unknown(name) }
+        let ticket = try await store.issueTicket(for: name)
+        return try await lanes.run(name) {
+            guard let record = try await self.store.function(name) else { throw Self.unknown(name) }
+            let revision = try Self.rollbackTarget(record, number)
+            if revision.number == record.summary.live?.number {
+                return DeployAnswer(
+                    revision: revision, unchanged: true, superseded: false, serving: true, timings: [:])
+            }
+            let live = try await self.rollOut(revision, ticket: ticket, cause: .rollback)
+            return DeployAnswer(
+                revision: revision, unchanged: false, superseded: !live, serving: live,
+                timings: ["rollOut": started.duration(to: .now) / .milliseconds(1)])
+        }
+    }
+
+    /// Removes a function: no new request reaches it when this returns; requests in flight end first.
+    package func delete(_ name: FunctionName) async throws {
+        guard try await store.function(name) != nil else { throw Self.unknown(name) }
+        let ticket = try await store.issueTicket(for: name)
+        try await lanes.run(name) {
+            let record = await self.serving[name]
+            guard try await self.store.delete(name, ticket: ticket) else { throw Self.unknown(name) }
+            let version = try await self.refresh(name)
+            await self.waitForRouters(version)
+            for revision in [record?.live].compactMap(\.self) + (record?.pinned ?? []) {
+                await self.scheduleRetirement(.revision(revision.id), after: version)
+            }
+        }
+    }
+
+    /// Lets a revision answer under `/fn/NAME@R` until it is unpinned.
+    package func pin(_ id: RevisionID) async throws {
+        try await lanes.run(id.function) {
+            guard let record = try await self.store.function(id.function) else { throw Self.unknown(id.function) }
+            guard let entry = record.revisions.first(where: { $0.revision.number == id.number }) else {
+                throw Self.unknownRevision(id)
+            }
+            try await self.bringUp(Workload(entry.revision))
+            _ = try await self.store.setPinned(id, true)
+            await self.waitForRouters(try await self.refresh(id.function))
+        }
+    }
+
+    /// Ends a pin; a revision that is live stays.
+    package func unpin(_ id: RevisionID) async throws {
+        try await lanes.run(id.function) {
+            guard try await self.store.setPinned(id, false) else { throw Self.unknownRevision(id) }
+            let version = try await self.refresh(id.function)
+            if await self.serving[id.function]?.live?.number != id.number {
+                await self.scheduleRetirement(.revision(id), after: version)
+            }
+        }
+    }
+
+    /// Rolls a recorded revision out and moves the traffic; `false` when a later deploy has gone live meanwhile.
+    func rollOut(_ revision: Revision, ticket: Int, cause: LiveCause) async throws -> Bool {
+        let id = revision.id
+        do {
+            try await bringUp(Workload(revision))
+        } catch let failure as RolloutFailure {
+            try await store.fail(id, reason: failure.message)
+            logger.warning("roll-out failed", metadata: ["revision": "\(id)", "reason": "\(failure.message)"])
+            throw Self.problem(failure, id)
+        }
+        switch try await store.goLive(id, ticket: ticket, cause: cause) {
+        case .live(let previous):
+            let version = try await refresh(id.function)
+            await waitForRouters(version)
+            if let previous { await retireUnlessServing(RevisionID(function: id.function, number: previous), version) }
+            logger.info("revision live", metadata: ["revision": "\(id)", "cause": "\(cause.rawValue)"])
+            return true
+        case .superseded:
+            await retireUnlessServing(id, await hub.version)
+            return false
+        case .deleted:
+            await retireUnlessServing(id, await hub.version)
+            throw Self.deletedMeanwhile(id.function)
+        }
+    }
+
+    private func bringUp(_ workload: Workload) async throws {
+        await cancelRetirement(workload.id)
+        try await backend.rollOut(workload)
+    }
+
+    private func retireUnlessServing(_ id: RevisionID, _ version: TableVersion) async {
+        let record = serving[id.function]
+        if record?.live?.number == id.number || record?.pinned.contains(where: { $0.number == id.number }) == true { return }
+        scheduleRetirement(.revision(id), after: version)
+    }
+
+    func waitForRouters(_ version: TableVersion) async {
+        await hub.settle(version, without: [], deadline: .now.advanced(by: timing.switchOver))
+    }
+
+    func rollOutLater(_ revision: Revision, ticket: Int) async {
+        do {
+            _ = try await lanes.run(revision.function) {
+                try await self.rollOut(revision, ticket: ticket, cause: .deploy)
+            }
+        } catch {
+            logger.warning("roll-out failed", metadata: ["revision": "\(revision.id)", "error": "\(error)"])
+        }
+    }
+
+    /// Goes on with what an earlier Deployer recorded and could not finish.
+    func resumePending() async {
+        do {
+            for item in try await store.pending() {
+                guard try await store.countAttempt(item.revision.id) <= timing.attempts else {
+                    try await store.fail(item.revision.id, reason: "the Deployer ended in the middle of its roll-out")
+                    continue
+                }
+                logger.info("resuming roll-out", metadata: ["revision": "\(item.revision.id)"])
+                await rollOutLater(item.revision, ticket: item.ticket)
+            }
+        } catch {
+            logger.error("cannot resume roll-outs", metadata: ["error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import Contract
+
+extension Reconciler {
+    static func unknown(_ name: FunctionName) -> Problem {
+        Problem("unknown-function", 404, "Unknown function", "There is no function '\(name)'. GET /func lists what there is.")
+    }
+
+    static func unknownRevision(_ id: RevisionID) -> Problem {
+        Problem(
+            "unknown-revision", 404, "Unknown revision",
+            "'\(id.function)' has no revision \(id.number). GET /func/\(id.function)/revisions lists them.")
+    }
+
+    static func deletedMeanwhile(_ name: FunctionName) -> Problem {
+        Problem(
+            "deleted-meanwhile", 409, "Deleted meanwhile",
+            "'\(name)' was deleted after this deploy had arrived, so it did not go live. Deploy again to re-create it.")
+    }
+
+    /// The revision to go back to: `number`, or the last one in the history that is not the live one.
+    static func rollbackTarget(_ record: FunctionRecord, _ number: Int?) throws(Problem) -> Revision {
+        let name = record.summary.name
+        let wanted: Int
+        if let number {
+            wanted = number
+        } else if let before = record.history.dropFirst().first(where: { $0.revision != record.summary.live?.number }) {
+            wanted = before.revision
+        } else {
+            throw Problem(
+                "nothing-to-roll-back", 409, "Nothing to roll back to",
+                "'\(name)' has had no other live revision. Name one with to=R; GET /func/\(name)/revisions lists them.")
+        }
+        guard let entry = record.revisions.first(where: { $0.revision.number == wanted }) else {
+            throw unknownRevision(RevisionID(function: name, number: wanted))
+        }
+        return entry.revision
+    }
+
+    /// The answer to a deploy whose instances did not come up.
+    static func problem(_ failure: RolloutFailure, _ id: RevisionID) -> Problem {
+        let kept = " What was live before keeps serving."
+        let logs = failure.logs.isEmpty ? nil : failure.logs
+        return switch failure.code {
+        case .crashed, .timedOut, .outOfMemory:
+            Problem(
+                "start-failed", 422, "Function did not start", "\(id): \(failure.message).\(kept)", logs: logs)
+        case .secretMissing:
+            Problem("secret-missing", 422, "Secret is missing", "\(id): \(failure.message).\(kept)")
+        case .image: Problem("image-failed", 502, "Image cannot be run", "\(id): \(failure.message).\(kept)", logs: logs)
+        case .platform:
+            Problem(
+                "platform-failed", 503, "Platform failed", "\(id): \(failure.message).\(kept)", logs: logs, retryAfter: 5)
+        case .retired: Problem("retired", 409, "Retired meanwhile", "\(id) was stopped while it started.\(kept)")
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import Contract
+import Logging
+
+extension Reconciler {
+    /// The end of a workload that no longer serves: first it drains, then it is stopped.
+    struct Retirement {
+        enum Phase { case draining, stopping }
+        var phase: Phase
+        var generation: Int
+        var task: Task<Void, Never>
+    }
+
+    /// Stops `id` as soon as every Router routes by `version` and its last request has ended, or the drain time is over.
+    func scheduleRetirement(_ id: WorkloadID, after version: TableVersion) {
+        guard retirements[id] == nil else { return }
+        let instances = Set((endpoints[id] ?? []).map(\.id))
+        let deadline = ContinuousClock.now.advanced(by: timing.drain)
+        let generation = Int.random(in: .min ... .max)
+        let task = Task {
+            await hub.settle(version, without: instances, deadline: deadline)
+            guard beginStopping(id, generation) else { return }
+            await backend.retire(id)
+            endStopping(id, generation)
+        }
+        retirements[id] = Retirement(phase: .draining, generation: generation, task: task)
+    }
+
+    /// Keeps `id` running if it is still draining; if it is being stopped, waits until it has.
+    func cancelRetirement(_ id: WorkloadID) async {
+        guard let retirement = retirements[id] else { return }
+        if retirement.phase == .draining {
+            retirement.task.cancel()
+            retirements[id] = nil
+        } else {
+            await retirement.task.value
+        }
+    }
+
+    private func beginStopping(_ id: WorkloadID, _ generation: Int) -> Bool {
+        guard !Task.isCancelled, retirements[id]?.generation == generation else { return false }
+        retirements[id]?.phase = .stopping
+        return true
+    }
+
+    private func endStopping(_ id: WorkloadID, _ generation: Int) {
+        guard retirements[id]?.generation == generation else { return }
+        retirements[id] = nil
+    }
+}

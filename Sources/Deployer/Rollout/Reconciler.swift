@@ -1,0 +1,142 @@
+import Contract
+import Logging
+
+/// Brings what runs in line with what is recorded, and carries out deploys, rollbacks, pins and deletes.
+///
+/// Each step is idempotent: a Deployer that dies anywhere is followed by one that reads the store, adopts what runs and goes on. A
+/// revision goes live in the store only after its instances accept requests; it answers the caller only after every Router routes to it.
+package actor Reconciler {
+    /// The times the reconciler waits.
+    package struct Timing: Sendable {
+        /// The longest that requests in flight keep an old revision alive after the traffic has moved; flag `--drain`.
+        package var drain: Duration = .seconds(30)
+        /// The longest a deploy waits for the Routers to say that they have switched.
+        package var switchOver: Duration = .seconds(5)
+        /// How often a pending revision is tried again over restarts of the Deployer before it counts as failed.
+        package var attempts = 3
+
+        /// The default times.
+        package init() {}
+    }
+
+    let store: any FunctionStore
+    let backend: any Backend
+    let tags: any RevisionTags
+    let hub: RouteHub
+    let lanes = Lanes()
+    let logger: Logger
+    let timing: Timing
+    var serving: [FunctionName: ServingRecord] = [:]
+    var endpoints: [WorkloadID: [Endpoint]] = [:]
+    var retirements: [WorkloadID: Retirement] = [:]
+    var knownTags: [FunctionName: Int] = [:]
+    var baseImage: PinnedImage?
+
+    /// A reconciler over its parts.
+    package init(
+        store: any FunctionStore, backend: any Backend, tags: any RevisionTags, epoch: String,
+        timing: Timing = Timing(), logger: Logger
+    ) {
+        self.store = store
+        self.backend = backend
+        self.tags = tags
+        self.timing = timing
+        self.logger = logger
+        hub = RouteHub(epoch: epoch)
+    }
+
+    /// Adopts what runs and publishes the first table; to be called before anything else. `base` is the base image that the
+    /// checker runs from, when it is known from an earlier run.
+    package func start(base: PinnedImage?) async throws {
+        baseImage = base
+        var desired: [Workload] = []
+        for record in try await store.serving() {
+            serving[record.name] = record
+            desired += ([record.live].compactMap(\.self) + record.pinned).map { Workload($0) }
+        }
+        if let base { desired.append(Self.checker(base)) }
+        try await backend.adopt(desired)
+    }
+
+    /// Follows the backend, resumes deploys that an earlier Deployer left, and repairs tags, until cancelled.
+    package func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.followBackend() }
+            group.addTask { await self.resumePending() }
+            group.addTask { await self.repairTags() }
+            group.addTask {
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: .seconds(2))
+                    await self.hub.beat()
+                }
+            }
+        }
+    }
+
+    /// The next ticket of `name`, with where to push and where the checker answers.
+    package func ticket(for name: FunctionName) async throws -> Ticket {
+        let number = try await store.issueTicket(for: name)
+        let deadline = ContinuousClock.now.advanced(by: .seconds(5))
+        while endpoints[.checker]?.first == nil, ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        return Ticket(number: number, repository: Self.repository(of: name), checker: endpoints[.checker]?.first)
+    }
+
+    /// Where the images of `name` are.
+    package static func repository(of name: FunctionName) -> String { "kiln/\(name)" }
+
+    /// Runs the checker from `image` from now on.
+    package func setBase(_ image: PinnedImage) async throws {
+        guard image != baseImage || endpoints[.checker]?.isEmpty != false else { return }
+        if baseImage != nil, image != baseImage { await backend.retire(.checker) }
+        baseImage = image
+        try await backend.rollOut(Self.checker(image))
+    }
+
+    private static func checker(_ base: PinnedImage) -> Workload {
+        var spec = FunctionSpec()
+        spec.network = .none
+        spec.memoryBytes = 1 << 30
+        spec.cpuMillicores = 2000
+        return Workload(id: .checker, image: base, spec: spec, arguments: CheckerCommand.arguments)
+    }
+
+    private func followBackend() async {
+        for await event in backend.events {
+            switch event {
+            case .endpoints(let id, let list):
+                endpoints[id] = list.isEmpty ? nil : list
+                if case .revision(let revision) = id { await publish(revision.function) }
+            }
+        }
+    }
+
+    /// Publishes the route of `name` as it is now.
+    @discardableResult
+    func publish(_ name: FunctionName) async -> TableVersion {
+        guard let record = serving[name] else { return await hub.set(name, nil) }
+        return await hub.set(
+            name,
+            Route(
+                targets: [record.live].compactMap(\.self).map { target($0, weight: 1) },
+                pinned: record.pinned.map { target($0, weight: 0) }))
+    }
+
+    private func target(_ revision: Revision, weight: Int) -> RouteTarget {
+        RouteTarget(
+            revision: revision.number, weight: weight, timeoutMilliseconds: revision.spec.timeoutSeconds * 1000,
+            concurrency: revision.spec.concurrency, endpoints: endpoints[.revision(revision.id)] ?? [])
+    }
+
+    /// Reads again from the store what serves for `name`, and publishes it.
+    @discardableResult
+    func refresh(_ name: FunctionName) async throws -> TableVersion {
+        let record = try await store.function(name)
+        let live = record?.summary.live
+        let pinned = record?.revisions.filter { $0.pinned && $0.revision.number != live?.number }.map(\.revision) ?? []
+        serving[name] =
+            live == nil && pinned.isEmpty ? nil : ServingRecord(name: name, live: live, pinned: pinned)
+        return await publish(name)
+    }
+}

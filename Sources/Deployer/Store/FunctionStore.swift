@@ -1,0 +1,171 @@
+import Contract
+
+/// What the Deployer remembers: functions, their revisions and history, and the order of deploys.
+///
+/// On one machine SQLite, in a cluster custom resources; the same suite tests both. Every call is one transaction: it happens whole
+/// or not at all, and when it has returned, it is on disk.
+package protocol FunctionStore: Sendable {
+    /// The next ticket of `name`: higher than every one before, also after delete and re-create.
+    func issueTicket(for name: FunctionName) async throws -> Int
+
+    /// Records a deploy under its ticket. `floor` is the highest revision number seen elsewhere (the registry's `r<N>` tags).
+    func record(_ draft: RevisionDraft, floor: Int) async throws -> RecordOutcome
+
+    /// Makes `revision` the live one and appends to the history, unless a higher ticket has gone live or the function is gone.
+    func goLive(_ revision: RevisionID, ticket: Int, cause: LiveCause) async throws -> GoLiveOutcome
+
+    /// Notes why `revision` did not come up.
+    func fail(_ revision: RevisionID, reason: String) async throws
+
+    /// Counts an attempt to roll out a pending revision and returns how many there have been, this one included.
+    func countAttempt(_ revision: RevisionID) async throws -> Int
+
+    /// One function with everything about it; `nil` when there is none.
+    func function(_ name: FunctionName) async throws -> FunctionRecord?
+
+    /// All functions with their live revision, by name.
+    func functions() async throws -> [FunctionSummary]
+
+    /// The live and the pinned revisions of all functions: what has to run.
+    func serving() async throws -> [ServingRecord]
+
+    /// Revisions that were recorded and have neither gone live nor failed, with their tickets.
+    func pending() async throws -> [PendingRevision]
+
+    /// Lets `revision` answer under `/fn/NAME@R`, or no longer. `false` when there is no such revision.
+    func setPinned(_ revision: RevisionID, _ pinned: Bool) async throws -> Bool
+
+    /// Removes a function with its revisions and history; its numbers and tickets are not used again. Returns whether there was one.
+    func delete(_ name: FunctionName, ticket: Int) async throws -> Bool
+
+    /// Revisions whose `r<N>` tag has not been seen in the registry.
+    func untagged() async throws -> [Revision]
+
+    /// Notes that the registry has the tag of `revision`.
+    func markTagged(_ revision: RevisionID) async throws
+}
+
+/// A deploy that is about to be recorded.
+package struct RevisionDraft: Sendable {
+    /// The function.
+    package var function: FunctionName
+    /// The pushed image.
+    package var image: PinnedImage
+    /// The configuration to freeze.
+    package var spec: FunctionSpec
+    /// The place in the order of arrival.
+    package var ticket: Int
+    /// The time to record.
+    package var now: Timestamp
+
+    /// A deploy of `image`.
+    package init(function: FunctionName, image: PinnedImage, spec: FunctionSpec, ticket: Int, now: Timestamp) {
+        self.function = function
+        self.image = image
+        self.spec = spec
+        self.ticket = ticket
+        self.now = now
+    }
+}
+
+/// What became of a deploy when it was recorded.
+package enum RecordOutcome: Sendable, Hashable {
+    /// A new revision, to be rolled out.
+    case pending(Revision)
+    /// The live revision has the same image and configuration.
+    case unchanged(Revision)
+    /// A new revision that gets no traffic: a later deploy is live.
+    case superseded(Revision)
+    /// The function was deleted after this deploy had arrived; nothing was recorded.
+    case deleted
+}
+
+/// What became of a revision that came up.
+package enum GoLiveOutcome: Sendable, Hashable {
+    /// It is live; the revision that was live before, if any.
+    case live(previous: Int?)
+    /// A higher ticket has gone live.
+    case superseded
+    /// The function is gone.
+    case deleted
+}
+
+/// Why a revision went live.
+package enum LiveCause: String, Sendable, Codable {
+    /// A deploy.
+    case deploy
+    /// A rollback.
+    case rollback
+}
+
+/// How a revision fares.
+package enum RevisionState: String, Sendable, Codable {
+    /// Recorded, being rolled out.
+    case pending
+    /// It has been live.
+    case ready
+    /// It did not come up.
+    case failed
+    /// A later deploy went live before it.
+    case superseded
+}
+
+/// A function in a list.
+package struct FunctionSummary: Sendable, Hashable {
+    /// Its name.
+    package var name: FunctionName
+    /// When it was first deployed.
+    package var created: Timestamp
+    /// The live revision; `nil` until one has come up.
+    package var live: Revision?
+}
+
+/// A revision as remembered.
+package struct RevisionRecord: Sendable, Hashable {
+    /// The revision.
+    package var revision: Revision
+    /// How it fares.
+    package var state: RevisionState
+    /// Why it failed.
+    package var failure: String?
+    /// Whether it answers under its number.
+    package var pinned: Bool
+}
+
+/// One line of a function's history.
+package struct HistoryEntry: Sendable, Hashable, Codable {
+    /// The revision that went live.
+    package var revision: Int
+    /// When.
+    package var at: Timestamp
+    /// By what.
+    package var cause: LiveCause
+}
+
+/// Everything about a function.
+package struct FunctionRecord: Sendable, Hashable {
+    /// Its name and live revision.
+    package var summary: FunctionSummary
+    /// All revisions, newest first.
+    package var revisions: [RevisionRecord]
+    /// What has been live, newest first.
+    package var history: [HistoryEntry]
+}
+
+/// What has to run for one function.
+package struct ServingRecord: Sendable, Hashable {
+    /// The function.
+    package var name: FunctionName
+    /// The live revision.
+    package var live: Revision?
+    /// The pinned ones, the live one not among them.
+    package var pinned: [Revision]
+}
+
+/// A revision that waits for its roll-out.
+package struct PendingRevision: Sendable, Hashable {
+    /// The revision.
+    package var revision: Revision
+    /// The ticket it was recorded under.
+    package var ticket: Int
+}

@@ -1,0 +1,124 @@
+import Contract
+import GRDB
+import Service
+
+extension SQLiteStore {
+    package func function(_ name: FunctionName) async throws -> FunctionRecord? {
+        try await database.read { database in
+            guard let row = try Row.fetchOne(database, sql: Self.summaries + " WHERE f.name = ?", arguments: [name.value])
+            else { return nil }
+            let revisions = try Row.fetchAll(
+                database, sql: "SELECT * FROM revision WHERE function = ? ORDER BY number DESC", arguments: [name.value])
+            let history = try Row.fetchAll(
+                database, sql: "SELECT revision, at, cause FROM history WHERE function = ? ORDER BY id DESC",
+                arguments: [name.value])
+            return FunctionRecord(
+                summary: try row.summary(), revisions: try revisions.map { try $0.record() },
+                history: try history.map { try $0.historyEntry() })
+        }
+    }
+
+    package func functions() async throws -> [FunctionSummary] {
+        try await database.read { database in
+            try Row.fetchAll(database, sql: Self.summaries + " ORDER BY f.name").map { try $0.summary() }
+        }
+    }
+
+    package func serving() async throws -> [ServingRecord] {
+        try await database.read { database in
+            var pinned: [String: [Revision]] = [:]
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT r.* FROM revision r JOIN function f ON f.name = r.function
+                    WHERE r.pinned = 1 AND f.live IS NOT r.number
+                    """)
+            for row in rows { pinned[row["function"], default: []].append(try row.revision()) }
+            return try Row.fetchAll(database, sql: Self.summaries + " ORDER BY f.name").compactMap { row in
+                let summary = try row.summary()
+                let pins = pinned[summary.name.value] ?? []
+                guard summary.live != nil || !pins.isEmpty else { return nil }
+                return ServingRecord(name: summary.name, live: summary.live, pinned: pins)
+            }
+        }
+    }
+
+    package func pending() async throws -> [PendingRevision] {
+        try await database.read { database in
+            try Row.fetchAll(
+                database, sql: "SELECT * FROM revision WHERE state = 'pending' ORDER BY function, ticket"
+            ).map { PendingRevision(revision: try $0.revision(), ticket: $0["ticket"]) }
+        }
+    }
+
+    package func untagged() async throws -> [Revision] {
+        try await database.read { database in
+            try Row.fetchAll(database, sql: "SELECT * FROM revision WHERE tagged = 0").map { try $0.revision() }
+        }
+    }
+
+    static func live(_ name: FunctionName, _ database: Database) throws -> Revision? {
+        try Row.fetchOne(
+            database,
+            sql: "SELECT r.* FROM revision r JOIN function f ON f.name = r.function AND f.live = r.number WHERE f.name = ?",
+            arguments: [name.value])?.revision()
+    }
+
+    private static let summaries = """
+        SELECT f.name, f.created AS function_created, r.*
+        FROM function f LEFT JOIN revision r ON r.function = f.name AND r.number = f.live
+        """
+}
+
+/// The counters of a name, zero when it was never used.
+struct Counter {
+    var highestRevision = 0
+    var liveTicket = 0
+    var deletedTicket = 0
+
+    static func fetch(_ name: FunctionName, _ database: Database) throws -> Counter {
+        guard let row = try Row.fetchOne(database, sql: "SELECT * FROM counter WHERE name = ?", arguments: [name.value])
+        else { return Counter() }
+        return Counter(
+            highestRevision: row["highest_revision"], liveTicket: row["live_ticket"], deletedTicket: row["deleted_ticket"])
+    }
+}
+
+extension Row {
+    /// A spec as the JSON text that the table keeps.
+    static func text(_ spec: FunctionSpec) throws -> String { String(decoding: try JSON.encode(spec), as: UTF8.self) }
+
+    func revision() throws -> Revision {
+        let image = try ImageReference(self["image"])
+        guard case .digest(let digest) = image.selector else {
+            throw DeployerError(.store, "The store names the image \(image) without a digest.")
+        }
+        return Revision(
+            function: try FunctionName(self["function"]), number: self["number"],
+            image: PinnedImage(registry: image.registry, repository: image.repository, digest: digest),
+            spec: try JSON.decode(FunctionSpec.self, from: Array((self["spec"] as String).utf8)),
+            created: Timestamp(milliseconds: self["created"]))
+    }
+
+    func record() throws -> RevisionRecord {
+        guard let state = RevisionState(rawValue: self["state"]) else {
+            throw DeployerError(.store, "The store has a revision in an unknown state.")
+        }
+        return RevisionRecord(
+            revision: try revision(), state: state, failure: self["failure"], pinned: self["pinned"] == 1)
+    }
+
+    func historyEntry() throws -> HistoryEntry {
+        guard let cause = LiveCause(rawValue: self["cause"]) else {
+            throw DeployerError(.store, "The store has a history entry with an unknown cause.")
+        }
+        return HistoryEntry(revision: self["revision"], at: Timestamp(milliseconds: self["at"]), cause: cause)
+    }
+
+    func summary() throws -> FunctionSummary {
+        let live: Int? = self["number"]
+        return FunctionSummary(
+            name: try FunctionName(self["name"]), created: Timestamp(milliseconds: self["function_created"]),
+            live: live == nil ? nil : try revision())
+    }
+}
