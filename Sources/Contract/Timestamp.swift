@@ -8,6 +8,12 @@ package struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertibl
     /// A moment from milliseconds since the epoch.
     package init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
+    /// A moment from RFC 3339 text, with or without a fraction of a second; `nil` when it is not that.
+    package init?(_ text: String) {
+        guard let date = (try? Self.style.parse(text)) ?? (try? Date.ISO8601FormatStyle().parse(text)) else { return nil }
+        milliseconds = Int64((date.timeIntervalSince1970 * 1000).rounded())
+    }
+
     /// The wall clock's present reading.
     package static func now() -> Timestamp {
         Timestamp(milliseconds: Int64((Date().timeIntervalSince1970 * 1000).rounded(.down)))
@@ -26,10 +32,10 @@ extension Timestamp: Codable {
     package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
-        guard let date = try? Self.style.parse(text) else {
+        guard let timestamp = Timestamp(text) else {
             throw DecodingError.dataCorruptedError(in: container, debugDescription: "'\(text)' is not an RFC 3339 time")
         }
-        milliseconds = Int64((date.timeIntervalSince1970 * 1000).rounded())
+        self = timestamp
     }
 
     package func encode(to encoder: any Encoder) throws {

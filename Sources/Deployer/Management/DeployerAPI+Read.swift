@@ -1,4 +1,5 @@
 import Contract
+import NIOHTTP1
 import Service
 
 extension DeployerAPI {
@@ -88,7 +89,7 @@ extension DeployerAPI {
         }
         var since: Timestamp?
         if let text = try request.queryItem("since") {
-            since = try? JSON.decode(Timestamp.self, from: JSON.encode(text))
+            since = Timestamp(text)
             guard since != nil else {
                 throw Problem(
                     "invalid-option", 400, "Invalid option",
