@@ -1,0 +1,47 @@
+import ArgumentParser
+import FoundationEssentials
+
+/// Reads settings that no flag gives: from the environment (`KILN_<NAME>`), else from the file that `KILN_CONFIG` names, else the
+/// default. This is the one place where the environment is read.
+///
+/// The file has lines `name = value`, names as the flags without dashes at the front (`listen = 127.0.0.1:8080`); `#` starts a comment.
+enum Setting {
+    private static let file: [String: String] = load()
+
+    /// The text set for `name`, e.g. `STATE_DIR`.
+    static func text(_ name: String) -> String? {
+        ProcessInfo.processInfo.environment["KILN_" + name] ?? file[name]
+    }
+
+    /// The value set for `name`, or `fallback` when there is none or it cannot be read as one.
+    static func value<Value: ExpressibleByArgument>(_ name: String, _ fallback: Value) -> Value {
+        text(name).flatMap { Value(argument: $0) } ?? fallback
+    }
+
+    /// The optional value set for `name`.
+    static func optional(_ name: String) -> String? { text(name).flatMap { $0.isEmpty ? nil : $0 } }
+
+    private static func load() -> [String: String] {
+        guard let path = ProcessInfo.processInfo.environment["KILN_CONFIG"],
+            let data = FileManager.default.contents(atPath: path)
+        else { return [:] }
+        return parse(String(decoding: data, as: UTF8.self))
+    }
+
+    /// The settings in the text of a file, by environment name.
+    static func parse(_ text: String) -> [String: String] {
+        var values: [String: String] = [:]
+        for line in text.split(whereSeparator: \.isNewline) where !line.hasPrefix("#") {
+            let halves = line.split(separator: "=", maxSplits: 1).map { $0.trimmed }
+            guard halves.count == 2 else { continue }
+            values[halves[0].uppercased().map { $0 == "-" ? "_" : String($0) }.joined()] = halves[1]
+        }
+        return values
+    }
+}
+
+extension Substring {
+    fileprivate var trimmed: String {
+        String(drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed())
+    }
+}

@@ -1,0 +1,101 @@
+import ArgumentParser
+import Contract
+import FoundationEssentials
+import Glibc
+
+/// The places inside the state directory of one installation.
+struct StateDirectory: Sendable {
+    /// The directory's absolute path.
+    let path: String
+
+    /// Bytes that the longest socket path adds to the directory's own: `/instances/<12 hex>/sock/http.sock`.
+    private static let longestSocketSuffix = 40
+
+    /// Takes `path` as it is after making it absolute; throws when unix sockets in it would not fit `sun_path` (107 bytes).
+    init(_ path: String) throws {
+        var absolute = path
+        if !path.hasPrefix("/") { absolute = FileManager.default.currentDirectoryPath + "/" + path }
+        while absolute.count > 1, absolute.hasSuffix("/") { absolute.removeLast() }
+        guard absolute.utf8.count + Self.longestSocketSuffix <= 107 else {
+            throw ValidationError(
+                "The state directory's path is too long for unix sockets in it (\(absolute.utf8.count) bytes, at most "
+                    + "\(107 - Self.longestSocketSuffix)): \(absolute). Choose a shorter one with --state-dir.")
+        }
+        self.path = absolute
+    }
+
+    var lock: String { path + "/lock" }
+    var installation: String { path + "/installation" }
+    var internalToken: String { path + "/internal-token" }
+    var base: String { path + "/base.json" }
+    var database: String { path + "/kiln.sqlite" }
+    var secrets: String { path + "/secrets" }
+    var blobs: String { path + "/blobs" }
+    var layers: String { path + "/layers" }
+    var registryData: String { path + "/registry" }
+    var run: String { path + "/run" }
+    var address: String { run + "/address" }
+    func socket(_ role: String) -> String { "\(run)/\(role).sock" }
+    func record(_ child: String) -> String { "\(run)/\(child).pid" }
+    var registryConfiguration: String { run + "/registry.yml" }
+
+    /// Makes the directory and what is always in it, readable by its owner only.
+    func create() throws {
+        for directory in [path, run, secrets, blobs, layers, registryData] {
+            do {
+                try FileManager.default.createDirectory(
+                    atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            } catch {
+                throw StartError("The state directory \(directory) cannot be made: \(Self.reason(error)).")
+            }
+        }
+        guard access(path, W_OK) == 0 else {
+            throw StartError("The state directory \(path) cannot be written: \(String(cString: strerror(errno))).")
+        }
+    }
+
+    /// The text in the file at `path`, made by `make` and kept for good when there is none.
+    func persistent(_ path: String, make: () -> String) throws -> String {
+        if let data = FileManager.default.contents(atPath: path) {
+            let text = String(decoding: data, as: UTF8.self)
+            let trimmed = text.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
+            if !trimmed.isEmpty { return trimmed }
+        }
+        let text = make()
+        try DurableFile.write(Array((text + "\n").utf8), to: path)
+        return text
+    }
+
+    /// Six hexadecimal digits that name this installation's network devices, rules and groups.
+    func installationID() throws -> String {
+        try persistent(installation) { String(RequestToken.make(bytes: 3)) }
+    }
+
+    /// The token with which the roles call each other.
+    func internalTokenText() throws -> String { try persistent(internalToken) { RequestToken.make(bytes: 32) } }
+
+    private static func reason(_ error: any Error) -> String {
+        if let error = error as? CocoaError, let underlying = error.underlying as? POSIXError {
+            return String(cString: strerror(underlying.code.rawValue))
+        }
+        return "\(error)"
+    }
+}
+
+/// Random hexadecimal text from the system's generator.
+enum RequestToken {
+    static func make(bytes: Int) -> String {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<bytes).map { _ in
+            let byte = UInt8.random(in: .min ... .max, using: &generator)
+            let hex = String(byte, radix: 16)
+            return byte < 16 ? "0" + hex : hex
+        }.joined()
+    }
+}
+
+/// A start that cannot go on, in one sentence for the operator.
+struct StartError: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
