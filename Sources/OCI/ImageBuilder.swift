@@ -1,0 +1,59 @@
+/// Puts layers on a base image.
+///
+/// The base's layers stay byte for byte what they are, at the bottom and in order, so that a machine that has the base fetches
+/// only what is new. A base in Docker's types becomes an OCI image: only the type names change, no digest does. Everything is
+/// dated to the epoch: equal input gives an equal digest.
+package struct ImageBuilder: Sendable {
+    /// An image to build on.
+    package struct Base: Sendable {
+        /// The image.
+        package let image: Image
+        /// Its name for people, e.g. `registry/kiln/base:2.9.8`; becomes the annotation `org.opencontainers.image.base.name`.
+        package let name: String?
+
+        /// `image`, known as `name`.
+        package init(_ image: Image, name: String? = nil) {
+            self.image = image
+            self.name = name
+        }
+    }
+
+    /// A layer, and how it came to be.
+    package struct Step: Sendable {
+        /// The layer.
+        package let layer: Layer
+        /// What made it, for the history; the same for every function, or identical layers would make different images.
+        package let createdBy: String
+
+        /// `layer`, made by `createdBy`.
+        package init(_ layer: Layer, createdBy: String) {
+            self.layer = layer
+            self.createdBy = createdBy
+        }
+    }
+
+    /// What to build on; `nil` builds from nothing.
+    package var base: Base?
+    /// The layers to add, lowest first.
+    package var steps: [Step]
+    /// What the image runs on, when there is no base.
+    package var platform: Platform
+    /// Notes for the manifest.
+    package var annotations: [String: String]
+    /// How containers run. Starts as the base says.
+    package var execution: ImageConfig.Execution
+
+    /// Builds on `base`.
+    package init(on base: Base? = nil, platform: Platform = .host, steps: [Step] = []) {
+        self.base = base
+        self.platform = base?.image.config.platform ?? platform
+        self.steps = steps
+        annotations = [:]
+        execution = base?.image.config.config ?? ImageConfig.Execution()
+    }
+
+    /// The image. Throws when the base has other than OCI or Docker types.
+    package func build() throws(OCIError) -> Image {
+        throw OCIError(.unsupported, "Images are not built yet.")
+    }
+}

@@ -1,0 +1,24 @@
+package import Logging
+package import Transfer
+
+/// A client of one registry (OCI distribution-spec 1.1).
+///
+/// It remembers which blobs it has seen in which repository and how to authenticate, and holds no connection of its own: those
+/// are the HTTP client's. Every answer is verified against the digest that was asked for.
+package final class Registry: Sendable {
+    /// The registry.
+    package let endpoint: RegistryEndpoint
+
+    /// The registry at `endpoint`. `retry` is for requests that may be repeated, which all but the opening of uploads are.
+    package init(
+        _ endpoint: RegistryEndpoint, client: HTTPClient, retry: RetryPolicy = RetryPolicy(),
+        logger: Logger = Logger(label: "kiln.registry")
+    ) {
+        self.endpoint = endpoint
+    }
+
+    /// Asks whether the registry is there and lets us in (`GET /v2/`).
+    package func ping() async throws(OCIError) { throw unbuilt }
+
+    let unbuilt = OCIError(.unsupported, "The registry client is not built yet.")
+}
