@@ -3,3 +3,6 @@
 #include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+
+// Declared by unistd.h only under _GNU_SOURCE.
+extern int syncfs(int descriptor);

@@ -16,17 +16,23 @@ enum LogFormat: String, ExpressibleByArgument, CaseIterable, Sendable {
 /// The options about logs that every role takes.
 struct LogOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How log lines look: text or json.", valueName: "format"))
-    var logFormat: LogFormat = Setting.value("LOG_FORMAT", LogFormat.text)
+    var logFormat: LogFormat?
 
     @Option(help: ArgumentHelp("The least level that is logged: trace, debug, info, notice, warning or error.", valueName: "level"))
-    var logLevel: String = Setting.value("LOG_LEVEL", "info")
+    var logLevel: String?
+
+    /// The same options as arguments for a child.
+    var arguments: [String] {
+        (logFormat.map { ["--log-format", $0.rawValue] } ?? []) + (logLevel.map { ["--log-level", $0] } ?? [])
+    }
 
     /// A logger for `role`; throws when the level is unknown.
     func logger(_ role: String) throws -> Logger {
-        guard let level = Logger.Level(rawValue: logLevel) else {
-            throw ValidationError("'\(logLevel)' is not a log level: use trace, debug, info, notice, warning or error.")
+        let name = try Setting.resolve(logLevel, "LOG_LEVEL", "info")
+        guard let level = Logger.Level(rawValue: name) else {
+            throw ValidationError("'\(name)' is not a log level: use trace, debug, info, notice, warning or error.")
         }
-        let format = logFormat
+        let format = try Setting.resolve(logFormat, "LOG_FORMAT", .text)
         var logger = Logger(label: role) { LogOutput(role: $0, format: format) }
         logger.logLevel = level
         return logger

@@ -13,9 +13,14 @@ enum Setting {
         ProcessInfo.processInfo.environment["KILN_" + name] ?? file[name]
     }
 
-    /// The value set for `name`, or `fallback` when there is none or it cannot be read as one.
-    static func value<Value: ExpressibleByArgument>(_ name: String, _ fallback: Value) -> Value {
-        text(name).flatMap { Value(argument: $0) } ?? fallback
+    /// The value of a flag, else what is set for `name`, else `fallback`; throws when what is set cannot be read.
+    static func resolve<Value: ExpressibleByArgument>(_ flag: Value?, _ name: String, _ fallback: Value) throws -> Value {
+        if let flag { return flag }
+        guard let text = text(name) else { return fallback }
+        guard let value = Value(argument: text) else {
+            throw ValidationError("KILN_\(name) cannot be '\(text)'\(Value.allValueStrings.isEmpty ? "" : ": use \(Value.allValueStrings.joined(separator: " or "))").")
+        }
+        return value
     }
 
     /// The optional value set for `name`.

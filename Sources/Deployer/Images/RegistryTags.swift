@@ -1,0 +1,24 @@
+import Contract
+import OCI
+
+/// ``RevisionTags`` in an OCI registry.
+package struct RegistryTags: RevisionTags {
+    private let registry: Registry
+
+    /// The tags in `registry`.
+    package init(_ registry: Registry) { self.registry = registry }
+
+    package func highestRevision(in repository: String) async throws -> Int {
+        try await registry.tags(repository).compactMap(Self.number).max() ?? 0
+    }
+
+    package func tag(_ revision: Revision) async throws {
+        try await registry.tag(revision.image.repository, revision.image.digest, as: "r\(revision.number)")
+    }
+
+    /// N of `r<N>`; `nil` for any other tag, also for `r007`, which Kiln never writes.
+    static func number(_ tag: String) -> Int? {
+        guard tag.hasPrefix("r"), let number = Int(tag.dropFirst()), number > 0, tag == "r\(number)" else { return nil }
+        return number
+    }
+}

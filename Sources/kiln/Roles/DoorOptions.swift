@@ -1,0 +1,75 @@
+import ArgumentParser
+import Contract
+import FoundationEssentials
+import Glibc
+
+/// The options of the front door, of `kiln router` and `kiln up` alike.
+struct DoorOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Where to listen (default: 127.0.0.1:8080). Anything but loopback needs --token-file.", valueName: "host:port"))
+    var listen: ListenOption?
+
+    @Option(
+        help: ArgumentHelp(
+            "A file with the bearer token that management calls (/func) must carry; at least 16 characters.",
+            valueName: "file"))
+    var tokenFile: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A name besides localhost under which management calls may be made; may be repeated.", valueName: "name"))
+    var hostName: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "An IPv4 range of proxies whose X-Forwarded-* are believed; may be repeated.", valueName: "cidr"))
+    var trustedProxy: [String] = []
+
+    @Option(help: ArgumentHelp("Threads of the Router (default: the number of cores).", valueName: "number"))
+    var threads: Int?
+
+    func address() throws -> ListenOption {
+        try Setting.resolve(listen, "LISTEN", ListenOption(host: "127.0.0.1", port: 8080))
+    }
+
+    /// The management token, or `nil` when none is asked for; throws when the bind needs one and there is none.
+    func managementToken() throws -> String? {
+        guard let path = try tokenFile ?? Setting.optional("TOKEN_FILE") else {
+            guard try address().isLoopback else {
+                throw StartError(
+                    "Listening at \(try address().text) lets other machines deploy. Give a token for them: write at least 16 "
+                        + "random characters to a file readable by you only and name it with --token-file FILE.")
+            }
+            return nil
+        }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw StartError("The token file \(path) cannot be read.")
+        }
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & 0o077 == 0 else {
+            throw StartError("The token file \(path) may be read by others. Run: chmod 600 \(path)")
+        }
+        let token = String(decoding: data, as: UTF8.self).split(whereSeparator: \.isWhitespace).joined()
+        guard token.utf8.count >= 16 else {
+            throw StartError("The token in \(path) has \(token.utf8.count) characters; at least 16 are needed.")
+        }
+        return token
+    }
+
+    func trusted() throws -> [IPv4Range] {
+        try trustedProxy.map { text in
+            guard let range = IPv4Range(text) else {
+                throw ValidationError("'\(text)' is not an IPv4 range: write it as 192.0.2.0/24.")
+            }
+            return range
+        }
+    }
+
+    /// The same options as arguments for a child.
+    var arguments: [String] {
+        (listen.map { ["--listen", $0.text] } ?? []) + (tokenFile.map { ["--token-file", $0] } ?? [])
+            + hostName.flatMap { ["--host-name", $0] } + trustedProxy.flatMap { ["--trusted-proxy", $0] }
+            + (threads.map { ["--threads", String($0)] } ?? [])
+    }
+}

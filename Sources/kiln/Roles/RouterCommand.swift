@@ -1,0 +1,52 @@
+import ArgumentParser
+import Contract
+import Logging
+import NIOCore
+import NIOPosix
+import Router
+import Transfer
+
+/// `kiln router`: the front door.
+struct RouterCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "router", abstract: "Run the Router: passes /fn/NAME to instances and /func to the other roles.")
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup var logs: LogOptions
+    @OptionGroup var door: DoorOptions
+
+    @Option(help: .hidden) var listenDescriptor: Int32?
+    @Flag(help: .hidden) var supervised = false
+
+    func run() async throws {
+        try await Role.run(logs, "router", supervised: supervised) { logger in
+            let directory = try state.directory()
+            try directory.create()
+            let internalToken = try directory.internalTokenText()
+            let listen: RouterConfiguration.Listen
+            if let listenDescriptor {
+                listen = .inherited(descriptor: listenDescriptor)
+            } else {
+                let address = try door.address()
+                listen = .address(host: address.host, port: address.port)
+            }
+            let management = RouterConfiguration.Management(
+                builder: .unix(path: directory.socket("builder")), deployer: .unix(path: directory.socket("deployer")),
+                internalToken: internalToken, token: try door.managementToken(), hostNames: door.hostName)
+            var configuration = RouterConfiguration(listen: listen, management: management)
+            configuration.trustedProxies = try door.trusted()
+            let threads = try door.threads ?? max(1, System.coreCount)
+            let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
+            let server = try await RouterServer.start(configuration, group: group, logger: logger)
+            let feed = RouteFeed(
+                client: try HTTPClient(), socket: directory.socket("deployer"), token: internalToken, id: "local",
+                logger: logger)
+            let feeding = Task { await feed.run(server) }
+            return RunningRole { reason in
+                let grace: Duration = reason == .orphaned ? .seconds(5) : .seconds(25)
+                await server.drain(DrainPlan(lead: .zero, grace: grace, tunnelGrace: grace))
+                feeding.cancel()
+            }
+        }
+    }
+}
