@@ -1,0 +1,58 @@
+import Contract
+
+/// How functions run as containers of this machine.
+package struct LocalConfiguration: Sendable {
+    /// Which OCI runtime runs the containers.
+    package enum RuntimeChoice: Sendable, Hashable {
+        /// The first of `crun` and `runc` that can run a container here, found by running one.
+        case automatic
+        /// This executable, by absolute path.
+        case executable(String)
+    }
+
+    /// Kiln's state directory, an absolute path. Instances live in `instances/`, so it may have at most 60 bytes: the path of an instance's
+    /// socket has to fit into `sun_path` (unix(7), 107 bytes).
+    package var stateDirectory: String
+    /// The OCI runtime.
+    package var runtime = RuntimeChoice.automatic
+    /// How long an instance may take from its start until it accepts connections.
+    package var startDeadline: Duration = .seconds(10)
+    /// How long an instance may take to end after SIGTERM, before SIGKILL.
+    package var gracePeriod: Duration = .seconds(10)
+    /// When an instance that ended is started again.
+    package var restarts = RestartPolicy()
+    /// The first user id of instances; each running instance has one of its own, from here upwards.
+    package var firstUserID: UInt32 = 200_000
+    /// Most processes and threads in one instance. Deno starts about 20 threads on 2 cores, and about 3 more for each worker.
+    package var tasks = 256
+    /// Most open files of one process in an instance.
+    package var openFiles: UInt64 = 4096
+    /// Most bytes in an instance's `/tmp`, which count as its memory too; never more than half of its memory limit.
+    package var temporaryBytes: Int64 = 64 << 20
+    /// Most bytes of one instance's log; when it is full it starts anew.
+    package var logBytes: Int64 = 4 << 20
+    /// How many ended instances of a function keep their logs.
+    package var keptLogs = 4
+    /// Addresses of the instances; `nil` picks a /20 of 10.192.0.0/10 that no route of the host overlaps, and keeps it.
+    package var addressPool: IPv4Range?
+    /// Name servers (IPv4) that instances' DNS queries are forwarded to; `nil` reads the host's `/etc/resolv.conf`.
+    package var nameServers: [String]?
+    /// How many network slots are kept ready for instances to come.
+    package var readyNetworks = 4
+
+    /// The defaults, with state in `stateDirectory`.
+    package init(stateDirectory: String) { self.stateDirectory = stateDirectory }
+}
+
+/// When an instance that ended by itself is started again: exponential back-off, as Kubernetes' `CrashLoopBackOff` does it.
+package struct RestartPolicy: Sendable, Hashable {
+    /// The pause before the first restart; each further one is twice as long.
+    package var initialDelay: Duration = .milliseconds(100)
+    /// The longest pause.
+    package var maximumDelay: Duration = .seconds(30)
+    /// An instance that ran for so long starts over with the initial pause.
+    package var stableAfter: Duration = .seconds(60)
+
+    /// The defaults.
+    package init() {}
+}
