@@ -23,7 +23,7 @@ struct LogOptions: ParsableArguments {
 
     /// The same options as arguments for a child.
     var arguments: [String] {
-        (logFormat.map { ["--log-format", $0.rawValue] } ?? []) + (logLevel.map { ["--log-level", $0] } ?? [])
+        ChildArguments.option("--log-format", logFormat?.rawValue) + ChildArguments.option("--log-level", logLevel)
     }
 
     /// A logger for `role`; throws when the level is unknown.

@@ -35,7 +35,7 @@ struct DoorOptions: ParsableArguments {
 
     /// The management token, or `nil` when none is asked for; throws when the bind needs one and there is none.
     func managementToken() throws -> String? {
-        guard let path = try tokenFile ?? Setting.optional("TOKEN_FILE") else {
+        guard let path = tokenFile ?? Setting.optional("TOKEN_FILE") else {
             guard try address().isLoopback else {
                 throw StartError(
                     "Listening at \(try address().text) lets other machines deploy. Give a token for them: write at least 16 "
@@ -68,8 +68,10 @@ struct DoorOptions: ParsableArguments {
 
     /// The same options as arguments for a child.
     var arguments: [String] {
-        (listen.map { ["--listen", $0.text] } ?? []) + (tokenFile.map { ["--token-file", $0] } ?? [])
-            + hostName.flatMap { ["--host-name", $0] } + trustedProxy.flatMap { ["--trusted-proxy", $0] }
-            + (threads.map { ["--threads", String($0)] } ?? [])
+        var list = ChildArguments.option("--listen", listen?.text)
+        list += ChildArguments.option("--token-file", tokenFile)
+        list += ChildArguments.options("--host-name", hostName)
+        list += ChildArguments.options("--trusted-proxy", trustedProxy)
+        return list + ChildArguments.option("--threads", threads)
     }
 }

@@ -27,8 +27,7 @@ enum Role {
             logger.critical("\(error)")
             Foundation.exit(Supervisor.hopeless)
         }
-        var iterator = reasons.makeAsyncIterator()
-        let reason = await iterator.next() ?? .orphaned
+        let reason = await reasons.first() ?? .orphaned
         logger.debug("ending", metadata: ["reason": "\(reason)"])
         await role.stop(reason)
     }

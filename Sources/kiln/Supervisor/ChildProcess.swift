@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A program that `kiln up` runs: in a session of its own, so that Ctrl-C reaches only the supervisor, with a lifeline as its standard

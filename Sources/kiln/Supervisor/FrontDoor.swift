@@ -7,7 +7,7 @@ struct FrontDoor: Sendable {
     let port: Int
 
     /// Listens at `address`; throws a sentence that says what to do when it cannot.
-    init(_ address: ListenOption) throws {
+    init(_ address: ListenOption, flag: String = "--listen") throws {
         var hints = addrinfo()
         hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
@@ -25,19 +25,19 @@ struct FrontDoor: Sendable {
         guard bind(descriptor, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0, listen(descriptor, 4096) == 0 else {
             let reason = errno
             close(descriptor)
-            throw StartError(Self.sentence(reason, address))
+            throw StartError(Self.sentence(reason, address, flag))
         }
         port = Self.boundPort(descriptor)
     }
 
-    private static func sentence(_ reason: Int32, _ address: ListenOption) -> String {
+    private static func sentence(_ reason: Int32, _ address: ListenOption, _ flag: String) -> String {
         switch reason {
         case EADDRINUSE:
-            "Port \(address.port) of \(address.host) is in use by another program. Stop it, or choose another with --listen "
+            "Port \(address.port) of \(address.host) is in use by another program. Stop it, or choose another with \(flag) "
                 + "HOST:PORT."
         case EACCES:
-            "Listening at \(address.text) is not permitted. Ports below 1024 need root; choose another with --listen HOST:PORT."
-        case EADDRNOTAVAIL: "\(address.host) is not an address of this machine. Choose another with --listen HOST:PORT."
+            "Listening at \(address.text) is not permitted. Ports below 1024 need root; choose another with \(flag) HOST:PORT."
+        case EADDRNOTAVAIL: "\(address.host) is not an address of this machine. Choose another with \(flag) HOST:PORT."
         default: "Cannot listen at \(address.text): \(String(cString: strerror(reason)))."
         }
     }
@@ -51,6 +51,11 @@ struct FrontDoor: Sendable {
             else { return 0 }
             return Int(bytes[2]) << 8 | Int(bytes[3])
         }
+    }
+
+    /// Throws a sentence when `address` cannot be listened at now.
+    static func requireFree(_ address: ListenOption, flag: String) throws {
+        close(try FrontDoor(address, flag: flag).descriptor)
     }
 
     /// A port of 127.0.0.1 that was free a moment ago.

@@ -1,3 +1,4 @@
+import CLinux
 import Contract
 import Glibc
 import Logging
@@ -26,16 +27,14 @@ actor Supervisor {
     private var running: [String: ChildProcess] = [:]
     private var stopping: Set<String> = []
     private var keepers: [String: Task<Void, Never>] = [:]
-    private let failure: AsyncStream<String>.Continuation
 
     /// Names of children that gave up for good.
-    nonisolated let failures: AsyncStream<String>
+    nonisolated let failures = Broadcast<String>()
 
     init(state: StateDirectory, logger: Logger) throws {
         self.state = state
         self.logger = logger
         lifeline = try Lifeline()
-        (failures, failure) = AsyncStream.makeStream(of: String.self)
     }
 
     /// Starts a child and keeps it running until ``stop(_:)``.
@@ -82,7 +81,7 @@ actor Supervisor {
             running[plan.name] = nil
             if stopping.contains(plan.name) { return }
             guard code != Self.hopeless else {
-                failure.yield(plan.name)
+                self.failures.send(plan.name)
                 return
             }
             failures = started.duration(to: .now) > .seconds(30) ? 0 : failures + 1
@@ -96,7 +95,7 @@ actor Supervisor {
                 child = try launch(plan)
             } catch {
                 logger.error("cannot be started again", metadata: ["child": "\(plan.name)", "error": "\(error)"])
-                failure.yield(plan.name)
+                self.failures.send(plan.name)
                 return
             }
         }

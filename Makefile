@@ -1,0 +1,53 @@
+# Kiln. `make help` lists what there is.
+
+DENO_VERSION := 2.9.8
+DENO := .tools/deno/$(DENO_VERSION)/deno
+KILN := .build-release/release/kiln
+SOURCES := Package.swift $(shell find Sources base-image -type f 2>/dev/null)
+SWIFT_BUILD := swift build --quiet
+TEST_FLAGS := --no-parallel
+.DEFAULT_GOAL := help
+
+.PHONY: help up build test test-long bench bench-router format lint clean
+.DELETE_ON_ERROR:
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+up: $(KILN) $(DENO) ## Install what is missing, build, and run the platform (ARGS="--listen …" adds options)
+	@$(KILN) up --deno $(DENO) $(ARGS)
+
+build: $(KILN) ## Build the release binary
+
+$(KILN): $(SOURCES) | .tools/setup-run
+	@echo "Building Kiln in release (some minutes the first time) …"
+	@$(SWIFT_BUILD) -c release --product kiln --scratch-path .build-release
+	@touch $@
+
+$(DENO): scripts/fetch-deno.sh | .tools/setup-run
+	@scripts/fetch-deno.sh >/dev/null
+	@touch $@
+
+.tools/setup-%: scripts/setup.sh
+	@scripts/setup.sh $*
+	@mkdir -p .tools && touch $@
+
+test: .tools/setup-test $(DENO) ## Run the whole suite, with its own set-up
+	swift build --quiet --build-tests
+	KILN_DENO=$(abspath $(DENO)) swift test --skip-build $(TEST_FLAGS)
+
+test-long: .tools/setup-test $(DENO) ## The suite with its long stress tests
+	swift build --quiet --build-tests
+	KILN_TEST_LONG=1 KILN_DENO=$(abspath $(DENO)) swift test --skip-build $(TEST_FLAGS)
+
+bench: $(KILN) $(DENO) .tools/setup-bench ## Measure beside peers in the same run (see docs/performance.md)
+	@benchmarks/run.sh $(KILN) $(DENO)
+
+format: ## Format the sources
+	swift format --in-place --recursive Package.swift Sources Tests
+
+lint: ## Check the format of the sources
+	swift format lint --strict --recursive Package.swift Sources Tests
+
+clean: ## Remove what was built (not the fetched Deno)
+	rm -rf .build .build-release

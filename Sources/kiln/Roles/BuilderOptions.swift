@@ -1,0 +1,81 @@
+import ArgumentParser
+import Contract
+
+/// What the Builder may be told; options of `kiln builder` and `kiln up` alike.
+struct BuilderOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Most bytes of a function's source (default: 10Mi).", valueName: "bytes"))
+    var maxSource: String?
+
+    @Option(help: ArgumentHelp("Most instances of one function (default: 16).", valueName: "number"))
+    var maxInstances: Int?
+
+    @Option(help: ArgumentHelp("Most CPU of one instance (default: 8).", valueName: "cores"))
+    var maxCpu: String?
+
+    @Option(help: ArgumentHelp("Most memory of one instance (default: 4Gi).", valueName: "bytes"))
+    var maxMemory: String?
+
+    @Option(help: ArgumentHelp("Longest timeout of a request (default: 3600).", valueName: "seconds"))
+    var maxTimeout: Int?
+
+    @Option(help: ArgumentHelp("Most concurrent requests of one instance (default: 10000).", valueName: "number"))
+    var maxConcurrency: Int?
+
+    @Option(help: ArgumentHelp("Most bytes of a function's environment (default: 64Ki).", valueName: "bytes"))
+    var maxEnvBytes: String?
+
+    @Flag(help: "Let network= name private ranges.")
+    var allowPrivateNetworks = false
+
+    @Option(help: ArgumentHelp("The deno program that the base image gets.", valueName: "path"))
+    var deno: String?
+
+    /// The bounds of what a deploy may choose.
+    func limits() throws -> SpecLimits {
+        var limits = SpecLimits()
+        limits.instances = try count(maxInstances, "MAX_INSTANCES", "--max-instances", limits.instances)
+        limits.timeoutSeconds = try count(maxTimeout, "MAX_TIMEOUT", "--max-timeout", limits.timeoutSeconds)
+        limits.concurrency = try count(maxConcurrency, "MAX_CONCURRENCY", "--max-concurrency", limits.concurrency)
+        limits.memoryBytes = try bytes(maxMemory, "MAX_MEMORY", "--max-memory", limits.memoryBytes)
+        limits.environmentBytes = try Int(
+            bytes(maxEnvBytes, "MAX_ENV_BYTES", "--max-env-bytes", Int64(limits.environmentBytes)))
+        if let text = maxCpu ?? Setting.optional("MAX_CPU") {
+            guard let millicores = Quantity.millicores(text), millicores >= 10 else {
+                throw ValidationError("--max-cpu cannot be '\(text)': use a number of cores such as 2 or 500m.")
+            }
+            limits.cpuMillicores = millicores
+        }
+        limits.allowsPrivateNetworks = try allowPrivateNetworks || Setting.resolve(nil, "ALLOW_PRIVATE_NETWORKS", false)
+        return limits
+    }
+
+    /// Most bytes of a source.
+    func sourceLimit() throws -> Int { try Int(bytes(maxSource, "MAX_SOURCE", "--max-source", 10 << 20)) }
+
+    private func count(_ flag: Int?, _ name: String, _ option: String, _ fallback: Int) throws -> Int {
+        let value = try Setting.resolve(flag, name, fallback)
+        guard value >= 1 else { throw ValidationError("\(option) cannot be \(value): use 1 or more.") }
+        return value
+    }
+
+    private func bytes(_ flag: String?, _ name: String, _ option: String, _ fallback: Int64) throws -> Int64 {
+        guard let text = flag ?? Setting.optional(name) else { return fallback }
+        guard let bytes = Quantity.bytes(text), bytes > 0 else {
+            throw ValidationError("\(option) cannot be '\(text)': use a number of bytes such as 64Ki or 10Mi.")
+        }
+        return bytes
+    }
+
+    /// The same options as arguments for a child.
+    var arguments: [String] {
+        var list = ChildArguments.option("--max-source", maxSource)
+        list += ChildArguments.option("--max-instances", maxInstances)
+        list += ChildArguments.option("--max-cpu", maxCpu)
+        list += ChildArguments.option("--max-memory", maxMemory)
+        list += ChildArguments.option("--max-timeout", maxTimeout)
+        list += ChildArguments.option("--max-concurrency", maxConcurrency)
+        list += ChildArguments.option("--max-env-bytes", maxEnvBytes)
+        if allowPrivateNetworks { list.append("--allow-private-networks") }
+        return list + ChildArguments.option("--deno", deno)
+    }
+}

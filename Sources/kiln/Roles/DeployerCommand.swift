@@ -1,0 +1,93 @@
+import ArgumentParser
+import Contract
+import Deployer
+import FoundationEssentials
+import Logging
+import OCI
+import Service
+import Synchronization
+import Transfer
+
+/// `kiln deployer`: records revisions and runs them.
+struct DeployerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "deployer", abstract: "Run the Deployer: records revisions, runs instances, tells the Router of them.")
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup var logs: LogOptions
+    @OptionGroup var registry: RegistryOptions
+    @OptionGroup var local: LocalOptions
+
+    @Flag(help: .hidden) var supervised = false
+
+    func run() async throws {
+        try await Role.run(logs, "deployer", supervised: supervised) { logger in
+            let directory = try state.directory()
+            try directory.create()
+            let http = try HTTPClient()
+            let registry = try registry.client(http)
+            let layers = try LayerStore(
+                directory: directory.layers, cache: try BlobCache(directory: directory.blobs), registry: registry)
+            let backend: LocalBackend
+            do {
+                backend = try await LocalBackend(
+                    configuration: try local.configuration(directory), images: RegistryImages(layers),
+                    secrets: LocalSecrets(files: SecretFiles(directory: directory.secrets)), logger: logger)
+            } catch let error as LocalError {
+                throw StartError(error.message)
+            }
+            let store: SQLiteStore
+            do {
+                store = try SQLiteStore(path: directory.database)
+            } catch let error as DeployerError {
+                throw StartError(error.message)
+            }
+            let reconciler = Reconciler(
+                store: store, backend: backend, tags: RegistryTags(registry), epoch: RequestToken.make(bytes: 8),
+                timing: try local.timing(), logger: logger)
+            try await reconciler.start(base: Self.base(directory))
+            let running = Task { await reconciler.run() }
+            let service = try await serve(reconciler, directory, logger)
+            return RunningRole { reason in
+                service.cancel()
+                running.cancel()
+                if reason == .orphaned {
+                    await backend.close()
+                    await ProcessRecord(path: directory.record("registry")).end(grace: .seconds(5))
+                } else {
+                    await backend.removeEverything()
+                }
+            }
+        }
+    }
+
+    private func serve(
+        _ reconciler: Reconciler, _ directory: StateDirectory, _ logger: Logger
+    ) async throws -> Task<Void, Never> {
+        let api = DeployerAPI(reconciler: reconciler, logger: logger, isReady: { true }) { image in
+            let known = Self.base(directory)
+            if known != image { try DurableFile.write(try JSON.encode(image), to: directory.base) }
+            try await reconciler.setBase(image)
+        }
+        let service = HTTPService(token: try directory.internalTokenText(), logger: logger, handler: api.handle)
+        let path = directory.socket("deployer")
+        return Task {
+            do {
+                try await service.run(on: .unix(path: path))
+            } catch is CancellationError {
+            } catch {
+                logger.critical("cannot serve", metadata: ["socket": "\(path)", "error": "\(error)"])
+            }
+        }
+    }
+
+    private static func base(_ directory: StateDirectory) -> PinnedImage? {
+        FileManager.default.contents(atPath: directory.base).flatMap { try? JSON.decode(PinnedImage.self, from: Array($0)) }
+    }
+}
+
+/// Secrets of the state directory.
+struct LocalSecrets: SecretSource {
+    let files: SecretFiles
+    func secret(named name: String) async throws -> String? { files.value(name) }
+}

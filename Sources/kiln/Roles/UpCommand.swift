@@ -1,0 +1,140 @@
+import ArgumentParser
+import Contract
+import FoundationEssentials
+import Glibc
+import Logging
+import Transfer
+
+/// `kiln up`: the whole platform on one machine.
+struct UpCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "up", abstract: "Run the whole platform on this machine: registry, Builder, Deployer and Router.")
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup var logs: LogOptions
+    @OptionGroup var up: UpOptions
+    @OptionGroup var door: DoorOptions
+    @OptionGroup var builder: BuilderOptions
+    @OptionGroup var local: LocalOptions
+
+    func run() async throws {
+        let logger = try logs.logger("up")
+        do {
+            try await supervise(logger)
+        } catch let error as StartError {
+            Console.error(error.description)
+            throw ExitCode(1)
+        }
+    }
+
+    private func supervise(_ logger: Logger) async throws {
+        guard getuid() == 0 else {
+            throw StartError("Kiln runs functions as containers and needs root for that. Run it with sudo.")
+        }
+        let reasons = Shutdown.reasons(lifeline: false)
+        let directory = try state.directory()
+        try directory.create()
+        let lock = try StateLock(directory.lock)
+        _ = try directory.internalTokenText()
+        _ = try door.managementToken()
+        for child in ["router", "builder", "deployer", "registry"] {
+            await ProcessRecord(path: directory.record(child)).end(grace: .seconds(10))
+        }
+        let frontDoor = try FrontDoor(try door.address())
+        let registry = try up.registryAddress()
+        let plans = try plans(directory, frontDoor, registry)
+        let supervisor = try Supervisor(state: directory, logger: logger)
+        let started = ContinuousClock.now
+        for plan in plans { try await supervisor.start(plan) }
+        let outcome = await waitUntilReady(directory, supervisor, reasons)
+        if outcome == .ready {
+            let url = "http://\(ListenOption(host: try door.address().host, port: frontDoor.port).text)"
+            try DurableFile.write(Array("\(url)\n".utf8), to: directory.address)
+            Console.banner(url: url, registry: registry, started.duration(to: .now), token: try door.managementToken() != nil)
+        }
+        let failed = outcome == .ready ? await Self.waitForEnd(supervisor, reasons) : outcome
+        unlink(directory.address)
+        await stop(plans, supervisor, reasons)
+        withExtendedLifetime(lock) {}
+        if case .failed(let child) = failed {
+            throw StartError("The \(child) cannot run; its message above says why.")
+        }
+    }
+
+    private enum Outcome: Equatable, Sendable {
+        case ready
+        case asked
+        case failed(String)
+    }
+
+    private func plans(_ directory: StateDirectory, _ frontDoor: FrontDoor, _ registry: String) throws -> [ChildPlan] {
+        let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        let common = ["--state-dir", directory.path, "--supervised"] + logs.arguments
+        return [
+            try RegistryProgram.plan(directory, address: registry),
+            ChildPlan(
+                name: "deployer",
+                arguments: [program, "deployer", "--registry", registry] + common + local.arguments, grace: .seconds(30)),
+            ChildPlan(
+                name: "builder", arguments: [program, "builder", "--registry", registry] + common + builder.arguments,
+                grace: .seconds(10)),
+            ChildPlan(
+                name: "router", arguments: [program, "router", "--listen-descriptor", "3"] + common + door.arguments,
+                inherited: frontDoor.descriptor, grace: .seconds(40)),
+        ]
+    }
+
+    /// Waits until every role says that it is ready, a child gives up, or somebody asks to end.
+    private func waitUntilReady(
+        _ directory: StateDirectory, _ supervisor: Supervisor, _ reasons: Broadcast<ShutdownReason>
+    ) async -> Outcome {
+        await withTaskGroup(of: Outcome.self) { group in
+            group.addTask {
+                guard let client = try? HTTPClient() else { return .failed("supervisor") }
+                for role in ["deployer", "builder"] {
+                    while !Task.isCancelled, await !Self.isReady(client, directory.socket(role)) {
+                        try? await Task.sleep(for: .milliseconds(20))
+                    }
+                }
+                return .ready
+            }
+            group.addTask { await Self.waitForEnd(supervisor, reasons) }
+            let first = await group.next() ?? .asked
+            group.cancelAll()
+            return first
+        }
+    }
+
+    private static func waitForEnd(_ supervisor: Supervisor, _ reasons: Broadcast<ShutdownReason>) async -> Outcome {
+        await withTaskGroup(of: Outcome.self) { group in
+            group.addTask {
+                _ = await reasons.first()
+                return .asked
+            }
+            group.addTask {
+                await supervisor.failures.first().map { .failed($0) } ?? .asked
+            }
+            let first = await group.next() ?? .asked
+            group.cancelAll()
+            return first
+        }
+    }
+
+    private static func isReady(_ client: HTTPClient, _ socket: String) async -> Bool {
+        let answer = try? await client.collect(
+            ClientRequest(.get, "http://role/readyz", socket: socket), limit: 1 << 16)
+        return answer?.status == 200
+    }
+
+    /// Ends the children, the front door first; a second Ctrl-C ends them at once.
+    private func stop(_ plans: [ChildPlan], _ supervisor: Supervisor, _ reasons: Broadcast<ShutdownReason>) async {
+        Console.note("Stopping: requests in flight end first. Ctrl-C again ends at once.")
+        let seen = reasons.count
+        let impatient = Task {
+            if await reasons.first(skipping: seen) != nil { await supervisor.killAll() }
+        }
+        for plan in plans.reversed() { await supervisor.stop(plan) }
+        impatient.cancel()
+        Console.note("Stopped.")
+    }
+}
