@@ -68,6 +68,8 @@ let package = Package(
             name: "Support", dependencies: ["Contract", "Transfer", subprocess], path: "Tests/Support",
             swiftSettings: strict),
         .testTarget(name: "ContractTests", dependencies: ["Contract"], swiftSettings: strict),
+        .testTarget(
+            name: "DeployerTests", dependencies: ["Contract", "Deployer", "Support", logging], swiftSettings: strict),
         .testTarget(name: "TransferTests", dependencies: ["Transfer", "Support"], swiftSettings: strict),
         .testTarget(
             name: "OCITests", dependencies: ["OCI", "Transfer", "Contract", "Support", crypto], swiftSettings: strict),

@@ -1,0 +1,187 @@
+import Contract
+import Logging
+import Synchronization
+import Testing
+
+@testable import Deployer
+
+@Suite struct ReconcilerTests {
+    @Test func `a deploy answers when its revision serves, and the old one is retired`() async throws {
+        try await withReconciler { reconciler, backend, _ in
+            let first = try await reconciler.deploy("hello", "a")
+            #expect(first.revision == 1 && first.serving && !first.unchanged)
+            let second = try await reconciler.deploy("hello", "b")
+            #expect(second.revision == 2 && second.serving)
+            try await eventually { backend.running == ["hello@2"] }
+        }
+    }
+
+    @Test func `a revision that does not come up leaves the old one serving and says why`() async throws {
+        try await withReconciler { reconciler, backend, store in
+            try await reconciler.deploy("hello", "a")
+            backend.failNext(RolloutFailure(.crashed, "exit code 1", logs: ["boom"]))
+            let problem = await #expect(throws: Problem.self) { try await reconciler.deploy("hello", "b") }
+            #expect(problem?.status == 422)
+            #expect(problem?.logs == ["boom"])
+            #expect(backend.running == ["hello@1"])
+            #expect(try await store.function(try name("hello"))?.summary.live?.number == 1)
+        }
+    }
+
+    @Test func `a rollback goes to the one before, and the next deploy goes live again`() async throws {
+        try await withReconciler { reconciler, backend, _ in
+            try await reconciler.deploy("hello", "a")
+            try await reconciler.deploy("hello", "b")
+            let back = try await reconciler.rollback(try name("hello"), to: nil)
+            #expect(back.revision == 1 && back.serving)
+            try await eventually { backend.running == ["hello@1"] }
+            #expect(try await reconciler.deploy("hello", "c").revision == 3)
+        }
+    }
+
+    @Test func `two rollbacks in a row go back and forth`() async throws {
+        try await withReconciler { reconciler, _, _ in
+            try await reconciler.deploy("hello", "a")
+            try await reconciler.deploy("hello", "b")
+            #expect(try await reconciler.rollback(try name("hello"), to: nil).revision == 1)
+            #expect(try await reconciler.rollback(try name("hello"), to: nil).revision == 2)
+        }
+    }
+
+    @Test func `a rollback without a goal, of an unknown function and to an unknown revision are told apart`() async throws {
+        try await withReconciler { reconciler, _, _ in
+            try await reconciler.deploy("hello", "a")
+            let nothing = await #expect(throws: Problem.self) { try await reconciler.rollback(try name("hello"), to: nil) }
+            #expect(nothing?.status == 409)
+            let unknown = await #expect(throws: Problem.self) { try await reconciler.rollback(try name("other"), to: nil) }
+            #expect(unknown?.status == 404)
+            let revision = await #expect(throws: Problem.self) { try await reconciler.rollback(try name("hello"), to: 9) }
+            #expect(revision?.status == 404)
+        }
+    }
+
+    @Test func `deleting ends every workload of the function`() async throws {
+        try await withReconciler { reconciler, backend, store in
+            try await reconciler.deploy("hello", "a")
+            try await reconciler.deploy("hello", "b")
+            try await reconciler.pin(RevisionID(function: try name("hello"), number: 1))
+            try await eventually { backend.running == ["hello@1", "hello@2"] }
+            try await reconciler.delete(try name("hello"))
+            try await eventually { backend.running.isEmpty }
+            #expect(try await store.functions().isEmpty)
+        }
+    }
+
+    @Test func `a deploy without waiting is resumed by the next Deployer`() async throws {
+        try await withStore { store in
+            let revision = try await store.deploy("hello", "a")
+            let backend = RecordingBackend()
+            let reconciler = Reconciler(
+                store: store, backend: backend, tags: NoTags(), epoch: "e", logger: Logger(label: "test"))
+            try await reconciler.start(base: nil)
+            let running = Task { await reconciler.run() }
+            try await eventually { backend.running == ["\(revision.id)"] }
+            try await eventually { try await store.pending().isEmpty }
+            #expect(try await store.serving().map(\.live) == [revision])
+            running.cancel()
+        }
+    }
+
+    @Test func `a roll-out that ends the Deployer again and again is given up`() async throws {
+        try await withStore { store in
+            let revision = try await store.deploy("hello", "a")
+            for _ in 0..<3 { _ = try await store.countAttempt(revision.id) }
+            let reconciler = Reconciler(
+                store: store, backend: RecordingBackend(), tags: NoTags(), epoch: "e", logger: Logger(label: "test"))
+            await reconciler.resumePending()
+            #expect(try await store.function(revision.function)?.revisions.map(\.state) == [.failed])
+        }
+    }
+}
+
+/// A backend that keeps only a list: the reconciler's order of calls is what is tested.
+final class RecordingBackend: Backend {
+    private struct State {
+        var running: Set<String> = []
+        var failure: RolloutFailure?
+    }
+
+    let events: AsyncStream<WorkloadEvent>
+    private let sink: AsyncStream<WorkloadEvent>.Continuation
+    private let state = Mutex(State())
+
+    init() { (events, sink) = AsyncStream.makeStream() }
+
+    var running: [String] { state.withLock { $0.running.sorted() } }
+    func failNext(_ failure: RolloutFailure) { state.withLock { $0.failure = failure } }
+
+    func adopt(_ desired: [Workload]) async throws { for workload in desired { try await rollOut(workload) } }
+
+    func rollOut(_ workload: Workload) async throws {
+        let failure = state.withLock { state in
+            defer { state.failure = nil }
+            if state.failure == nil { state.running.insert(Self.text(workload.id)) }
+            return state.failure
+        }
+        if let failure { throw failure }
+        let endpoint = Endpoint(id: Self.text(workload.id), address: .unix(path: "/" + Self.text(workload.id)))
+        sink.yield(.endpoints(workload.id, [endpoint]))
+    }
+
+    func retire(_ id: WorkloadID) async {
+        _ = state.withLock { $0.running.remove(Self.text(id)) }
+        sink.yield(.endpoints(id, []))
+    }
+
+    func status(of id: WorkloadID) async -> WorkloadStatus? { nil }
+    func logs(of function: FunctionName, since: Timestamp?, tail: Int, follow: Bool) async -> AsyncStream<LogLine> {
+        AsyncStream { $0.finish() }
+    }
+
+    private static func text(_ id: WorkloadID) -> String {
+        if case .revision(let revision) = id { "\(revision)" } else { "checker" }
+    }
+}
+
+struct NoTags: RevisionTags {
+    func highestRevision(in repository: String) async throws -> Int { 0 }
+    func tag(_ revision: Revision) async throws {}
+}
+
+extension Reconciler {
+    @discardableResult
+    func deploy(_ function: String, _ letter: Character) async throws -> DeployAnswer {
+        let ticket = try await store.issueTicket(for: name(function))
+        let draft = try draft(function, letter, ticket: ticket)
+        return try await deploy(
+            draft.function,
+            DeployRequest(ticket: ticket, image: draft.image, spec: draft.spec, wait: true, timings: [:]), requestID: "t")
+    }
+}
+
+private func withReconciler(
+    _ body: (Reconciler, RecordingBackend, any FunctionStore) async throws -> Void
+) async throws {
+    try await withStore { store in
+        let backend = RecordingBackend()
+        var timing = Reconciler.Timing()
+        timing.drain = .milliseconds(50)
+        timing.switchOver = .milliseconds(50)
+        let reconciler = Reconciler(
+            store: store, backend: backend, tags: NoTags(), epoch: "e", timing: timing, logger: Logger(label: "test"))
+        try await reconciler.start(base: nil)
+        let running = Task { await reconciler.run() }
+        defer { running.cancel() }
+        try await body(reconciler, backend, store)
+    }
+}
+
+/// Waits until `condition` holds, at most 5 seconds.
+func eventually(_ condition: () async throws -> Bool) async throws {
+    let deadline = ContinuousClock.now.advanced(by: .seconds(5))
+    while ContinuousClock.now < deadline {
+        if try await condition() { return }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+    #expect(try await condition())
+}
