@@ -1,0 +1,12 @@
+import Contract
+import Testing
+
+@Suite struct TimestampTests {
+    @Test func `a time is written as RFC 3339 with milliseconds and read back`() {
+        let time = Timestamp(milliseconds: 1_700_000_000_123)
+        #expect(time.description == "2023-11-14T22:13:20.123Z")
+        #expect(Timestamp(time.description) == time)
+        #expect(Timestamp("2023-11-14T22:13:20Z") == Timestamp(milliseconds: 1_700_000_000_000))
+        #expect(Timestamp("yesterday") == nil)
+    }
+}
