@@ -1,0 +1,61 @@
+import Foundation
+import Testing
+
+/// The images are real: programs that no one here wrote read and run them.
+@Suite(.serialized) struct ImageTests {
+    private let source = "export default () => new Response('outside');"
+
+    @Test func `skopeo, umoci and podman read the image, and it serves outside Kiln`() async throws {
+        try await withPlatform { platform in
+            let deployed = try await platform.mustDeploy("image", source)
+            let digest = try #require(deployed.json["digest"] as? String)
+            let remote = "docker://\(platform.registry)/kiln/image:r1"
+            try await eventually("the revision is tagged") {
+                try run("skopeo", ["inspect", "--tls-verify=false", "--format", "{{.Digest}}", remote]).output.contains(digest)
+            }
+            let layout = platform.state + "/layout"
+            let copied = try run("skopeo", ["copy", "--src-tls-verify=false", remote, "oci:\(layout):r1"])
+            #expect(copied.code == 0, "\(copied.output)")
+            let bundle = platform.state + "/bundle"
+            let unpacked = try run("umoci", ["unpack", "--image", "\(layout):r1", bundle])
+            #expect(unpacked.code == 0, "\(unpacked.output)")
+            let code = try String(contentsOfFile: bundle + "/rootfs/app/main.js", encoding: .utf8)
+            #expect(code.contains("outside"))
+            try await servesUnderRunc(bundle, platform.state)
+        }
+    }
+
+    @Test func `the same source gives the same digests from two fresh state directories`() async throws {
+        var digests: Set<String> = []
+        for _ in 0..<2 {
+            try await withPlatform { platform in
+                let deployed = try await platform.mustDeploy("same", source)
+                digests.insert(try #require(deployed.json["digest"] as? String))
+            }
+        }
+        #expect(digests.count == 1, "\(digests)")
+    }
+
+    /// Runs the unpacked bundle by plain runc, sharing this machine's network, and calls it.
+    private func servesUnderRunc(_ bundle: String, _ state: String) async throws {
+        let file = URL(filePath: bundle + "/config.json")
+        var config = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+        var process = try #require(config["process"] as? [String: Any])
+        let port = try freePort()
+        process["terminal"] = false
+        let environment = process["env"] as? [String] ?? []
+        process["env"] = environment.filter { !$0.hasPrefix("DENO_SERVE_ADDRESS=") } + ["DENO_SERVE_ADDRESS=tcp:127.0.0.1:\(port)"]
+        config["process"] = process
+        var linux = try #require(config["linux"] as? [String: Any])
+        linux["namespaces"] = (linux["namespaces"] as? [[String: Any]])?.filter { $0["type"] as? String != "network" }
+        config["linux"] = linux
+        try JSONSerialization.data(withJSONObject: config).write(to: file)
+        let id = "kiln-test-\(UInt32.random(in: 0 ... .max))"
+        let started = try run("sh", ["-c", "cd '\(bundle)' && runc --root '\(state)/runc' run -d \(id) >'\(state)/runc.log' 2>&1 </dev/null"])
+        #expect(started.code == 0, "\((try? String(contentsOfFile: state + "/runc.log", encoding: .utf8)) ?? "")")
+        defer { _ = try? run("runc", ["--root", state + "/runc", "delete", "-f", id]) }
+        try await eventually("the image answers on its own") {
+            try run("curl", ["-s", "http://127.0.0.1:\(port)/"]).output == "outside"
+        }
+    }
+}
