@@ -1,0 +1,91 @@
+// Decides from the syntax tree of a module's JavaScript how it handles requests:
+//   request   a default export: a function of a Request, or an object with `fetch`; which one, the value shows at the start
+//   event     a default function of the 2021 form, `handler({ req })`, that answers through `req.respondWith`
+//   serve     a script that calls Deno.serve
+//   node      a script whose server is one of Node's
+
+const adviceForAll = "Export a default function that takes a Request and returns a Response, export default { fetch }, " +
+  "or call Deno.serve(handler).";
+
+/** { form }, or { message, at } when nothing in the module handles requests. */
+export function decideForm({ exported, imports, reads }) {
+  if (exported?.form) return { form: exported.form };
+  const importsServer = imports.some(({ specifier }) => nodeServers.has(specifier));
+  if (importsServer && reads.some(({ name }) => name === "listen")) return { form: "node" };
+  if (reads.some(({ of, name }) => of === "Deno" && name === "serve")) return { form: "serve" };
+  if (!exported) return { message: `The module has no handler. ${adviceForAll}` };
+  return { message: `The default export is ${exported.problem} and cannot handle requests. ${adviceForAll}`, at: exported.at };
+}
+
+const nodeServers = new Set(["node:http", "node:https", "node:http2", "node:net"]);
+
+/** What the top-level statements `body` export as default: { form } or { problem, at }; undefined without a default export. */
+export function defaultExport(body, reads) {
+  const scope = { body, reads };
+  for (const statement of body) {
+    if (statement.type === "ExportDefaultDeclaration") return judge(scope, statement.declaration);
+    if (statement.type !== "ExportNamedDeclaration") continue;
+    for (const { exported, local } of statement.specifiers ?? []) {
+      if ((exported.name ?? exported.value) !== "default") continue;
+      return statement.source ? { form: "request" } : judge(scope, local);
+    }
+  }
+  return undefined;
+}
+
+/** How the value of an expression or declaration handles requests. What only running it could tell is left to the start. */
+function judge(scope, node, depth = 0) {
+  if (functions.has(node.type)) return { form: takesEvent(scope, node) ? "event" : "request" };
+  const problem = node.type === "ObjectExpression"
+    ? mayFetch(node) ? undefined : "an object without a fetch function"
+    : impossible.get(node.type);
+  if (problem) return { problem, at: node.range[0] };
+  const meant = node.type === "Identifier" && depth < 10 ? constant(scope, node.name) : undefined;
+  return meant ? judge(scope, meant, depth + 1) : { form: "request" };
+}
+
+const functions = new Set(["FunctionDeclaration", "FunctionExpression", "ArrowFunctionExpression"]);
+const impossible = new Map([
+  ["ClassDeclaration", "a class"],
+  ["ClassExpression", "a class"],
+  ["Literal", "a literal"],
+  ["TemplateLiteral", "a string"],
+  ["ArrayExpression", "an array"],
+]);
+
+function mayFetch({ properties }) {
+  return properties.some((entry) => entry.type === "SpreadElement" || entry.computed || keyOf(entry) === "fetch");
+}
+
+function keyOf({ key }) {
+  return key?.name ?? key?.value;
+}
+
+/** What the module declares as the unchanging `name` at its top level. */
+function constant({ body }, name) {
+  for (const statement of body) {
+    const node = statement.type === "ExportNamedDeclaration" ? statement.declaration : statement;
+    if (node?.type === "FunctionDeclaration" || node?.type === "ClassDeclaration") {
+      if (node.id?.name === name) return node;
+    } else if (node?.type === "VariableDeclaration" && node.kind === "const") {
+      const found = node.declarations.find(({ id, init }) => id.type === "Identifier" && id.name === name && init);
+      if (found) return found.init;
+    }
+  }
+  return undefined;
+}
+
+/** Whether a function takes `req` out of its first parameter, as the 2021 form does: a Request has no such property. */
+function takesEvent({ reads }, { params, range: [begin, end] }) {
+  const first = params[0]?.type === "AssignmentPattern" ? params[0].left : params[0];
+  if (first?.type === "ObjectPattern") return first.properties.some((property) => keyOf(property) === "req");
+  if (first?.type !== "Identifier") return false;
+  return reads.some(({ of, name, at }) => of === first.name && name === "req" && at >= begin && at < end);
+}
+
+/** `Deno` for `Deno` and `globalThis.Deno`, the name for any other variable, undefined for what is neither. */
+export function nameOf(node) {
+  if (node.type === "Identifier") return node.name;
+  if (node.type !== "MemberExpression" || node.computed) return undefined;
+  return ["globalThis", "self", "window"].includes(node.object.name) ? node.property.name : undefined;
+}

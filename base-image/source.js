@@ -1,0 +1,34 @@
+// A module's source and the JavaScript made of it, with the way back from a place in one to the place in the other.
+import { SourceMap } from "node:module";
+
+const marker = "\n//# sourceMappingURL=data:application/json;base64,";
+
+export class SourceText {
+  /** The JavaScript, without source map. */
+  code;
+  /** What runs: the JavaScript with an inline source map that leads to the source's place in the image, and holds no copy of it. */
+  module;
+  #lines;
+  #map;
+
+  /** `transpiled` is the JavaScript of `text` with its inline source map. */
+  constructor(file, text, transpiled) {
+    const split = transpiled.lastIndexOf(marker);
+    const { version, names, mappings } = JSON.parse(atob(transpiled.slice(split + marker.length)));
+    const map = { version, sources: [`file:///app/source/${file}`], names, mappings };
+    this.code = transpiled.slice(0, split);
+    this.module = `${this.code}${marker}${new TextEncoder().encode(JSON.stringify(map)).toBase64()}\n`;
+    this.#map = map;
+    this.#lines = text.split("\n");
+  }
+
+  /** Line and column in the source, from 1, in characters, of the UTF-16 offset `at` in the JavaScript; nothing for undefined. */
+  position(at) {
+    if (at === undefined) return {};
+    const before = this.code.slice(0, at).split("\n");
+    if (!(this.#map instanceof SourceMap)) this.#map = new SourceMap(this.#map);
+    const { originalLine, originalColumn } = this.#map.findEntry(before.length - 1, before.at(-1).length);
+    if (originalLine === undefined) return {};
+    return { line: originalLine + 1, column: [...(this.#lines[originalLine] ?? "").slice(0, originalColumn)].length + 1 };
+  }
+}

@@ -1,0 +1,62 @@
+// Reads from a module's syntax tree what decides whether and how it can run. Only under `deno test`: see analyst.js.
+import { defaultExport, nameOf } from "./handler.js";
+
+/**
+ * What the JavaScript `code` does:
+ *   imports   { specifier, at }: every import whose specifier is written out
+ *   reads     { of, name, at }: every property read from a variable or a global object
+ *   decorators  whether it has any
+ *   exported  what its default export is, see handler.js
+ * Throws what the parser throws.
+ *
+ * Deno 2.9 ends a list of statements at the first empty one when it gives the tree to a plugin. So those are blanked: at the start of
+ * lines, where the transpiler prints them, and then wherever a list turns out to end before its block does.
+ */
+export function survey(code, file = "main.js") {
+  let text = code.replace(/^([^\S\n]*)(;+)/gm, (_, indent, empty) => indent + " ".repeat(empty.length));
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const found = { imports: [], reads: [], decorators: false, exported: undefined, gaps: [] };
+    Deno.lint.runPlugin({ name: "kiln", rules: { survey: { create: () => visitor(text, found) } } }, file, text);
+    if (found.gaps.length === 0) return found;
+    for (const gap of found.gaps) text = `${text.slice(0, gap)} ${text.slice(gap + 1)}`;
+  }
+  throw new Error("it has too many empty statements");
+}
+
+function visitor(text, found) {
+  const { imports, reads, gaps } = found;
+  const noteImport = ({ source }) => {
+    if (source?.type === "Literal") imports.push({ specifier: String(source.value), at: source.range[0] });
+  };
+  const noteGap = (list, begin) => {
+    const after = list.at(-1)?.range[1] ?? begin;
+    trivia.lastIndex = after;
+    const end = after + trivia.exec(text)[0].length;
+    if (text[end] === ";") gaps.push(end);
+  };
+  let body = [];
+  return {
+    Program(node) {
+      body = node.body;
+      noteGap(body, node.range[0]);
+    },
+    BlockStatement: (node) => noteGap(node.body, node.range[0] + 1),
+    SwitchCase: (node) => void (node.consequent.length > 0 && noteGap(node.consequent)),
+    ImportDeclaration: noteImport,
+    ExportNamedDeclaration: noteImport,
+    ExportAllDeclaration: noteImport,
+    ImportExpression: noteImport,
+    MemberExpression({ object, property, computed, range }) {
+      reads.push({ of: nameOf(object), name: computed ? property.value : property.name, at: range[0] });
+    },
+    VariableDeclarator({ id, init, range }) {
+      if (id.type !== "ObjectPattern" || !init) return;
+      for (const { key } of id.properties) reads.push({ of: nameOf(init), name: key?.name, at: range[0] });
+    },
+    Decorator: () => void (found.decorators = true),
+    "Program:exit": () => void (found.exported = defaultExport(body, reads)),
+  };
+}
+
+/** White space and comments. */
+const trivia = /(?:\s|\/\*[^]*?\*\/|\/\/[^\n]*)*/y;
