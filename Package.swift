@@ -46,7 +46,19 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "Service", dependencies: ["Contract", logging] + nio, swiftSettings: strict),
         .target(
-            name: "Builder", dependencies: ["Contract", "OCI", "Transfer", "Service", crypto, logging],
+            name: "Builder", dependencies: ["Contract", "OCI", "Transfer", "Service", crypto, logging] + nio,
+            exclude: ["Scripts/README.md"],
+            resources: [
+                .embedInCode("Scripts/analyst.js"),
+                .embedInCode("Scripts/bootstrap.js"),
+                .embedInCode("Scripts/checker.js"),
+                .embedInCode("Scripts/frames.js"),
+                .embedInCode("Scripts/handler.js"),
+                .embedInCode("Scripts/imports.js"),
+                .embedInCode("Scripts/node.js"),
+                .embedInCode("Scripts/source.js"),
+                .embedInCode("Scripts/survey.js"),
+            ],
             swiftSettings: strict),
         .target(
             name: "Deployer",

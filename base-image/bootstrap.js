@@ -5,7 +5,7 @@
 //   deno run … --preload=/kiln/bootstrap.js /app/main.js   a script that calls Deno.serve itself; import.meta.main is true in it
 // Where to listen comes from DENO_SERVE_ADDRESS, which Deno applies to the first server of a process whatever port a script names.
 
-const functionModule = "file:///app/main.js";
+const functionModule = new URL("../app/main.js", import.meta.url).href;
 
 /** How long code that waits for its servers to finish may go on after they have, in milliseconds. */
 const farewell = 250;
@@ -112,7 +112,7 @@ function handlerOf(value, form) {
 
 if (import.meta.main) {
   const [form] = Deno.args;
-  Deno.args = [];
+  Object.defineProperty(Deno, "args", { value: [] });
   const { default: value } = await import(functionModule);
   if (!everServed) {
     const options = { onListen() {} };

@@ -7,7 +7,7 @@
 // replaced when it crashes, hangs or has grown. One check at a time.
 import { receive, send } from "./frames.js";
 
-const deadline = Number(Deno.args[0] ?? 10_000);
+const deadline = Number(Deno.args[0]) || 10_000;
 const startDeadline = 30_000;
 const longestQueue = 64;
 const maximumSource = 64 << 20;

@@ -2,7 +2,7 @@
 // some 25 ms of every start.
 import http from "node:http";
 import net from "node:net";
-import { track } from "file:///kiln/bootstrap.js";
+import { track } from "./bootstrap.js";
 
 const known = new WeakSet();
 

@@ -1,0 +1,113 @@
+import Contract
+import Crypto
+import FoundationEssentials
+import OCI
+
+/// What the base image is made of: Deno with the libraries it loads, and Kiln's scripts.
+///
+/// The libraries are this machine's. Deno is a plain binary that needs a C library and little else: certificates are compiled into it,
+/// and names are resolved by what is in the C library (since glibc 2.34 that includes DNS).
+package struct BaseRecipe: Sendable, Hashable {
+    /// Rises when the same parts have to make another image.
+    package static let format = 1
+    /// The Deno that everything here is tested with; `scripts/fetch-deno.sh` brings it.
+    package static let denoVersion = "2.9.8"
+
+    /// A layer to make.
+    package struct Step: Sendable, Hashable {
+        /// What makes it, for the image's history.
+        package let createdBy: String
+        /// What is in it.
+        package let entries: [LayerEntry]
+    }
+
+    /// The layers, lowest first.
+    package let steps: [Step]
+
+    /// The recipe with the Deno binary at `deno`; throws `recipe` when that or a library is missing here.
+    package init(deno: String) throws(BuilderError) {
+        guard FileManager.default.isExecutableFile(atPath: deno) else {
+            throw BuilderError(.recipe, "There is no Deno at \(deno): fetch it with scripts/fetch-deno.sh.")
+        }
+        var runtime = [LayerEntry.file("usr/bin/deno", copying: deno, mode: 0o755)]
+        for path in try RuntimeLibraries.find() {
+            runtime.append(.file(String(path.dropFirst()), copying: path, mode: 0o755))
+        }
+        steps = [
+            Step(createdBy: "kiln: deno", entries: Self.directories(of: runtime) + runtime),
+            Step(createdBy: "kiln: scripts", entries: Self.platform),
+        ]
+    }
+
+    /// How a container of the base image runs: it is the checker.
+    package static var execution: ImageConfig.Execution {
+        var execution = ImageConfig.Execution()
+        execution.user = "65532:65532"
+        execution.workingDirectory = "/app"
+        execution.stopSignal = "SIGTERM"
+        execution.entrypoint = Sandbox.checker
+        execution.environment = [
+            // Writable, because Deno retries for 165 ms what it cannot write, and keeps localStorage and caches there.
+            "DENO_DIR=/tmp/.deno",
+            "DENO_NO_UPDATE_CHECK=1",
+            // Where to serve outside Kiln, which sets another address for each instance.
+            "DENO_SERVE_ADDRESS=tcp:0.0.0.0:8000",
+            "NO_COLOR=1",
+        ]
+        return execution
+    }
+
+    /// The digest over everything that the image is made from. Reads every file.
+    package func inputDigest() throws(BuilderError) -> Contract.Digest {
+        var hash = InputHash()
+        hash.add("kiln base \(Self.format)")
+        do {
+            hash.add(try CanonicalJSON.encode(Self.execution))
+            for entry in steps.flatMap(\.entries) {
+                hash.add("\(entry.path) \(entry.mode) \(entry.uid) \(entry.gid)")
+                switch entry.kind {
+                case .directory: hash.add("directory")
+                case .symlink(let target): hash.add("symlink \(target)")
+                case .file(.bytes(let bytes)): hash.add(bytes)
+                case .file(.file(let path)):
+                    let content = try Data(contentsOf: URL(filePath: path), options: .alwaysMapped)
+                    hash.add("file \(content.count) " + Contract.Digest(bytes: SHA256.hash(data: content)).hex)
+                }
+            }
+        } catch {
+            throw BuilderError(.recipe, "A part of the base image cannot be read.", cause: error)
+        }
+        return hash.digest()
+    }
+
+    /// Kiln's scripts, and the directories and mount points that a container needs.
+    private static let platform: [LayerEntry] = [
+        .directory("app"), .directory("dev"), .directory("etc"), .directory("kiln"), .directory("proc"), .directory("run"),
+        .directory("run/kiln"), .directory("sys"), .directory("tmp", mode: 0o1777),
+        .file("etc/hosts", Array("127.0.0.1 localhost\n".utf8)),
+        .file("etc/nsswitch.conf", Array("hosts: files dns\n".utf8)),
+        .file("etc/resolv.conf", []),
+        .file("kiln/analyst.js", PackageResources.analyst_js),
+        .file("kiln/bootstrap.js", PackageResources.bootstrap_js),
+        .file("kiln/checker.js", PackageResources.checker_js),
+        .file("kiln/frames.js", PackageResources.frames_js),
+        .file("kiln/handler.js", PackageResources.handler_js),
+        .file("kiln/imports.js", PackageResources.imports_js),
+        .file("kiln/node.js", PackageResources.node_js),
+        .file("kiln/source.js", PackageResources.source_js),
+        .file("kiln/survey.js", PackageResources.survey_js),
+    ]
+
+    /// The directories that `entries` are in, each once, parents first.
+    private static func directories(of entries: [LayerEntry]) -> [LayerEntry] {
+        var paths: Set<String> = []
+        for entry in entries {
+            var components = entry.path.split(separator: "/").dropLast()
+            while !components.isEmpty {
+                paths.insert(components.joined(separator: "/"))
+                components = components.dropLast()
+            }
+        }
+        return paths.sorted().map { .directory($0) }
+    }
+}

@@ -1,0 +1,50 @@
+import Contract
+import Logging
+import OCI
+
+/// Makes the Builder ready: sees to the base image, tells the Deployer which one it is, then opens the door to deploys.
+package struct BaseProvision: Sendable {
+    private let recipe: BaseRecipe
+    private let cache: BlobCache
+    private let registry: Registry
+    private let checker: any SourceChecker
+    private let deployer: any DeployerClient
+    private let logger: Logger
+    private let progress: @Sendable (String) -> Void
+
+    /// Provides the image of `recipe`. `progress` is told what takes a while, one sentence at a time.
+    package init(
+        recipe: BaseRecipe, cache: BlobCache, registry: Registry, checker: any SourceChecker, deployer: any DeployerClient,
+        logger: Logger, progress: @escaping @Sendable (String) -> Void
+    ) {
+        self.recipe = recipe
+        self.cache = cache
+        self.registry = registry
+        self.checker = checker
+        self.deployer = deployer
+        self.logger = logger
+        self.progress = progress
+    }
+
+    /// Returns when `api` is open. Tries again as long as the registry or the Deployer fails: they may still be starting. Throws
+    /// `recipe` when the base image cannot be made on this machine.
+    package func open(_ api: BuilderAPI) async throws {
+        var pause = Duration.milliseconds(100)
+        while true {
+            do {
+                let base = try await BaseImage.ensure(recipe, in: registry, cache: cache, progress: progress)
+                try await deployer.setBase(base.pinned)
+                api.open(
+                    BuildPipeline(registry: registry, base: base, checker: checker, deployer: deployer, logger: logger))
+                logger.info("base image ready", metadata: ["image": "\(base.pinned)"])
+                return
+            } catch let error as BuilderError where error.code == .recipe {
+                throw error
+            } catch {
+                logger.warning("the base image is not ready yet", metadata: ["error": "\(error)"])
+            }
+            try await Task.sleep(for: pause)
+            pause = min(pause * 2, .seconds(5))
+        }
+    }
+}

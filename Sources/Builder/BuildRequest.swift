@@ -1,0 +1,66 @@
+import Contract
+
+/// What a deploy asks for: the query of `POST /func`, parsed.
+package struct BuildRequest: Sendable, Hashable {
+    /// How far the deploy goes.
+    package enum Mode: Sendable, Hashable {
+        /// The answer comes when the revision serves.
+        case untilServing
+        /// The answer comes when the revision is recorded: `wait=false`.
+        case untilRecorded
+        /// Nothing is stored or changed; the answer says what would be: `dry-run=true`.
+        case dryRun
+    }
+
+    /// The function.
+    package let name: FunctionName
+    /// The configuration to freeze.
+    package let spec: FunctionSpec
+    /// How far the deploy goes.
+    package let mode: Mode
+
+    /// Parses decoded query items; throws a 400 ``Contract/Problem`` for a missing or bad name, an unknown option, a bad value, or an option
+    /// given twice.
+    package init(query: [(name: String, value: String)], limits: SpecLimits) throws(Problem) {
+        let own: Set<String> = ["name", "wait", "dry-run"]
+        var values: [String: String] = [:]
+        for (name, value) in query where own.contains(name) {
+            guard values.updateValue(value, forKey: name) == nil else { throw Self.invalid(name, value, "it is given twice") }
+        }
+        name = try Self.name(values["name"])
+        do throws(InvalidOption) {
+            spec = try FunctionSpec(query: query.filter { !own.contains($0.name) }, limits: limits)
+        } catch {
+            throw Problem("invalid-option", 400, "Invalid option", error.description)
+        }
+        let waits = try Self.flag("wait", values["wait"], otherwise: true)
+        let isDryRun = try Self.flag("dry-run", values["dry-run"], otherwise: false)
+        mode = isDryRun ? .dryRun : waits ? .untilServing : .untilRecorded
+    }
+
+    private static func name(_ text: String?) throws(Problem) -> FunctionName {
+        guard let text else {
+            throw Problem("invalid-name", 400, "Invalid function name", "Say which function this is: POST /func?name=NAME.")
+        }
+        do throws(InvalidFunctionName) {
+            return try FunctionName(text)
+        } catch {
+            throw Problem("invalid-name", 400, "Invalid function name", error.description)
+        }
+    }
+
+    private static func flag(_ name: String, _ text: String?, otherwise: Bool) throws(Problem) -> Bool {
+        switch text {
+        case nil: otherwise
+        case "true", "": true
+        case "false": false
+        case .some(let value): throw invalid(name, value, "use true or false")
+        }
+    }
+
+    private static func invalid(_ name: String, _ value: String, _ reason: String) -> Problem {
+        Problem(
+            "invalid-option", 400, "Invalid option",
+            InvalidOption(name: name, value: value, reason: reason).description)
+    }
+}

@@ -1,0 +1,100 @@
+import Contract
+import Logging
+import Service
+import Synchronization
+
+/// The Builder's HTTP interface: `POST /func`, `/healthz`, `/readyz`.
+package final class BuilderAPI: Sendable {
+    /// What the operator allows.
+    package struct Limits: Sendable, Hashable {
+        /// The bounds of a deploy's options.
+        package var spec = SpecLimits()
+        /// Most bytes of a source; flag `--max-source`.
+        package var sourceBytes = 10 << 20
+        /// Most builds at a time: each may hold a source and its image in memory.
+        package var builds = 32
+
+        /// The defaults.
+        package init() {}
+    }
+
+    private struct State {
+        var pipeline: BuildPipeline?
+        var running = 0
+    }
+
+    private let limits: Limits
+    private let logger: Logger
+    private let state = Mutex(State())
+
+    /// An interface that answers 503 to deploys until ``open(_:)``.
+    package init(limits: Limits, logger: Logger) {
+        self.limits = limits
+        self.logger = logger
+    }
+
+    /// Lets deploys in: the base image is there.
+    package func open(_ pipeline: BuildPipeline) { state.withLock { $0.pipeline = pipeline } }
+
+    /// Answers one request.
+    package func handle(_ request: ServiceRequest) async throws -> ServiceResponse {
+        switch request.path {
+        case ["healthz"]: return Self.text(200, "ok")
+        case ["readyz"]:
+            let ready = state.withLock { $0.pipeline != nil }
+            return Self.text(ready ? 200 : 503, ready ? "ready" : "starting")
+        case ["func"]:
+            guard request.method == "POST" else {
+                throw Problem("method-not-allowed", 405, "Method not allowed", "The Builder takes POST here, not \(request.method).")
+            }
+            return try await deploy(request)
+        default:
+            throw Problem("not-found", 404, "Not found", "There is no call \(request.method) /\(request.path.joined(separator: "/")).")
+        }
+    }
+
+    private func deploy(_ request: ServiceRequest) async throws -> ServiceResponse {
+        let build = try BuildRequest(query: request.query, limits: limits.spec)
+        let pipeline = try enter()
+        defer { state.withLock { $0.running -= 1 } }
+        do {
+            let outcome = try await pipeline.run(build, requestID: request.id) {
+                try await SourceBody.read(request, limit: limits.sourceBytes)
+            }
+            switch outcome {
+            case .deployed(let reply): return try .json(reply.answer, status: reply.status)
+            case .dryRun(let answer): return try .json(answer)
+            }
+        } catch {
+            guard let problem = Problem(deployFailedWith: error) else { throw error }
+            logger.notice(
+                "deploy failed",
+                metadata: [
+                    "requestId": "\(request.id)", "function": "\(build.name)", "status": "\(problem.status)", "error": "\(error)",
+                ])
+            throw problem
+        }
+    }
+
+    /// The pipeline, with this build counted among the running ones.
+    private func enter() throws(Problem) -> BuildPipeline {
+        let (pipeline, admitted) = state.withLock { state in
+            let admitted = state.pipeline != nil && state.running < limits.builds
+            if admitted { state.running += 1 }
+            return (state.pipeline, admitted)
+        }
+        guard let pipeline else {
+            throw Problem(
+                "starting", 503, "Starting", "The base image is still being made ready; this takes some seconds once.", retryAfter: 2)
+        }
+        guard admitted else {
+            throw Problem(
+                "busy", 503, "Too many builds", "\(limits.builds) builds are running; try again in a moment.", retryAfter: 1)
+        }
+        return pipeline
+    }
+
+    private static func text(_ status: Int, _ text: String) -> ServiceResponse {
+        ServiceResponse(status: status, headers: [("Content-Type", "text/plain")], body: .bytes(Array((text + "\n").utf8)))
+    }
+}

@@ -1,0 +1,28 @@
+import Contract
+
+/// What the Builder asks of the Deployer. Every call throws a ``Contract/Problem`` that the Deployer answered with, or ``BuilderError``
+/// `deployer` when it does not answer.
+package protocol DeployerClient: Sendable {
+    /// The next place in the order of deploys of `name`.
+    func ticket(for name: FunctionName, requestID: String) async throws -> Ticket
+
+    /// Records a finished build and rolls it out. Takes as long as that does, unless the request says not to wait.
+    func deploy(_ request: DeployRequest, of name: FunctionName, requestID: String) async throws -> DeployReply
+
+    /// Says which base image to run the checker from.
+    func setBase(_ image: PinnedImage) async throws
+}
+
+/// The Deployer's answer to a deploy that went well.
+package struct DeployReply: Sendable, Hashable {
+    /// 200 unchanged, 201 new revision, 202 recorded and not waited for.
+    package let status: Int
+    /// The answer.
+    package let answer: DeployAnswer
+
+    /// The answer `answer` with `status`.
+    package init(status: Int, answer: DeployAnswer) {
+        self.status = status
+        self.answer = answer
+    }
+}

@@ -1,0 +1,61 @@
+import Contract
+import OCI
+
+/// What goes into a function's image, before anything is made: pure values, equal for equal input.
+///
+/// Neither the function's name nor any time is in it, so the same code has the same layer and image under every name.
+package struct BuildPlan: Sendable, Hashable {
+    /// Rises when the same input has to make another image: it is part of the input.
+    package static let format = 1
+    /// The name under which a source without one is known in diagnostics, stack traces and the image.
+    package static let sourceFile = "main.ts"
+
+    /// The base image.
+    package let base: Digest
+    /// The source as it was posted.
+    package let source: [UInt8]
+
+    /// A plan to put `source` on the base image `base`.
+    package init(base: Digest, source: [UInt8]) {
+        self.base = base
+        self.source = source
+    }
+
+    /// The digest over everything that the image is made from. What the checker finds is not in it: the checker comes with the base
+    /// and finds the same in the same source.
+    package var inputDigest: Digest {
+        var hash = InputHash()
+        hash.add("kiln function \(Self.format)")
+        hash.add(base.description)
+        hash.add(Self.sourceFile)
+        hash.add(source)
+        return hash.digest()
+    }
+
+    /// The tag that finds an image of the same input: `b-` and the digest's hexadecimal digits.
+    package var tag: String { "b-" + inputDigest.hex }
+
+    /// The code layer: what runs, and what was posted.
+    package func layer(_ module: CheckedModule) -> [LayerEntry] {
+        [
+            .directory("app"),
+            .file("app/main.js", Array(module.code.utf8)),
+            .directory("app/source"),
+            .file("app/source/\(Self.sourceFile)", source),
+        ]
+    }
+
+    /// How a container of the image runs, on what the base image says.
+    package func execution(_ module: CheckedModule) -> ImageConfig.Execution {
+        var execution = BaseRecipe.execution
+        execution.entrypoint = Sandbox.function
+        execution.command = module.form.command
+        execution.exposedPorts = ["8000/tcp": ImageConfig.Empty()]
+        return execution
+    }
+
+    /// Notes for the manifest.
+    package func annotations(_ module: CheckedModule) -> [String: String] {
+        ["dev.kiln.handler": module.form.rawValue]
+    }
+}

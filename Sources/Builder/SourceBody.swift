@@ -1,0 +1,36 @@
+import Contract
+import NIOCore
+import NIOHTTP1
+import Service
+
+/// Reads a function's source from a request.
+enum SourceBody {
+    /// The whole body; throws a 413 as soon as it is known to have more than `limit` bytes, a 400 when there is none, and a 400 for a
+    /// form, which is what `curl -F` sends.
+    static func read(_ request: ServiceRequest, limit: Int) async throws -> [UInt8] {
+        if let type = request.headers.first(name: "Content-Type"), type.lowercased().hasPrefix("multipart/") {
+            throw Problem(
+                "invalid-body", 400, "Not a source", "The body is a form. Send the file itself: curl --data-binary @FILE.ts …")
+        }
+        if let length = request.headers.first(name: "Content-Length").flatMap({ Int($0) }), length > limit {
+            throw tooLarge(limit)
+        }
+        var source: [UInt8] = []
+        while let piece = try await request.body.next() {
+            guard source.count + piece.readableBytes <= limit else { throw tooLarge(limit) }
+            source.append(contentsOf: piece.readableBytesView)
+        }
+        guard !source.isEmpty else {
+            throw Problem(
+                "empty-body", 400, "No source",
+                "The body is empty: send the function's source, e.g. curl --data-binary @hello.ts …")
+        }
+        return source
+    }
+
+    private static func tooLarge(_ limit: Int) -> Problem {
+        Problem(
+            "too-large", 413, "Source too large",
+            "A function's source may have at most \(limit) bytes here; the operator can raise that with --max-source.")
+    }
+}
