@@ -8,11 +8,3 @@ package struct AddressRule: Sendable {
     /// Dials only addresses for which `permits` answers `true`. It is called on the client's own thread and must be quick.
     package init(permits: @escaping @Sendable (PeerAddress) -> Bool) { self.permits = permits }
 }
-
-/// A resolved IP address in network byte order.
-package enum PeerAddress: Sendable, Hashable {
-    /// Four bytes.
-    case ipv4([UInt8])
-    /// Sixteen bytes. An IPv4-mapped address (`::ffff:a.b.c.d`) is given as ``ipv4(_:)``.
-    case ipv6([UInt8])
-}

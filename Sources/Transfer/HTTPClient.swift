@@ -14,23 +14,46 @@ package final class HTTPClient: Sendable {
         package var userAgent = "kiln"
         /// How many idle connections are kept for reuse.
         package var idleConnections = 64
-        /// How long a connection may have been idle and still be reused.
+        /// How long a connection may have been idle and still be reused, in whole seconds.
         package var idleLifetime = Duration.seconds(60)
 
         /// Trust of the system, no proxy.
         package init() {}
     }
 
+    private let mailbox: Mailbox
+
     /// Starts a client.
-    package init(_ configuration: Configuration = Configuration()) throws(TransferError) {}
+    package init(_ configuration: Configuration = Configuration()) throws(TransferError) {
+        mailbox = try Mailbox()
+        try Engine.start(mailbox, configuration)
+    }
+
+    deinit { _ = mailbox.post(.stop) }
 
     /// Sends `request` and returns as soon as the answer's head is there; the body follows as the reader asks for it.
     package func execute(_ request: ClientRequest) async throws(TransferError) -> ClientResponse {
-        throw TransferError(.unavailable, "The client is not built yet.")
+        let exchange = Exchange(request, .streamed, mailbox: mailbox)
+        exchange.start()
+        switch await exchange.wait(for: .head) {
+        case .head(let head):
+            let body = ResponseBody(BodyReader(exchange, client: self))
+            return ClientResponse(status: head.status, headers: head.headers, body: body)
+        case .failure(let error): throw error
+        case .chunk, .whole, .end: throw Self.outOfStep
+        }
     }
 
     /// Sends `request` and returns the whole answer; throws `tooLarge` when the body exceeds `limit` bytes.
     package func collect(_ request: ClientRequest, limit: Int = 4 << 20) async throws(TransferError) -> CollectedResponse {
-        throw TransferError(.unavailable, "The client is not built yet.")
+        let exchange = Exchange(request, .whole(limit: limit), mailbox: mailbox)
+        exchange.start()
+        switch await exchange.wait(for: .whole) {
+        case .whole(let head, let body): return CollectedResponse(status: head.status, headers: head.headers, body: body)
+        case .failure(let error): throw error
+        case .head, .chunk, .end: throw Self.outOfStep
+        }
     }
+
+    static let outOfStep = TransferError(.unavailable, "The HTTP client answered another question than was asked.")
 }

@@ -36,7 +36,7 @@ package struct RequestBody: Sendable {
 
 /// An opened stream of chunks with its type erased.
 struct BodySource: Sendable {
-    let run: @Sendable (_ sink: (borrowing [UInt8]) async throws -> Void) async throws -> Void
+    let run: @Sendable (_ sink: ([UInt8]) async throws -> Void) async throws -> Void
 
     init<Chunks: AsyncSequence & Sendable>(_ chunks: Chunks) where Chunks.Element == [UInt8] {
         run = { sink in for try await chunk in chunks { try await sink(chunk) } }
