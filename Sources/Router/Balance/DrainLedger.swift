@@ -1,0 +1,66 @@
+import Contract
+
+/// Knows which endpoints have left the table and still have requests, and from when on a table is the one in use
+/// everywhere.
+///
+/// Tables are counted here by steps, because their own versions start anew with each run of the Deployer.
+struct DrainLedger {
+    private struct Step {
+        let number: Int
+        let version: TableVersion
+        var missing: Int
+    }
+
+    private let loops: Int
+    private var steps: [Step] = []
+    private var lastStep = 0
+    private var applied: (number: Int, version: TableVersion)?
+    private var departures: [(endpoint: SharedEndpoint, step: Int)] = []
+    private var reported: RouterStatus?
+
+    /// A ledger for `loops` event loops, each of which has to install a table.
+    init(loops: Int) { self.loops = loops }
+
+    /// Endpoints that have left and may still have requests.
+    var leaving: [SharedEndpoint] { departures.map(\.endpoint) }
+
+    /// Begins to apply a table; each loop calls ``installed(_:)`` with the step it returns.
+    ///
+    /// Marks what has left before any loop installs the table, see ``SharedEndpoint/release()``.
+    mutating func begin(_ change: RouteBook.Change) -> Int {
+        lastStep += 1
+        steps.append(Step(number: lastStep, version: change.snapshot.version, missing: loops))
+        for endpoint in change.returned {
+            endpoint.enter()
+            departures.removeAll { $0.endpoint === endpoint }
+        }
+        for endpoint in change.left {
+            endpoint.leave()
+            departures.append((endpoint, lastStep))
+        }
+        return lastStep
+    }
+
+    /// A loop routes by the table of `step`; returns what to report when it was the last one.
+    mutating func installed(_ step: Int) -> RouterStatus? {
+        guard let index = steps.firstIndex(where: { $0.number == step }) else { return nil }
+        steps[index].missing -= 1
+        guard steps[index].missing == 0 else { return nil }
+        applied = (step, steps[index].version)
+        steps.removeSubrange(...index)
+        return report()
+    }
+
+    /// Some endpoint that had left finished its last request; returns what to report if that changes anything.
+    mutating func settled() -> RouterStatus? { report() }
+
+    private mutating func report() -> RouterStatus? {
+        guard let applied else { return nil }
+        departures.removeAll { $0.step <= applied.number && !$0.endpoint.isBusy }
+        let busy = departures.filter { $0.step <= applied.number }.map(\.endpoint.endpoint.id).sorted()
+        let status = RouterStatus(version: applied.version, busy: busy)
+        guard status != reported else { return nil }
+        reported = status
+        return status
+    }
+}

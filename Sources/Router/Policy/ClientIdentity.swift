@@ -1,0 +1,20 @@
+import Contract
+import NIOCore
+
+/// Who is at the other end of a client connection.
+struct ClientIdentity {
+    /// The address as it goes into X-Forwarded-For: no port, no brackets.
+    let address: ByteBuffer
+    /// Whether what it says about the clients behind it is believed.
+    let isTrusted: Bool
+
+    /// The peer at `address`, trusted if it is in one of `proxies`.
+    init(_ address: SocketAddress?, trusting proxies: [IPv4Range]) {
+        let text = address?.ipAddress ?? "unknown"
+        // An IPv4 peer of an IPv6 socket.
+        let plain = text.hasPrefix("::ffff:") && text.contains(".") ? String(text.dropFirst(7)) : text
+        self.address = ByteBuffer(string: plain)
+        let range = IPv4Range(plain)
+        isTrusted = proxies.contains { proxy in range.map(proxy.overlaps) ?? false }
+    }
+}

@@ -1,0 +1,157 @@
+import Contract
+
+/// Why the Router answered a request itself: the value of `X-Kiln-Reason` and, as `urn:kiln:<reason>`, the problem's
+/// type.
+enum Reason: String, CaseIterable, Error {
+    // The request is refused as it stands.
+    case malformedRequest = "malformed-request"
+    case badHost = "bad-host"
+    case badTarget = "bad-target"
+    case badFraming = "bad-framing"
+    case badConnectionOption = "bad-connection-option"
+    case unsupportedVersion = "unsupported-version"
+    case unsupportedTransferCoding = "unsupported-transfer-coding"
+    case expectationFailed = "expectation-failed"
+    case methodNotAllowed = "method-not-allowed"
+    case targetTooLong = "target-too-long"
+    case headTooLarge = "head-too-large"
+    case bodyTooLarge = "body-too-large"
+    case headTimeout = "head-timeout"
+    case bodyTimeout = "body-timeout"
+
+    // There is nothing under this path.
+    case notFound = "not-found"
+    case unknownFunction = "unknown-function"
+    case unknownRevision = "unknown-revision"
+    case nothingServes = "nothing-serves"
+
+    // Management calls.
+    case foreignHost = "foreign-host"
+    case crossSite = "cross-site"
+    case tokenRequired = "token-required"
+    case tokenInvalid = "token-invalid"
+    case roleUnavailable = "role-unavailable"
+
+    // No instance takes the request.
+    case queueFull = "queue-full"
+    case noInstance = "no-instance"
+    case saturated = "saturated"
+    case connectFailed = "connect-failed"
+
+    // The instance failed.
+    case upstreamClosed = "upstream-closed"
+    case upstreamMalformed = "upstream-malformed"
+    case responseTimeout = "response-timeout"
+
+    // The Router itself.
+    case notReady = "not-ready"
+    case tooManyConnections = "too-many-connections"
+}
+
+extension Reason {
+    /// The status code.
+    var status: Int {
+        switch self {
+        case .malformedRequest, .badHost, .badTarget, .badFraming, .badConnectionOption: 400
+        case .tokenRequired, .tokenInvalid: 401
+        case .foreignHost, .crossSite: 403
+        case .notFound, .unknownFunction, .unknownRevision, .nothingServes: 404
+        case .methodNotAllowed: 405
+        case .headTimeout, .bodyTimeout: 408
+        case .bodyTooLarge: 413
+        case .targetTooLong: 414
+        case .expectationFailed: 417
+        case .headTooLarge: 431
+        case .unsupportedTransferCoding: 501
+        case .connectFailed, .upstreamClosed, .upstreamMalformed: 502
+        case .queueFull, .saturated, .roleUnavailable, .notReady, .tooManyConnections: 503
+        case .noInstance, .responseTimeout: 504
+        case .unsupportedVersion: 505
+        }
+    }
+
+    /// Seconds after which another attempt may succeed.
+    var retryAfter: Int? {
+        switch self {
+        case .queueFull, .saturated, .roleUnavailable, .notReady, .tooManyConnections: 1
+        default: nil
+        }
+    }
+
+    /// Whether the bytes after this request can't be trusted to be the next one, or are not wanted.
+    var endsConnection: Bool {
+        switch self {
+        case .malformedRequest, .badHost, .badFraming, .badConnectionOption, .unsupportedVersion,
+            .unsupportedTransferCoding, .targetTooLong, .headTooLarge, .bodyTooLarge, .headTimeout, .bodyTimeout,
+            .tooManyConnections:
+            true
+        default: false
+        }
+    }
+
+    /// The problem that a client is answered with; `detail` replaces the general one.
+    func problem(_ detail: String? = nil) -> Problem {
+        let (title, general) = words
+        return Problem(rawValue, status, title, detail ?? general, retryAfter: retryAfter)
+    }
+
+    private var words: (title: String, detail: String) {
+        switch self {
+        case .malformedRequest: ("Bad request", "The request is not well-formed HTTP/1.1.")
+        case .badHost: ("Bad request", "The request needs exactly one well-formed Host field.")
+        case .badTarget:
+            ("Bad request", "The request target is not acceptable: no '..' segments, fragments or CONNECT.")
+        case .badFraming:
+            ("Bad request", "The body's length is given twice, badly or not at all: use Content-Length or chunked.")
+        case .badConnectionOption: ("Bad request", "A field named by Connection must not be removed by a proxy.")
+        case .unsupportedVersion: ("HTTP version not supported", "Use HTTP/1.1.")
+        case .unsupportedTransferCoding: ("Not implemented", "The only transfer coding understood is 'chunked'.")
+        case .expectationFailed: ("Expectation failed", "The only expectation understood is '100-continue'.")
+        case .methodNotAllowed: ("Method not allowed", "This method is not available here.")
+        case .targetTooLong: ("URI too long", "The request target is too long.")
+        case .headTooLarge: ("Request header fields too large", "The head has too many or too long fields.")
+        case .bodyTooLarge: ("Content too large", "The body is larger than the limit.")
+        case .headTimeout: ("Request timeout", "The head did not arrive in time.")
+        case .bodyTimeout: ("Request timeout", "The body arrived too slowly.")
+        case .notFound: ("Not found", "Nothing is here. Functions are under /fn/NAME.")
+        case .unknownFunction: ("Not found", "No function has this name.")
+        case .unknownRevision: ("Not found", "This revision neither serves nor is pinned.")
+        case .nothingServes: ("Not found", "The function has no revision that serves.")
+        case .foreignHost:
+            (
+                "Forbidden",
+                "Management calls are accepted under this machine's own names only; see the option host-name."
+            )
+        case .crossSite: ("Forbidden", "Management calls are not accepted from web pages.")
+        case .tokenRequired: ("Unauthorized", "Send the management token as 'Authorization: Bearer <token>'.")
+        case .tokenInvalid: ("Unauthorized", "The management token is not the right one.")
+        case .roleUnavailable: ("Service unavailable", "This part of the platform is starting again.")
+        case .queueFull: ("Service unavailable", "Too many requests wait for an instance of this function.")
+        case .noInstance: ("Gateway timeout", "No instance of this function was ready in time.")
+        case .saturated: ("Service unavailable", "All instances of this function are busy.")
+        case .connectFailed: ("Bad gateway", "No instance of this function accepts connections.")
+        case .upstreamClosed: ("Bad gateway", "The instance ended the connection before it answered.")
+        case .upstreamMalformed: ("Bad gateway", "The instance's answer is not well-formed HTTP/1.1.")
+        case .responseTimeout: ("Gateway timeout", "The function did not answer within its timeout.")
+        case .notReady: ("Service unavailable", "The Router has no route table yet, or is about to stop.")
+        case .tooManyConnections: ("Service unavailable", "Too many connections are open.")
+        }
+    }
+}
+
+extension Reason {
+    /// The answer to bytes that are no request.
+    init(_ error: SyntaxError) {
+        self =
+            switch error {
+            case .unsupportedVersion: .unsupportedVersion
+            case .targetTooLong: .targetTooLong
+            case .headTooLarge, .tooManyFields, .trailersTooLarge: .headTooLarge
+            case .unsupportedTransferCoding: .unsupportedTransferCoding
+            case .malformedFraming: .badFraming
+            case .malformedStartLine, .bareLineFeed, .foldedField, .malformedFieldName, .malformedFieldValue,
+                .malformedChunk, .chunkExtensionTooLong, .malformedTrailer, .truncated:
+                .malformedRequest
+            }
+    }
+}

@@ -1,0 +1,237 @@
+import Contract
+import Logging
+import NIOCore
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+// How requests and connections end: answers of the Router's own, deadlines, and the ways to close.
+extension ClientHandler {
+    // MARK: Answers
+
+    /// Answers the present request, or bytes that are none.
+    func answer(_ reason: Reason) {
+        guard let request else { return answer(reason, to: nil, id: worker.random.make(), body: nil) }
+        let level: Logger.Level = reason.status >= 500 ? .info : .debug
+        worker.log(level, "request answered by the router") {
+            [
+                "request": "\(request.id.text(request.head.head))", "reason": "\(reason.rawValue)",
+                "target": "\(request.head.head.text(request.head.target).prefix(200))",
+                "endpoint": "\(request.assignment?.endpoint.shared.endpoint.id ?? "-")",
+            ]
+        }
+        answer(reason, to: request.head, id: request.id, body: request.facts)
+    }
+
+    /// Answers `head` with the problem that `reason` stands for.
+    func answer(_ reason: Reason, to head: RequestHead?, id: RequestID, body facts: RequestFacts?) {
+        let text = head.map { id.text($0.head) } ?? id.text(Head(bytes: ByteBuffer()))
+        if reason.endsConnection { request?.exchange.isPersistent = false }
+        answer(RouterAnswer(reason, requestID: text), to: head, id: id, body: facts, ends: reason.endsConnection)
+    }
+
+    /// Answers `head`, whose body is not read; without `facts` it isn't known how long that is.
+    func answer(
+        _ answer: RouterAnswer,
+        to head: RequestHead?,
+        id: RequestID,
+        body facts: RequestFacts?,
+        ends: Bool = false
+    ) {
+        let limit = worker.settings.configuration.limits.discarded
+        var end = Exchange.ClientEnd.close
+        if let facts, facts.persistent, !ends, worker.drain == .serving {
+            switch facts.framing {
+            case .none: end = .next
+            case .length(let length): if length <= limit, !facts.expectsContinue { end = .discard }
+            case .chunked, .untilClose: break
+            }
+            if end == .discard, request?.exchange.upload == .ended { end = .next }
+        }
+        let text = id.text(head?.head ?? Head(bytes: ByteBuffer()))
+        let date = worker.dateLine()
+        let connection = persistence(end != .close, head?.version ?? .http11)
+        output?.write { out in
+            answer.write(id: text, date: date, connection: connection, omittingBody: head?.method == .head, into: &out)
+        }
+        phase = .discarding
+        flushResponse()
+        finish(end)
+    }
+
+    /// The request's body is not acceptable.
+    func refuse(_ reason: Reason) {
+        switch phase {
+        case .exchanging(let upstream):
+            upstream.close()
+            if request?.exchange.download == .awaiting { answer(reason) } else { abort() }
+        case .discarding: close()
+        default: answer(reason)
+        }
+    }
+
+    /// The present request is over.
+    func finish(_ end: Exchange.ClientEnd) {
+        releaseAssignment()
+        guard case .discarding = phase else { return }
+        if let head = request?.head.head { decoder.recycle(head.fields) }
+        request = nil
+        switch end {
+        case .next:
+            becomeIdle()
+            advance()
+        case .discard:
+            discarded = 0
+            wait(for: .linger)
+            advance()
+        case .close: finishOutput()
+        }
+    }
+
+    /// Ready for the next request.
+    func becomeIdle() {
+        phase = .idle
+        probeAt = nil
+        wait(for: .nextRequest)
+        resumeReading()
+    }
+
+    // MARK: Ends
+
+    /// Closes after everything written has left, and throws input away meanwhile: to close with input unread would
+    /// reset the connection, and the client might never see the answer (RFC 9112 §9.6).
+    func finishOutput() {
+        guard let context, let output else { return }
+        phase = .lingering
+        discarded = 0
+        wait(for: .stream)
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        promise.futureResult.whenComplete { _ in
+            let handler = bound.value
+            if handler.inputEnded { return handler.close() }
+            handler.wait(for: .linger)
+            handler.context?.close(mode: .output, promise: nil)
+        }
+        output.flush(to: context, promise: promise)
+        resumeReading()
+    }
+
+    /// Breaks the connection off in the middle of a response. Where only the connection's end marks the response's, a
+    /// reset says that this isn't it.
+    func abort() {
+        if request?.framing == .close, let socket = context?.channel as? any SocketOptionProvider {
+            // On the channel's own loop this takes effect at once.
+            _ = socket.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+        }
+        close()
+    }
+
+    /// Closes at once.
+    func close() {
+        context?.close(promise: nil)
+    }
+
+    /// Counts input that is thrown away.
+    func discard(_ count: Int) {
+        discarded += count
+        // Generous while lingering: a client that is sending learns of the answer only between two writes.
+        let limit = max(worker.settings.configuration.limits.discarded, 1 << 20)
+        if discarded > limit { close() }
+    }
+
+    /// The client sends nothing more. That is no abort: it may have half-closed and wait for the answer.
+    func clientEnded() {
+        switch phase {
+        case .idle: advance()
+        case .lingering: break
+        case .tunnel(let upstream): upstream.endTunnelInput()
+        case .discarding: finishOutput()
+        case .waiting, .dialling, .exchanging:
+            advance()
+            probeAt = .now() + worker.settings.timeouts.probe
+            arm()
+        case .closed: break
+        }
+    }
+
+    /// Asks a half-closed client for a sign of life: if it is gone, its system answers with a reset, and the request is
+    /// cancelled.
+    private func probe() {
+        probeAt = nil
+        guard let request, request.head.version == .http11, request.exchange.download == .awaiting else { return }
+        output?.write { _ = $0.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n") }
+        flushResponse()
+    }
+
+}
+
+extension ClientHandler: DeadlineOwner {
+    /// Waits for `what`, from now on.
+    func wait(for what: Wait) {
+        wait = what
+        waitUntil = deadline(of: what)
+        arm()
+    }
+
+    /// Sets the deadline that comes first.
+    private func arm() {
+        guard let slot else { return }
+        worker.setDeadline(slot, probeAt.map { min($0, waitUntil) } ?? waitUntil)
+    }
+
+    private func deadline(of what: Wait) -> NIODeadline {
+        let timeouts = worker.settings.timeouts
+        let amount: TimeAmount
+        switch what {
+        case .none: return .distantFuture
+        case .instance(let deadline): return deadline
+        case .firstRequest, .head: amount = timeouts.head
+        case .nextRequest: amount = worker.drain == .serving ? timeouts.idle : min(timeouts.idle, timeouts.drainIdle)
+        case .body: amount = timeouts.body
+        case .response(let timeout): amount = timeout
+        case .stream: amount = timeouts.stream
+        case .tunnel: amount = timeouts.tunnel
+        case .linger: amount = timeouts.linger
+        }
+        return .now() + amount
+    }
+
+    func deadlineExpired(at now: NIODeadline) {
+        if let probeAt, probeAt <= now { probe() }
+        guard waitUntil <= now else { return arm() }
+        if wait == .body, let outcome = bodyOutcome(at: now) { return perform(outcome) }
+        if wait == .body { return }
+        perform(wait.outcome(answered: request?.exchange.download == .open))
+    }
+
+    /// What a window of a body's arrival says; `nil`: go on.
+    private func bodyOutcome(at now: NIODeadline) -> Wait.Outcome? {
+        let seconds = worker.settings.timeouts.body.nanoseconds / 1_000_000
+        let minimum = Int(seconds) * worker.settings.configuration.limits.minimumBodyRate / 1000
+        let timeout = request?.assignment?.timeout ?? worker.settings.timeouts.management
+        switch pace.endWindow(minimumBytes: minimum, window: worker.settings.timeouts.body, patience: timeout) {
+        case .fine:
+            wait(for: .body)
+            return nil
+        case .clientTooSlow: return Wait.body.outcome(answered: false)
+        case .instanceTooSlow: return Wait.response(timeout).outcome(answered: false)
+        }
+    }
+
+    private func perform(_ outcome: Wait.Outcome) {
+        switch outcome {
+        case .close: close()
+        case .giveUp: giveUp()
+        case .answer(let reason):
+            if case .exchanging(let upstream) = phase { upstream.close() }
+            answer(reason)
+        case .abort:
+            if case .exchanging(let upstream) = phase { upstream.close() }
+            abort()
+        }
+    }
+}

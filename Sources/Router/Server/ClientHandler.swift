@@ -1,0 +1,228 @@
+import Contract
+import NIOCore
+
+/// One client connection: takes its requests in order, finds an instance for each, and passes bodies both ways.
+///
+/// A request goes through these phases; what happens in each is in the extensions.
+///
+/// ```
+///   idle ─► waiting ─► dialling ─► exchanging ─► idle
+///     │         ▲          │            ├─────► discarding ─► idle
+///     │         └──────────┘            └─────► tunnel
+///     └──► (an answer of the Router's own) ──► idle, discarding, lingering
+/// ```
+final class ClientHandler: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    enum Phase {
+        /// Between requests.
+        case idle
+        /// For a place at an instance.
+        case waiting(HoldKey, HoldQueue<ClientHandler>.Ticket)
+        /// A place is assigned, its connection isn't there yet.
+        case dialling
+        /// An instance has the request.
+        case exchanging(UpstreamHandler)
+        /// The rest of a request's body is thrown away.
+        case discarding
+        /// Bytes pass through.
+        case tunnel(UpstreamHandler)
+        /// Everything is written; input is thrown away until the client closes too.
+        case lingering
+        case closed
+    }
+
+    let worker: Worker
+    let client: ClientIdentity
+    var phase = Phase.idle
+    var decoder: RequestDecoder
+    var request: Request?
+    var context: ChannelHandlerContext?
+    var output: ByteOutput?
+    var slot: DeadlineTable.Slot?
+    var wait = Wait.firstRequest
+    var waitUntil = NIODeadline.distantFuture
+    var pace = BodyPace()
+    /// When a half-closed client is asked for a sign of life.
+    var probeAt: NIODeadline?
+    /// Counts dials, so that the answer to one that was given up isn't taken for another's.
+    var attempt = 0
+    var inputEnded = false
+    var discarded = 0
+    private var isReadPending = false
+    private var isAdvancing = false
+
+    init(_ worker: Worker, address: SocketAddress?) {
+        self.worker = worker
+        client = ClientIdentity(address, trusting: worker.settings.configuration.trustedProxies)
+        decoder = RequestDecoder(limits: worker.headLimits)
+    }
+
+    // MARK: The channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        output = ByteOutput(context.channel.allocator)
+        slot = worker.deadlines.insert(self)
+        if !worker.admit(self) { return answer(.tooManyConnections) }
+        wait(for: .firstRequest)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let buffer = unwrapInboundIn(data)
+        switch phase {
+        case .tunnel(let upstream):
+            upstream.write(buffer, chunked: false)
+            wait(for: .tunnel)
+        case .lingering: discard(buffer.readableBytes)
+        case .closed: break
+        case .idle, .waiting, .dialling, .exchanging, .discarding:
+            decoder.append(buffer)
+            advance()
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        switch phase {
+        case .tunnel(let upstream): upstream.flush()
+        default: break
+        }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if wantsInput { context.read() } else { isReadPending = true }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        guard context.channel.isWritable else { return }
+        switch phase {
+        case .exchanging(let upstream):
+            if request?.exchange.download == .open { wait(for: .stream) }
+            upstream.resume()
+        case .tunnel(let upstream): upstream.resume()
+        default: break
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard let event = event as? ChannelEvent, event == .inputClosed else { return }
+        inputEnded = true
+        clientEnded()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if let slot { worker.deadlines.remove(slot) }
+        slot = nil
+        let last = phase
+        phase = .closed
+        switch last {
+        case .waiting(let key, let ticket): worker.abandon(key, ticket)
+        case .exchanging(let upstream), .tunnel(let upstream): upstream.close()
+        case .idle, .dialling, .discarding, .lingering, .closed: break
+        }
+        releaseAssignment()
+        request = nil
+        worker.leave(self)
+    }
+
+    /// Whether more can be written without it piling up here.
+    var isWritable: Bool { context?.channel.isWritable ?? true }
+
+    /// Whether more input has a use now: it is what holds a fast client back.
+    private var wantsInput: Bool {
+        switch phase {
+        case .idle, .discarding, .lingering: true
+        case .waiting, .dialling: decoder.bufferedBytes < Self.readAhead
+        case .exchanging(let upstream):
+            request?.exchange.upload == .open ? upstream.isWritable : decoder.bufferedBytes < Self.readAhead
+        case .tunnel(let upstream): upstream.isWritable
+        case .closed: false
+        }
+    }
+
+    /// Bytes that may wait here for their turn.
+    private static let readAhead = 65_536
+
+    /// Goes on reading, if that was held back and isn't any more.
+    func resumeReading() {
+        guard isReadPending, wantsInput, let context else { return }
+        isReadPending = false
+        context.read()
+    }
+
+    // MARK: Input
+
+    /// Uses what has been received as far as the phase allows.
+    func advance() {
+        // What is called from here may call this again: once around is enough.
+        guard !isAdvancing else { return }
+        isAdvancing = true
+        defer { isAdvancing = false }
+        do {
+            while try step() {}
+        } catch {
+            refuse(Reason(error))
+        }
+        if case .exchanging(let upstream) = phase {
+            // All that came has been passed on: an end of input now is one in the middle of a body.
+            if inputEnded, request?.exchange.upload == .open { return close() }
+            upstream.flush()
+        }
+        resumeReading()
+    }
+
+    private func step() throws(SyntaxError) -> Bool {
+        switch phase {
+        case .idle:
+            guard let head = try decoder.nextHead() else {
+                if decoder.bufferedBytes > 0, wait != .head { wait(for: .head) }
+                if inputEnded { finishOutput() }
+                return false
+            }
+            begin(head)
+            return true
+        case .exchanging(let upstream):
+            guard request?.exchange.upload == .open, let piece = try decoder.nextBody() else { return false }
+            pass(piece, to: upstream)
+            return true
+        case .discarding:
+            guard let piece = try decoder.nextBody() else { return false }
+            if case .data(let data) = piece { discard(data.readableBytes) } else { becomeIdle() }
+            return true
+        case .lingering:
+            decoder = RequestDecoder(limits: worker.headLimits)
+            return false
+        case .waiting, .dialling, .tunnel, .closed:
+            return false
+        }
+    }
+}
+
+/// A request that a client connection is busy with.
+struct Request {
+    let head: RequestHead
+    let facts: RequestFacts
+    let target: RequestTarget
+    let key: HoldKey
+    let id: RequestID
+    var exchange: Exchange
+    /// The place it has, until its exchange is over.
+    var assignment: Assignment?
+    /// Until when it may wait for a place.
+    let giveUpAt: NIODeadline
+    /// Whether a dial for it has failed.
+    var dialFailed = false
+    /// How often it has been sent again.
+    var retries = 0
+    /// How the client learns where the response ends.
+    var framing = ResponseRewriter.Framing.none
+    var upstreamPersistent = false
+    /// Bytes of its body so far.
+    var uploaded = 0
+}

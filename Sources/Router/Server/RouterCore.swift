@@ -1,0 +1,169 @@
+import Contract
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// What a Router's event loops have in common. Touched when a table comes and when an endpoint that left has finished,
+/// never on behalf of a single request.
+final class RouterCore: Sendable {
+    private struct Books {
+        var routes = RouteBook()
+        var ledger: DrainLedger
+    }
+
+    private let books: Mutex<Books>
+    private let workers: [NIOLoopBound<Worker>]
+    private let byLoop: [ObjectIdentifier: Int]
+    private let channel = Mutex<(any Channel)?>(nil)
+    private let statuses: AsyncStream<RouterStatus>.Continuation
+
+    init(
+        _ configuration: RouterConfiguration,
+        group: any EventLoopGroup,
+        logger: Logger,
+        statuses: AsyncStream<RouterStatus>.Continuation
+    ) throws {
+        let loops = Array(group.makeIterator())
+        guard (1...64).contains(loops.count) else {
+            throw RouterError(.configuration, "A Router runs on 1 to 64 event loops, not \(loops.count).")
+        }
+        let settings = Worker.Settings(configuration, loops: loops.count, logger: logger)
+        let back = WeakCore()
+        let reports = Worker.Reports(
+            installed: { step in back.value?.report { $0.installed(step) } },
+            settled: { back.value?.report { $0.settled() } },
+            wake: { loops, function in back.value?.wake(loops, function) }
+        )
+        self.statuses = statuses
+        workers = try loops.enumerated().map { index, loop in
+            try loop.submit {
+                NIOLoopBound(
+                    Worker(index: index, eventLoop: loop, settings: settings, reports: reports),
+                    eventLoop: loop
+                )
+            }.wait()
+        }
+        byLoop = Dictionary(uniqueKeysWithValues: loops.enumerated().map { (ObjectIdentifier($1), $0) })
+        books = Mutex(Books(ledger: DrainLedger(loops: loops.count)))
+        back.set(self)
+    }
+
+    /// Where clients connect.
+    var localAddress: SocketAddress? { channel.withLock { $0?.localAddress } }
+
+    // MARK: Listening
+
+    func listen(_ listen: RouterConfiguration.Listen, group: any EventLoopGroup) async throws {
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.socketOption(.so_keepalive), value: 1)
+            .childChannelInitializer { [self] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let index = byLoop[ObjectIdentifier(channel.eventLoop)] else {
+                        throw ChannelError.ioOnClosedChannel
+                    }
+                    let handler = ClientHandler(workers[index].value, address: channel.remoteAddress)
+                    try channel.pipeline.syncOperations.addHandler(handler)
+                }
+            }
+        let bound =
+            switch listen {
+            case .address(let host, let port): try await bootstrap.bind(host: host, port: port).get()
+            case .inherited(let descriptor): try await bootstrap.withBoundSocket(descriptor).get()
+            }
+        channel.withLock { $0 = bound }
+    }
+
+    // MARK: Tables
+
+    func apply(_ change: (inout RouteBook, [SharedEndpoint]) -> RouteBook.Change?) {
+        // Handed to the loops under the lock: all of them see all tables in the same order.
+        books.withLock { books in
+            guard let change = change(&books.routes, books.ledger.leaving) else { return }
+            let step = books.ledger.begin(change)
+            for worker in workers { worker.execute { $0.install(change, step: step) } }
+        }
+    }
+
+    private func report(_ body: (inout DrainLedger) -> RouterStatus?) {
+        books.withLock { books in
+            if let status = body(&books.ledger) { statuses.yield(status) }
+        }
+    }
+
+    private func wake(_ loops: UInt64, _ function: String) {
+        for (index, worker) in workers.enumerated() where loops & 1 << UInt64(index) != 0 {
+            worker.execute { $0.pump(function: function) }
+        }
+    }
+
+    // MARK: Stopping
+
+    func drain(_ plan: RouterServer.DrainPlan) async {
+        for worker in workers { worker.execute { $0.beginDrain() } }
+        if plan.lead > .zero { try? await Task.sleep(for: plan.lead) }
+        let listening = channel.withLock { channel in
+            defer { channel = nil }
+            return channel
+        }
+        try? await listening?.close()
+        let loop = workers[0].eventLoop
+        let ends = workers.map { worker in
+            let promise = worker.eventLoop.makePromise(of: Void.self)
+            worker.execute { $0.endConnections(promise) }
+            return promise.futureResult
+        }
+        let tunnels = TimeAmount(max(plan.grace, plan.tunnelGrace))
+        let timers = [
+            loop.scheduleTask(in: TimeAmount(plan.grace)) { [self] in closeConnections(tunnelsToo: false) },
+            loop.scheduleTask(in: tunnels) { [self] in closeConnections(tunnelsToo: true) },
+        ]
+        try? await EventLoopFuture.andAllComplete(ends, on: loop).get()
+        for timer in timers { timer.cancel() }
+        for worker in workers { worker.execute { $0.closePools() } }
+        statuses.finish()
+    }
+
+    private func closeConnections(tunnelsToo: Bool) {
+        for worker in workers { worker.execute { $0.closeConnections(tunnelsToo: tunnelsToo) } }
+    }
+}
+
+/// Breaks the circle between the core and the workers that report to it.
+private final class WeakCore: Sendable {
+    private struct Reference { weak var core: RouterCore? }
+    private let reference = Mutex(Reference())
+    var value: RouterCore? { reference.withLock { $0.core } }
+    func set(_ core: RouterCore) { reference.withLock { $0.core = core } }
+}
+
+extension NIOLoopBound where Value == Worker {
+    /// Runs `body` on the worker's loop.
+    fileprivate func execute(_ body: @escaping @Sendable (Worker) -> Void) {
+        let bound = self
+        eventLoop.execute { body(bound.value) }
+    }
+}
+
+extension Worker.Settings {
+    init(_ configuration: RouterConfiguration, loops: Int, logger: Logger) {
+        self.configuration = configuration
+        self.loops = loops
+        self.logger = logger
+        timeouts = LoopTimeouts(configuration.timeouts)
+        lobby = WaitingRoom()
+        let management = configuration.management
+        self.management = management.map { management in
+            ManagementPolicy(
+                hostNames: Set(management.hostNames.map { $0.lowercased() }),
+                token: management.token.map { Array($0.utf8) }
+            )
+        }
+        credentials = ByteBuffer(string: management?.internalToken ?? "")
+        builder = management.map { SharedEndpoint(Endpoint(id: "builder", address: $0.builder), serial: -1) }
+        deployer = management.map { SharedEndpoint(Endpoint(id: "deployer", address: $0.deployer), serial: -2) }
+    }
+}

@@ -1,0 +1,80 @@
+import Contract
+import Logging
+import NIOCore
+import NIOPosix
+
+/// The data plane: accepts clients, finds an instance for each request, and passes it on.
+///
+/// Each event loop works by itself on a snapshot of the route table; this handle hands out tables and gathers what the
+/// loops report.
+package struct RouterServer: Sendable {
+    /// How a Router stops.
+    package struct DrainPlan: Sendable {
+        /// Readiness fails, but connections are still accepted: as long as a load balancer needs to notice.
+        package var lead: Duration = .zero
+        /// How long requests under way may take to finish.
+        package var grace: Duration = .seconds(25)
+        /// How long tunnels (WebSockets) may take, at least ``grace``.
+        package var tunnelGrace: Duration = .seconds(60)
+
+        /// A plan with defaults.
+        package init() {}
+    }
+
+    /// What the Router routes by and what is still busy: the state in full each time, the latest one only. One
+    /// consumer.
+    package let statuses: AsyncStream<RouterStatus>
+    private let core: RouterCore
+
+    /// Starts to listen. The loops of `group` do all the work; the group stays the caller's to shut down.
+    package static func start(
+        _ configuration: RouterConfiguration,
+        group: any EventLoopGroup,
+        logger: Logger
+    ) async throws -> RouterServer {
+        try configuration.validate()
+        let (statuses, continuation) = AsyncStream.makeStream(
+            of: RouterStatus.self,
+            bufferingPolicy: .bufferingNewest(1)
+        )
+        let core = try RouterCore(configuration, group: group, logger: logger, statuses: continuation)
+        do {
+            try await core.listen(configuration.listen, group: group)
+        } catch {
+            throw RouterError(.listen, "Cannot listen at \(configuration.listen).", cause: error)
+        }
+        return RouterServer(statuses: statuses, core: core)
+    }
+
+    /// Where clients connect.
+    package var boundAddress: (host: String, port: Int) {
+        let address = core.localAddress
+        return (address?.ipAddress ?? "", address?.port ?? 0)
+    }
+
+    /// Routes by `table` from now on; returns at once. Tables are applied in the order of the calls.
+    package func apply(_ table: RouteTable) { core.apply { $0.apply(table, leaving: $1) } }
+
+    /// Changes the table; its cost follows the change. Without a table to change it does nothing.
+    package func apply(_ update: RouteUpdate) { core.apply { $0.apply(update, leaving: $1) } }
+
+    /// Does what a line of the Deployer's route stream says.
+    package func apply(_ message: RouteMessage) {
+        switch message {
+        case .snapshot(let version, let routes): apply(RouteTable(version: version, routes: routes))
+        case .update(let update): apply(update)
+        case .heartbeat: break
+        }
+    }
+
+    /// Stops as `plan` says, and returns when every client connection is closed.
+    package func drain(_ plan: DrainPlan = DrainPlan()) async { await core.drain(plan) }
+
+    /// Stops at once.
+    package func close() async {
+        var plan = DrainPlan()
+        plan.grace = .zero
+        plan.tunnelGrace = .zero
+        await core.drain(plan)
+    }
+}

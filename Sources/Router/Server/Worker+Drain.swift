@@ -1,0 +1,61 @@
+import NIOCore
+
+/// How far a worker is with stopping.
+enum DrainPhase: Equatable {
+    case serving
+    /// `/readyz` fails; everything else is as before.
+    case unready
+    /// Responses end their connections.
+    case ending
+}
+
+extension Worker {
+    /// Idle connections kept to one endpoint.
+    var poolLimit: Int { drain == .ending ? 0 : settings.configuration.limits.pooled }
+
+    /// Counts a new client connection; `false`: there are too many.
+    func admit(_ client: ClientHandler) -> Bool {
+        let limit = max(1, settings.configuration.limits.connections / settings.loops)
+        clients[ObjectIdentifier(client)] = client
+        return clients.count <= limit
+    }
+
+    /// Forgets a client connection that has ended.
+    func leave(_ client: ClientHandler) {
+        clients[ObjectIdentifier(client)] = nil
+        guard clients.isEmpty else { return }
+        for promise in drained { promise.succeed() }
+        drained = []
+    }
+
+    /// Fails readiness.
+    func beginDrain() { if drain == .serving { drain = .unready } }
+
+    /// Ends connections as they become idle; the promise is fulfilled when none is left.
+    func endConnections(_ promise: EventLoopPromise<Void>) {
+        drain = .ending
+        guard !clients.isEmpty else { return promise.succeed() }
+        drained.append(promise)
+        for client in clients.values { client.drainBegan() }
+    }
+
+    /// Closes what is still open.
+    func closeConnections(tunnelsToo: Bool) {
+        for client in Array(clients.values) where tunnelsToo || !client.isTunnel { client.close() }
+    }
+
+    /// Closes idle connections to instances and roles.
+    func closePools() {
+        for endpoint in endpoints.values { endpoint.closeIdle() }
+    }
+}
+
+extension ClientHandler {
+    /// Whether bytes just pass through.
+    var isTunnel: Bool { if case .tunnel = phase { true } else { false } }
+
+    /// An idle connection is given a moment, for a request that may be on its way.
+    func drainBegan() {
+        if case .idle = phase, wait == .nextRequest || wait == .firstRequest { wait(for: .nextRequest) }
+    }
+}

@@ -1,0 +1,205 @@
+import Contract
+import Logging
+import NIOCore
+import NIOPosix
+
+/// Everything that one event loop knows and does: routes, idle connections, waiting requests, deadlines. Nothing here
+/// is shared, so nothing is locked; what loops share is in ``SharedEndpoint`` and ``WaitingRoom``.
+final class Worker {
+    /// What every worker of a Router is given.
+    struct Settings: Sendable {
+        let configuration: RouterConfiguration
+        let timeouts: LoopTimeouts
+        let management: ManagementPolicy?
+        let credentials: ByteBuffer
+        let builder: SharedEndpoint?
+        let deployer: SharedEndpoint?
+        /// Requests that wait before there is a table, or for a role.
+        let lobby: WaitingRoom
+        let loops: Int
+        let logger: Logger
+    }
+
+    /// What a worker tells the Router, from its event loop.
+    struct Reports: Sendable {
+        /// The table of a step is in use on this loop.
+        let installed: @Sendable (Int) -> Void
+        /// An endpoint that had left the table may have finished its last request.
+        let settled: @Sendable () -> Void
+        /// Wakes the requests for a function on other loops, given as a bit mask.
+        let wake: @Sendable (_ loops: UInt64, _ function: String) -> Void
+    }
+
+    let index: Int
+    let eventLoop: any EventLoop
+    let settings: Settings
+    let reports: Reports
+    let headLimits: HeadScanner.Limits
+    let responseLimits = HeadScanner.Limits(startLine: 8_192, bytes: Head.maximumLength, fields: 256)
+
+    var snapshot: RouteSnapshot?
+    var endpoints: [Int: LoopEndpoint] = [:]
+    var holds: [HoldKey: Hold] = [:]
+    var random = RequestIDSource()
+    var deadlines = DeadlineTable()
+    var failureLog = LogGate()
+    var drain = DrainPhase.serving
+    var clients: [ObjectIdentifier: ClientHandler] = [:]
+    var drained: [EventLoopPromise<Void>] = []
+    private var date = DateLine()
+    private var ticking = false
+    private lazy var bootstrap = makeBootstrap()
+
+    init(index: Int, eventLoop: any EventLoop, settings: Settings, reports: Reports) {
+        self.index = index
+        self.eventLoop = eventLoop
+        self.settings = settings
+        self.reports = reports
+        let limits = settings.configuration.limits
+        headLimits = HeadScanner.Limits(
+            startLine: limits.targetBytes + 48,
+            bytes: limits.headBytes,
+            fields: limits.fields
+        )
+    }
+
+    /// A random number below `bound`.
+    func draw(_ bound: Int) -> Int { Int(truncatingIfNeeded: random.next() >> 1) % bound }
+
+    /// The Date field, made once a second.
+    func dateLine() -> ByteBuffer { date.line() }
+
+    /// This loop's side of `shared`.
+    func endpoint(_ shared: SharedEndpoint) -> LoopEndpoint {
+        if let known = endpoints[shared.serial] { return known }
+        let made = LoopEndpoint(shared)
+        endpoints[shared.serial] = made
+        return made
+    }
+
+    /// Routes by `change` from now on.
+    func install(_ change: RouteBook.Change, step: Int) {
+        let first = snapshot == nil
+        snapshot = change.snapshot
+        for shared in change.left { endpoints.removeValue(forKey: shared.serial)?.leave() }
+        reports.installed(step)
+        if first {
+            assignRooms()
+            pumpAll()
+        } else if !holds.isEmpty {
+            for name in change.functions { pump(function: name) }
+        }
+    }
+
+    // MARK: Deadlines
+
+    /// Moves the deadline of `slot`.
+    func setDeadline(_ slot: DeadlineTable.Slot, _ deadline: NIODeadline) {
+        deadlines.set(slot, deadline)
+        if !ticking { tick() }
+    }
+
+    private func tick() {
+        ticking = true
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.scheduleTask(in: settings.timeouts.resolution) {
+            let worker = bound.value
+            let now = NIODeadline.now()
+            for owner in worker.deadlines.expire(at: now) { owner.deadlineExpired(at: now) }
+            worker.ticking = false
+            if worker.deadlines.count > 0 { worker.tick() }
+        }
+    }
+
+    // MARK: Connections to instances
+
+    /// Dials `endpoint` for `client`, which may have gone when the connection is there.
+    func dial(_ endpoint: LoopEndpoint, for client: ClientHandler, attempt: Int) {
+        endpoint.health.dialling()
+        guard let address = endpoint.shared.address else {
+            return dialFailed(endpoint, client, attempt, ChannelError.connectPending)
+        }
+        bootstrap.connect(to: address).assumeIsolated().whenComplete { [self] result in
+            switch result.flatMap({ channel in
+                Result { try channel.pipeline.syncOperations.handler(type: UpstreamHandler.self) }
+            }) {
+            case .success(let upstream): dialled(endpoint, upstream, client, attempt)
+            case .failure(let error): dialFailed(endpoint, client, attempt, error)
+            }
+        }
+    }
+
+    private func dialled(
+        _ endpoint: LoopEndpoint,
+        _ upstream: UpstreamHandler,
+        _ client: ClientHandler,
+        _ attempt: Int
+    ) {
+        upstream.endpoint = endpoint
+        let awaited = endpoint.health.succeeded()
+        if !client.connected(upstream, attempt: attempt) { upstream.park() }
+        if awaited { pumpAll() }
+    }
+
+    private func dialFailed(
+        _ endpoint: LoopEndpoint,
+        _ client: ClientHandler,
+        _ attempt: Int,
+        _ error: any Error
+    ) {
+        endpoint.health.failed(at: .now(), draw: draw)
+        endpoint.closeIdle()
+        log(.info, "no connection to an endpoint") {
+            ["endpoint": "\(endpoint.shared.endpoint.id)", "error": "\(error)"]
+        }
+        client.dialFailed(attempt: attempt)
+        // Others wait for the outcome of this attempt too: they need to know when the next one may be made.
+        pumpAll()
+    }
+
+    private func makeBootstrap() -> ClientBootstrap {
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        return ClientBootstrap(group: eventLoop)
+            .connectTimeout(settings.timeouts.connect)
+            .channelOption(.allowRemoteHalfClosure, value: true)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(UpstreamHandler(bound.value))
+                }
+            }
+    }
+
+    // MARK: Logging
+
+    /// Logs what an outage could repeat thousands of times a second: some of it.
+    func log(_ level: Logger.Level, _ message: Logger.Message, _ metadata: () -> Logger.Metadata) {
+        guard settings.logger.logLevel <= level, failureLog.admits(at: .now()) else { return }
+        var metadata = metadata()
+        let suppressed = failureLog.takeSuppressed()
+        if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
+        settings.logger.log(level: level, message, metadata: metadata)
+    }
+}
+
+/// The timeouts as event loops count them.
+struct LoopTimeouts: Sendable {
+    let head, idle, body, stream, tunnel, connect, hold, role, management, pooled, linger, probe, drainIdle: TimeAmount
+    let resolution: TimeAmount
+
+    init(_ timeouts: RouterConfiguration.Timeouts) {
+        head = TimeAmount(timeouts.head)
+        idle = TimeAmount(timeouts.idle)
+        body = TimeAmount(timeouts.body)
+        stream = TimeAmount(timeouts.stream)
+        tunnel = TimeAmount(timeouts.tunnel)
+        connect = TimeAmount(timeouts.connect)
+        hold = TimeAmount(timeouts.hold)
+        role = TimeAmount(timeouts.role)
+        management = TimeAmount(timeouts.management)
+        pooled = TimeAmount(timeouts.pooled)
+        linger = TimeAmount(timeouts.linger)
+        probe = TimeAmount(timeouts.probe)
+        drainIdle = TimeAmount(timeouts.drainIdle)
+        resolution = TimeAmount(timeouts.resolution)
+    }
+}
