@@ -99,7 +99,7 @@ package actor Reconciler {
         spec.network = .none
         spec.memoryBytes = 1 << 30
         spec.cpuMillicores = 2000
-        return Workload(id: .checker, image: base, spec: spec, arguments: CheckerCommand.arguments)
+        return Workload(id: .checker, image: base, spec: spec)
     }
 
     private func followBackend() async {

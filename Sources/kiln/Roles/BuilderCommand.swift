@@ -1,7 +1,59 @@
 import ArgumentParser
+import Builder
+import Contract
+import FoundationEssentials
+import Logging
+import OCI
+import Service
+import Transfer
 
 /// `kiln builder`: makes images of functions.
 struct BuilderCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "builder", abstract: "Run the Builder: checks functions, bakes and pushes their images.")
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup var logs: LogOptions
+    @OptionGroup var registry: RegistryOptions
+    @OptionGroup var builder: BuilderOptions
+
+    @Flag(help: .hidden) var supervised = false
+
+    func run() async throws {
+        try await Role.run(logs, "builder", supervised: supervised) { logger in
+            let directory = try state.directory()
+            try directory.create()
+            let token = try directory.internalTokenText()
+            let http = try HTTPClient()
+            let registry = try registry.client(http)
+            let deno = try builder.denoPath()
+            let recipe: BaseRecipe
+            do throws(BuilderError) {
+                recipe = try BaseRecipe(deno: deno)
+            } catch {
+                throw StartError(error.message)
+            }
+            var limits = BuilderAPI.Limits()
+            limits.spec = try builder.limits()
+            limits.sourceBytes = try builder.sourceLimit()
+            let api = BuilderAPI(limits: limits, logger: logger)
+            let provision = BaseProvision(
+                recipe: recipe, cache: try BlobCache(directory: directory.blobs), registry: registry,
+                checker: CheckerConnection(client: http),
+                deployer: DeployerConnection(
+                    client: http, address: .unix(path: directory.socket("deployer")), token: token),
+                logger: logger, progress: { Console.note($0) })
+            let service = HTTPService(token: token, logger: logger, handler: api.handle)
+            let path = directory.socket("builder")
+            let serving = Task { try await service.run(on: .unix(path: path)) }
+            let opening = Task { try await provision.open(api) }
+            return RunningRole { reason in
+                opening.cancel()
+                serving.cancel()
+                if reason == .orphaned {
+                    await ProcessRecord(path: directory.record("registry")).end(grace: .seconds(5))
+                }
+            }
+        }
+    }
 }

@@ -49,6 +49,14 @@ struct BuilderOptions: ParsableArguments {
         return limits
     }
 
+    /// The deno program; `make up` names the one that it fetched.
+    func denoPath() throws -> String {
+        guard let path = deno ?? Setting.optional("DENO") else {
+            throw StartError("Say which deno program the base image gets: --deno PATH ('make up' fetches and names it).")
+        }
+        return path
+    }
+
     /// Most bytes of a source.
     func sourceLimit() throws -> Int { try Int(bytes(maxSource, "MAX_SOURCE", "--max-source", 10 << 20)) }
 

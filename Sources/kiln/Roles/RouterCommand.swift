@@ -44,7 +44,7 @@ struct RouterCommand: AsyncParsableCommand {
             let feeding = Task { await feed.run(server) }
             return RunningRole { reason in
                 let grace: Duration = reason == .orphaned ? .seconds(5) : .seconds(25)
-                await server.drain(DrainPlan(lead: .zero, grace: grace, tunnelGrace: grace))
+                await server.drain(RouterServer.DrainPlan(lead: .zero, grace: grace, tunnelGrace: grace))
                 feeding.cancel()
             }
         }
