@@ -1,3 +1,5 @@
+internal import Contract
+
 /// Puts layers on a base image.
 ///
 /// The base's layers stay byte for byte what they are, at the bottom and in order, so that a machine that has the base fetches
@@ -54,6 +56,46 @@ package struct ImageBuilder: Sendable {
 
     /// The image. Throws when the base has other than OCI or Docker types.
     package func build() throws(OCIError) -> Image {
-        throw OCIError(.unsupported, "Images are not built yet.")
+        var config = ImageConfig(platform: platform)
+        config.created = ImageConfig.epoch
+        config.config = execution
+        config.rootfs.diffIDs = (base?.image.config.rootfs.diffIDs ?? []) + steps.map(\.layer.diffID)
+        config.history = baseHistory() + steps.map { ImageConfig.History(created: ImageConfig.epoch, createdBy: $0.createdBy) }
+        let configBytes = try CanonicalJSON.encode(config)
+        let manifest = Manifest(
+            config: Descriptor(describing: configBytes, as: .config),
+            layers: try baseLayers() + steps.map(\.layer.descriptor), annotations: allAnnotations())
+        return try Image(manifest, config: config, configBytes: configBytes, newLayers: steps.map(\.layer))
+    }
+
+    /// The base's layers under their OCI names: mixing them with Docker's in one manifest is not allowed.
+    private func baseLayers() throws(OCIError) -> [Descriptor] {
+        var layers = base?.image.manifest.layers ?? []
+        for index in layers.indices {
+            layers[index].mediaType = layers[index].mediaType.oci
+            guard layers[index].mediaType.isLayer else {
+                throw OCIError(
+                    .unsupported, "The base image has a layer of type \(layers[index].mediaType); tar and gzipped tar are known.")
+            }
+        }
+        return layers
+    }
+
+    /// The base's history, or one in its place if it does not tell of exactly its layers (OCI image-spec, config.md "history").
+    private func baseHistory() -> [ImageConfig.History] {
+        guard let config = base?.image.config else { return [] }
+        let history = config.history ?? []
+        let layers = config.rootfs.diffIDs.count
+        if history.count(where: { $0.emptyLayer != true }) == layers { return history }
+        return Array(repeating: ImageConfig.History(created: ImageConfig.epoch, createdBy: "base image"), count: layers)
+    }
+
+    private func allAnnotations() -> [String: String]? {
+        var all = annotations
+        if let base {
+            all["org.opencontainers.image.base.digest"] = base.image.digest.description
+            if let name = base.name { all["org.opencontainers.image.base.name"] = name }
+        }
+        return all.isEmpty ? nil : all
     }
 }

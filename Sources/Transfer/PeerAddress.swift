@@ -1,3 +1,4 @@
+import CCurl
 import Glibc
 
 /// A resolved IP address in network byte order.

@@ -31,13 +31,43 @@ package struct Layer: Sendable, Hashable {
     /// and an unpacker would otherwise make up a mode. Throws `invalidEntry` for names that are absolute, have `..` or start
     /// with `.wh.`, for duplicates and for missing parents.
     package init(_ entries: [LayerEntry], compression: Compression = .balanced) throws(OCIError) {
-        throw OCIError(.unsupported, "Layers are not built yet.")
+        var bytes: [UInt8] = []
+        var hash = ContentHash()
+        let diffID = try Self.write(entries, compression) { piece in
+            hash.update(piece)
+            bytes.append(contentsOf: piece)
+        }
+        self.init(
+            descriptor: Descriptor(
+                mediaType: .layerGzip, digest: hash.digest(), size: bytes.count),
+            diffID: diffID, content: .bytes(bytes))
     }
 
     /// Makes a layer of `entries` as a file in `cache`, in one pass and constant memory. Blocks for as long as compressing takes.
     package init(
         _ entries: [LayerEntry], in cache: BlobCache, compression: Compression = .fast
     ) throws(OCIError) {
-        throw OCIError(.unsupported, "Layers are not built yet.")
+        var writer = try BlobWriter(cache)
+        let diffID = try Self.write(entries, compression) { (piece) throws(OCIError) in try writer.append(piece) }
+        let size = writer.size
+        let digest = try writer.commit()
+        self.init(
+            descriptor: Descriptor(mediaType: .layerGzip, digest: digest, size: size), diffID: diffID,
+            content: .file(cache.path(of: digest)))
+    }
+
+    /// One pass: entries → tar → SHA-256, and → gzip → `sink`. Returns the digest of the tar.
+    private static func write(
+        _ entries: [LayerEntry], _ compression: Compression, to sink: Deflater.Sink
+    ) throws(OCIError) -> Digest {
+        let plan = try LayerPlan(entries)
+        var hash = ContentHash()
+        let deflater = try Deflater(level: compression.rawValue)
+        try ArchiveWriter.write(plan) { (piece) throws(OCIError) in
+            hash.update(piece)
+            try deflater.write(piece, to: sink)
+        }
+        try deflater.finish(to: sink)
+        return hash.digest()
     }
 }

@@ -26,6 +26,23 @@ package struct ImageConfig: Hashable, Sendable, Codable {
         /// Nothing set.
         package init() {}
 
+        /// Sets one environment variable in the place of one of that name, or adds it.
+        package mutating func setEnvironment(_ name: String, _ value: String) {
+            var lines = environment ?? []
+            if let index = lines.firstIndex(where: { $0.hasPrefix(name + "=") }) {
+                lines[index] = "\(name)=\(value)"
+            } else {
+                lines.append("\(name)=\(value)")
+            }
+            environment = lines
+        }
+
+        /// Sets the program; arguments that were meant for another are cleared.
+        package mutating func setEntrypoint(_ entrypoint: [String], command: [String]? = nil) {
+            self.entrypoint = entrypoint
+            self.command = command
+        }
+
         enum CodingKeys: String, CodingKey {
             case user = "User"
             case exposedPorts = "ExposedPorts"

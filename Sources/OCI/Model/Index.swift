@@ -21,4 +21,13 @@ package struct Index: Hashable, Sendable, Codable {
         let matching = manifests.filter { $0.platform.map(platform.runs) ?? false }
         return matching.first { $0.platform == platform } ?? matching.first
     }
+
+    /// Reads an index. OCI lets `mediaType` be missing; then it is OCI's (image-spec, image-index.md).
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        schemaVersion = try container.decode(Int.self, forKey: .schemaVersion)
+        mediaType = try container.decodeIfPresent(MediaType.self, forKey: .mediaType) ?? .index
+        manifests = try container.decode([Descriptor].self, forKey: .manifests)
+        annotations = try container.decodeIfPresent([String: String].self, forKey: .annotations)
+    }
 }

@@ -21,4 +21,18 @@ package struct Manifest: Hashable, Sendable, Codable {
 
     /// The largest manifest that registries must take (OCI distribution-spec, "Pushing manifests").
     package static let maximumSize = 4 << 20
+
+    /// Reads a manifest. OCI lets `mediaType` be missing; then it is OCI's (image-spec, manifest.md).
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        schemaVersion = try container.decode(Int.self, forKey: .schemaVersion)
+        mediaType = try container.decodeIfPresent(MediaType.self, forKey: .mediaType) ?? .manifest
+        config = try container.decode(Descriptor.self, forKey: .config)
+        layers = try container.decode([Descriptor].self, forKey: .layers)
+        annotations = try container.decodeIfPresent([String: String].self, forKey: .annotations)
+        guard schemaVersion == 2 else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .schemaVersion, in: container, debugDescription: "schema version \(schemaVersion) is not known")
+        }
+    }
 }

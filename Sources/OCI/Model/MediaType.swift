@@ -29,6 +29,9 @@ package struct MediaType: RawRepresentable, Hashable, Sendable, Codable, CustomS
     /// Whether a document of this type lists manifests of several platforms.
     package var isIndex: Bool { self == .index || self == .dockerManifestList }
 
+    /// Whether content of this type is a layer that can be unpacked here.
+    package var isLayer: Bool { self == .layerTar || self == .layerGzip || self == .dockerLayerGzip }
+
     /// The OCI name of a Docker type; other types as they are. The bytes of a layer are the same under both names.
     package var oci: MediaType {
         switch self {

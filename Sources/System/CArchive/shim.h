@@ -1,3 +1,5 @@
 #pragma once
 #include <archive.h>
 #include <archive_entry.h>
+// Not part of Swift's C library module; unpacking needs it.
+#include <sys/xattr.h>
