@@ -35,7 +35,7 @@ struct RouterCommand: AsyncParsableCommand {
                 internalToken: internalToken, token: try door.managementToken(), hostNames: door.hostName)
             var configuration = RouterConfiguration(listen: listen, management: management)
             configuration.trustedProxies = try door.trusted()
-            let threads = try door.threads ?? max(1, System.coreCount)
+            let threads = door.threads ?? max(1, System.coreCount)
             let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
             let server = try await RouterServer.start(configuration, group: group, logger: logger)
             let feed = RouteFeed(
@@ -44,7 +44,10 @@ struct RouterCommand: AsyncParsableCommand {
             let feeding = Task { await feed.run(server) }
             return RunningRole { reason in
                 let grace: Duration = reason == .orphaned ? .seconds(5) : .seconds(25)
-                await server.drain(RouterServer.DrainPlan(lead: .zero, grace: grace, tunnelGrace: grace))
+                var plan = RouterServer.DrainPlan()
+                plan.grace = grace
+                plan.tunnelGrace = grace
+                await server.drain(plan)
                 feeding.cancel()
             }
         }
