@@ -26,6 +26,9 @@ enum Role {
         } catch let error as StartError {
             logger.critical("\(error)")
             Foundation.exit(Supervisor.hopeless)
+        } catch {
+            logger.critical("cannot start", metadata: ["error": "\(error)"])
+            Foundation.exit(1)
         }
         let reason = await reasons.first() ?? .orphaned
         logger.debug("ending", metadata: ["reason": "\(reason)"])

@@ -71,7 +71,7 @@ struct UpCommand: AsyncParsableCommand {
         let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let common = ["--state-dir", directory.path, "--supervised"] + logs.arguments
         return [
-            try RegistryProgram.plan(directory, address: registry),
+            try RegistryProgram.plan(directory, address: registry, secret: RequestToken.make(bytes: 16)),
             ChildPlan(
                 name: "deployer",
                 arguments: [program, "deployer", "--registry", registry] + common + local.arguments, grace: .seconds(30)),

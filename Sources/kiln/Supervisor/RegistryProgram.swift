@@ -6,7 +6,9 @@ enum RegistryProgram {
     static let path = "/usr/bin/docker-registry"
 
     /// Writes its configuration and returns the plan to run it at `address`.
-    static func plan(_ state: StateDirectory, address: String) throws -> ChildPlan {
+    ///
+    /// `secret` signs the state of uploads that clients carry.
+    static func plan(_ state: StateDirectory, address: String, secret: String) throws -> ChildPlan {
         guard FileManager.default.isExecutableFile(atPath: path) else {
             throw StartError("The registry \(path) is missing. Install Debian's package docker-registry ('make up' does).")
         }
@@ -17,7 +19,7 @@ enum RegistryProgram {
               filesystem: {rootdirectory: \(quoted(state.registryData))}
               delete: {enabled: true}
               maintenance: {uploadpurging: {enabled: true, age: 24h, interval: 6h, dryrun: false}}
-            http: {addr: \(quoted(address)), headers: {X-Content-Type-Options: [nosniff]}}
+            http: {addr: \(quoted(address)), secret: \(quoted(secret)), headers: {X-Content-Type-Options: [nosniff]}}
 
             """
         try DurableFile.write(Array(configuration.utf8), to: state.registryConfiguration)

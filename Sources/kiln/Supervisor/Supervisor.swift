@@ -62,6 +62,7 @@ actor Supervisor {
 
     /// Ends all children at once, without grace.
     func killAll() {
+        stopping.formUnion(keepers.keys)
         for child in running.values { child.signal(SIGKILL) }
     }
 
