@@ -16,6 +16,7 @@ let nio: [Target.Dependency] = [
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 
 let package = Package(
     name: "kiln",
@@ -27,6 +28,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
     ],
     targets: [
         .systemLibrary(
@@ -63,7 +65,7 @@ let package = Package(
         .target(
             name: "Deployer",
             dependencies: [
-                "Contract", "OCI", "Transfer", "Service", "CLinux", crypto, logging, subprocess,
+                "Contract", "OCI", "Transfer", "Service", "CLinux", crypto, logging, subprocess, system,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ] + nio,
             swiftSettings: strict),

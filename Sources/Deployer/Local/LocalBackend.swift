@@ -1,37 +1,132 @@
 import Contract
+import Glibc
 import Logging
 
-/// Runs workloads as containers of this machine.
+/// Runs workloads as containers of this machine: by its OCI runtime under conmon, each in its own network namespace behind a
+/// firewall table.
+///
+/// What exists is on record before it does: directories under `instances/` and names that start with the installation. So a
+/// Deployer that dies at any instruction is followed by one whose ``adopt(_:)`` keeps what should run and removes the rest.
 package actor LocalBackend: Backend {
     package nonisolated let events: AsyncStream<WorkloadEvent>
-    private let eventSink: AsyncStream<WorkloadEvent>.Continuation
-    private let configuration: LocalConfiguration
-    private let images: any ImageSource
-    private let secrets: any SecretSource
-    private let logger: Logger
 
-    /// Checks what the machine can do, and throws ``LocalError`` with one clear sentence when it cannot run instances.
+    private let sink: AsyncStream<WorkloadEvent>.Continuation
+    private let maker: InstanceMaker
+    private let host: LocalHost
+    private var forwarder: DNSForwarder?
+    private var runners: [WorkloadID: WorkloadRunner] = [:]
+    private var leftovers: Task<Void, Never>?
+
+    /// Checks what the machine can do; throws ``DeployerError`` with one clear sentence when it cannot run instances.
     package init(
         configuration: LocalConfiguration, images: any ImageSource, secrets: any SecretSource, logger: Logger
     ) async throws {
-        (events, eventSink) = AsyncStream.makeStream()
-        self.configuration = configuration
-        self.images = images
-        self.secrets = secrets
-        self.logger = logger
+        try await self.init(
+            configuration: configuration, images: images, secrets: secrets, logger: logger, checkpoint: { _ in })
     }
 
-    package func adopt(_ desired: [Workload]) async throws { throw LocalError(.system, "not built yet") }
-    package func rollOut(_ workload: Workload) async throws { throw LocalError(.system, "not built yet") }
-    package func retire(_ id: WorkloadID) async {}
-    package func status(of id: WorkloadID) async -> WorkloadStatus? { nil }
+    /// The same, with a closure that is called at each step of an instance's making.
+    init(
+        configuration: LocalConfiguration, images: any ImageSource, secrets: any SecretSource, logger: Logger,
+        checkpoint: @escaping @Sendable (InstanceStep) async -> Void
+    ) async throws {
+        (events, sink) = AsyncStream.makeStream()
+        let host = try await LocalHost(configuration)
+        let servers = Self.nameServers(configuration)
+        let forwarder = try await host.startForwarder(servers: servers, logger: logger)
+        let network = try host.network(nameServerPort: forwarder.port, logger: logger)
+        self.host = host
+        self.forwarder = forwarder
+        maker = InstanceMaker(
+            configuration: configuration, images: images, secrets: secrets, runtime: host.runtime, monitor: host.monitor,
+            sandbox: host.sandbox, cgroups: host.cgroups, network: network, nameServer: host.pool.nameServer,
+            userIDs: UserIDs(first: configuration.firstUserID), watch: try DirectoryWatch(),
+            archive: LogArchive(directory: configuration.logs, perFunction: configuration.keptLogs), logger: logger,
+            checkpoint: checkpoint)
+    }
+
+    package func adopt(_ desired: [Workload]) async throws {
+        let found = await Adoption(maker: maker).find(desired)
+        try await maker.network.start(adopted: found.kept.values.flatMap(\.self).compactMap(\.slot) + found.unwanted.compactMap(\.slot))
+        await Sweep(maker: maker).run(keeping: found.all)
+        for workload in desired {
+            let runner = runner(of: workload)
+            runners[workload.id] = runner
+            await runner.start(adopting: found.kept[workload.id] ?? [])
+        }
+        // What still answers requests of an earlier Deployer's gets its grace period, without holding up this one.
+        leftovers = Task { [maker] in
+            await withTaskGroup(of: Void.self) { group in
+                for instance in found.unwanted { group.addTask { await maker.stop(instance) } }
+            }
+        }
+    }
+
+    package func rollOut(_ workload: Workload) async throws {
+        if let running = runners[workload.id], running.workload != workload { await retire(workload.id) }
+        let runner = runners[workload.id] ?? runner(of: workload)
+        runners[workload.id] = runner
+        await runner.start()
+        do {
+            try await runner.becomeReady()
+        } catch {
+            // Deaf to cancellation: nothing of a failed rollout may stay.
+            await Task { await self.retire(runner) }.value
+            throw error
+        }
+    }
+
+    package func retire(_ id: WorkloadID) async {
+        guard let runner = runners[id] else { return }
+        await retire(runner)
+    }
+
+    package func status(of id: WorkloadID) async -> WorkloadStatus? { await runners[id]?.status }
+
     package func logs(
         of function: FunctionName, since: Timestamp?, tail: Int, follow: Bool
-    ) async -> AsyncStream<LogLine> { AsyncStream { $0.finish() } }
+    ) async -> AsyncStream<LogLine> {
+        FunctionLogs(instances: maker.configuration.instances, archive: maker.archive, watch: maker.watch)
+            .stream(of: function, since: since, tail: tail, follow: follow)
+    }
 
-    /// Stops watching and supervising; instances go on running and a later Kiln adopts them.
-    package func close() async {}
+    /// Stops watching and supervising. Instances go on running, and the next Kiln adopts them.
+    package func close() async {
+        for runner in runners.values { await runner.abandon() }
+        runners = [:]
+        await leftovers?.value
+        await maker.network.stop()
+        await forwarder?.stop()
+        forwarder = nil
+        sink.finish()
+    }
 
-    /// Ends every instance and removes all that the backend ever made on this machine: containers, network, firewall table, cgroups.
-    package func removeEverything() async {}
+    /// Ends every instance, and removes all that this installation ever made on the machine: containers, network, firewall table, control
+    /// groups. The state directory keeps the logs.
+    package func removeEverything() async {
+        await withTaskGroup(of: Void.self) { group in
+            for runner in runners.values { group.addTask { await runner.retire() } }
+        }
+        await close()
+        await Sweep(maker: maker).run(keeping: [])
+        await maker.network.removeAll()
+        maker.cgroups.removeAll()
+        DiskFile.removeTree(OCIRuntime.directory(maker.configuration.installation))
+    }
+
+    private func retire(_ runner: WorkloadRunner) async {
+        await runner.retire()
+        if runners[runner.workload.id] === runner { runners[runner.workload.id] = nil }
+    }
+
+    private func runner(of workload: Workload) -> WorkloadRunner {
+        let sink = sink
+        return WorkloadRunner(workload, maker: maker) { sink.yield(.endpoints(workload.id, $0)) }
+    }
+
+    private static func nameServers(_ configuration: LocalConfiguration) -> @Sendable () -> NameServers {
+        if let fixed = configuration.nameServers.map({ NameServers($0) }) { return { fixed } }
+        let file = ResolverFile()
+        return { file.servers }
+    }
 }

@@ -10,9 +10,12 @@ package struct LocalConfiguration: Sendable {
         case executable(String)
     }
 
-    /// Kiln's state directory, an absolute path. Instances live in `instances/`, so it may have at most 60 bytes: the path of an instance's
-    /// socket has to fit into `sun_path` (unix(7), 107 bytes).
+    /// Kiln's state directory, an absolute path. Instances live in `instances/`, so it may have at most 70 bytes: the path of an
+    /// instance's socket has to fit into `sun_path` (unix(7), 107 bytes).
     package var stateDirectory: String
+    /// The installation's name: 6 hexadecimal digits that all its devices, groups, tables and containers carry, so that several Kilns can share
+    /// a machine.
+    package var installation: String
     /// The OCI runtime.
     package var runtime = RuntimeChoice.automatic
     /// How long an instance may take from its start until it accepts connections.
@@ -40,8 +43,36 @@ package struct LocalConfiguration: Sendable {
     /// How many network slots are kept ready for instances to come.
     package var readyNetworks = 4
 
-    /// The defaults, with state in `stateDirectory`.
-    package init(stateDirectory: String) { self.stateDirectory = stateDirectory }
+    /// The defaults for `installation` with its state in `stateDirectory`.
+    package init(stateDirectory: String, installation: String) {
+        self.stateDirectory = stateDirectory
+        self.installation = installation
+    }
+
+    /// Where instances live.
+    var instances: String { stateDirectory + "/instances" }
+    /// Where the logs of ended instances are kept.
+    var logs: String { stateDirectory + "/logs" }
+    /// Where the chosen address pool is written down.
+    var chosenPool: String { stateDirectory + "/address-pool" }
+
+    /// Throws one sentence about what cannot be used.
+    func check() throws(DeployerError) {
+        guard stateDirectory.hasPrefix("/"), stateDirectory.utf8.count + InstancePaths.longestSuffix <= 107 else {
+            throw DeployerError(
+                .state, "The state directory '\(stateDirectory)' cannot be used: give an absolute path of at most "
+                    + "\(107 - InstancePaths.longestSuffix) bytes.")
+        }
+        // What overlayfs and log paths would take for more than a name.
+        guard stateDirectory.utf8.allSatisfy({ $0 > 32 && $0 < 127 && !":,\\\"'".utf8.contains($0) }) else {
+            throw DeployerError(
+                .state, "The state directory '\(stateDirectory)' cannot be used: its path has spaces, ':', ',', quotes, '\\' or "
+                    + "characters beyond ASCII.")
+        }
+        guard InstanceID.isHexadecimal(installation, count: 6) else {
+            throw DeployerError(.state, "The installation's name '\(installation)' is not 6 hexadecimal digits.")
+        }
+    }
 }
 
 /// When an instance that ended by itself is started again: exponential back-off, as Kubernetes' `CrashLoopBackOff` does it.

@@ -1,11 +1,22 @@
 #pragma once
 // Linux calls that the Glibc module does not export.
+#include <signal.h>
 #include <spawn.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 // Declared by their headers only under _GNU_SOURCE.
 extern int syncfs(int descriptor);
 extern int pipe2(int ends[2], int flags);
 extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int first);
+
+/// A descriptor of process `pid` (pidfd_open(2), Linux 5.3); -1 and errno.
+static inline int linux_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+/// Sends `signal` to the process behind `descriptor` (pidfd_send_signal(2), Linux 5.1); -1 and errno.
+static inline int linux_pidfd_send_signal(int descriptor, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, descriptor, signal, 0, 0);
+}

@@ -33,7 +33,7 @@ struct DeployerCommand: AsyncParsableCommand {
                 backend = try await LocalBackend(
                     configuration: try local.configuration(directory), images: RegistryImages(layers),
                     secrets: LocalSecrets(files: SecretFiles(directory: directory.secrets)), logger: logger)
-            } catch let error as LocalError {
+            } catch let error as DeployerError {
                 throw StartError(error.message)
             }
             let store: SQLiteStore

@@ -35,7 +35,7 @@ struct LocalOptions: ParsableArguments {
 
     /// The backend's configuration for an installation in `state`.
     func configuration(_ state: StateDirectory) throws -> LocalConfiguration {
-        var result = LocalConfiguration(stateDirectory: state.path)
+        var result = LocalConfiguration(stateDirectory: state.path, installation: try state.installationID())
         if let seconds = try seconds(startDeadline, "START_DEADLINE", 1...600) { result.startDeadline = .seconds(seconds) }
         if let text = instancePool ?? Setting.optional("INSTANCE_POOL") {
             guard let range = IPv4Range(text), (16...24).contains(range.prefixLength) else {
