@@ -87,5 +87,6 @@ let package = Package(
         .testTarget(name: "TransferTests", dependencies: ["Transfer", "Support"], swiftSettings: strict),
         .testTarget(
             name: "OCITests", dependencies: ["OCI", "Transfer", "Contract", "Support", crypto], swiftSettings: strict),
+        .testTarget(name: "RouterTests", dependencies: ["Contract", "Router", logging] + nio, swiftSettings: strict),
     ]
 )

@@ -41,26 +41,29 @@ struct DrainLedger {
         return lastStep
     }
 
-    /// A loop routes by the table of `step`; returns what to report when it was the last one.
+    /// A loop routes by the table of `step`; returns what to report when it was the last one: also when the version is the
+    /// one reported before, for the Deployer may have forgotten.
     mutating func installed(_ step: Int) -> RouterStatus? {
         guard let index = steps.firstIndex(where: { $0.number == step }) else { return nil }
         steps[index].missing -= 1
         guard steps[index].missing == 0 else { return nil }
         applied = (step, steps[index].version)
         steps.removeSubrange(...index)
-        return report()
+        return status()
     }
 
     /// Some endpoint that had left finished its last request; returns what to report if that changes anything.
-    mutating func settled() -> RouterStatus? { report() }
+    mutating func settled() -> RouterStatus? {
+        let before = reported
+        let now = status()
+        return now == before ? nil : now
+    }
 
-    private mutating func report() -> RouterStatus? {
+    private mutating func status() -> RouterStatus? {
         guard let applied else { return nil }
         departures.removeAll { $0.step <= applied.number && !$0.endpoint.isBusy }
         let busy = departures.filter { $0.step <= applied.number }.map(\.endpoint.endpoint.id).sorted()
-        let status = RouterStatus(version: applied.version, busy: busy)
-        guard status != reported else { return nil }
-        reported = status
-        return status
+        reported = RouterStatus(version: applied.version, busy: busy)
+        return reported
     }
 }

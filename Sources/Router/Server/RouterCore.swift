@@ -102,7 +102,7 @@ final class RouterCore: Sendable {
 
     // MARK: Stopping
 
-    func drain(_ plan: RouterServer.DrainPlan) async {
+    func drain(_ plan: DrainPlan) async {
         for worker in workers { worker.execute { $0.beginDrain() } }
         if plan.lead > .zero { try? await Task.sleep(for: plan.lead) }
         let listening = channel.withLock { channel in

@@ -3,24 +3,30 @@ import Logging
 import NIOCore
 import NIOPosix
 
+/// How a Router stops.
+package struct DrainPlan: Sendable {
+    /// Readiness fails, but connections are still accepted: as long as a load balancer needs to notice.
+    package var lead: Duration
+    /// How long requests under way may take to finish.
+    package var grace: Duration
+    /// How long tunnels (WebSockets) may take; at least ``grace`` counts.
+    package var tunnelGrace: Duration
+
+    /// A plan.
+    package init(
+        lead: Duration = .zero, grace: Duration = .seconds(25), tunnelGrace: Duration = .seconds(60)
+    ) {
+        self.lead = lead
+        self.grace = grace
+        self.tunnelGrace = tunnelGrace
+    }
+}
+
 /// The data plane: accepts clients, finds an instance for each request, and passes it on.
 ///
 /// Each event loop works by itself on a snapshot of the route table; this handle hands out tables and gathers what the
 /// loops report.
 package struct RouterServer: Sendable {
-    /// How a Router stops.
-    package struct DrainPlan: Sendable {
-        /// Readiness fails, but connections are still accepted: as long as a load balancer needs to notice.
-        package var lead: Duration = .zero
-        /// How long requests under way may take to finish.
-        package var grace: Duration = .seconds(25)
-        /// How long tunnels (WebSockets) may take, at least ``grace``.
-        package var tunnelGrace: Duration = .seconds(60)
-
-        /// A plan with defaults.
-        package init() {}
-    }
-
     /// What the Router routes by and what is still busy: the state in full each time, the latest one only. One
     /// consumer.
     package let statuses: AsyncStream<RouterStatus>
@@ -72,9 +78,6 @@ package struct RouterServer: Sendable {
 
     /// Stops at once.
     package func close() async {
-        var plan = DrainPlan()
-        plan.grace = .zero
-        plan.tunnelGrace = .zero
-        await core.drain(plan)
+        await core.drain(DrainPlan(grace: .zero, tunnelGrace: .zero))
     }
 }
