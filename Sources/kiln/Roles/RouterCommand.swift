@@ -44,7 +44,7 @@ struct RouterCommand: AsyncParsableCommand {
             let feeding = Task { await feed.run(server) }
             return RunningRole { reason in
                 let grace: Duration = reason == .orphaned ? .seconds(5) : .seconds(25)
-                var plan = RouterServer.DrainPlan()
+                var plan = DrainPlan()
                 plan.grace = grace
                 plan.tunnelGrace = grace
                 await server.drain(plan)
