@@ -121,8 +121,9 @@ package struct HTTPService: Sendable {
         let keep = whole && head.isKeepAlive
         try await send(response, requestID, head, keep: keep, outbound)
         let elapsed = started.duration(to: .now)
-        logger.info(
-            "request",
+        let isProbe = head.uri == "/healthz" || head.uri == "/readyz"
+        logger.log(
+            level: isProbe ? .trace : .info, "request",
             metadata: [
                 "requestId": "\(requestID)", "method": "\(head.method)",
                 "path": "\(head.uri.prefix { $0 != "?" }.prefix(200))", "status": "\(response.status)",
