@@ -27,7 +27,7 @@ enum ProcessEnvironment {
 }
 
 /// Runs `body` with a new directory, which is removed afterwards.
-func withTemporaryDirectory<Result>(
+func withRoot<Result>(
     isolation: isolated (any Actor)? = #isolation, _ body: (String) async throws -> Result
 ) async throws -> Result {
     let path = "/var/tmp/kiln-builder-\(String(UInt64.random(in: 0 ... .max), radix: 36))"
@@ -169,7 +169,7 @@ func withFunction(
     _ code: String, _ form: HandlerForm = .request, environment: [String: String] = [:],
     _ body: @Sendable (DenoServer?) async throws -> Void
 ) async throws -> DenoOutcome {
-    try await withTemporaryDirectory { root in
+    try await withRoot { root in
         try FileManager.default.createDirectory(atPath: root + "/app", withIntermediateDirectories: true)
         try Data(code.utf8).write(to: URL(filePath: root + "/app/main.js"))
         return try await withDeno(root: root, arguments: Sandbox.function + form.command, environment: environment, body)
@@ -178,7 +178,7 @@ func withFunction(
 
 /// Runs the checker; `deadline` is how long a check may take.
 func withChecker(deadline: Duration = .seconds(10), _ body: @Sendable (DenoServer) async throws -> Void) async throws {
-    try await withTemporaryDirectory { root in
+    try await withRoot { root in
         let milliseconds = String(Int(deadline / .milliseconds(1)))
         let outcome = try await withDeno(root: root, arguments: Sandbox.checker + [milliseconds]) { server in
             guard let server else { throw FixtureFailure("The checker did not start.") }
@@ -195,4 +195,15 @@ func eventually(isolation: isolated (any Actor)? = #isolation, _ condition: () -
         try? await Task.sleep(for: .milliseconds(5))
     }
     return condition()
+}
+
+/// Lines that several tasks may add to.
+final class Log: Sendable {
+    private let content = Mutex<[String]>([])
+
+    /// All lines so far.
+    var lines: [String] { content.withLock { $0 } }
+
+    /// Adds a line.
+    func add(_ line: String) { content.withLock { $0.append(line) } }
 }
