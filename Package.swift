@@ -86,6 +86,10 @@ let package = Package(
             name: "DeployerTests", dependencies: ["Contract", "Deployer", "Support", logging], swiftSettings: strict),
         .testTarget(name: "TransferTests", dependencies: ["Transfer", "Support"], swiftSettings: strict),
         .testTarget(
+            name: "BuilderTests",
+            dependencies: ["Builder", "Contract", "OCI", "Service", "Support", "Transfer", crypto, logging, subprocess] + nio,
+            swiftSettings: strict),
+        .testTarget(
             name: "OCITests", dependencies: ["OCI", "Transfer", "Contract", "Support", crypto], swiftSettings: strict),
         .testTarget(name: "RouterTests", dependencies: ["Contract", "Router", logging] + nio, swiftSettings: strict),
     ]

@@ -10,17 +10,34 @@ for (const prototype of [http.Server.prototype, net.Server.prototype]) {
   if (!Object.hasOwn(prototype, "listen")) continue;
   const { listen } = prototype;
   prototype.listen = function (...parameters) {
-    if (known.has(this)) return listen.apply(this, parameters);
-    known.add(this);
-    const closed = new Promise((resolve) => this.once("close", resolve));
-    const server = {
-      shutdown: () => {
-        this.close();
-        this.closeIdleConnections?.();
-        return closed;
-      },
-    };
-    track(server, closed);
+    if (!known.has(this)) {
+      known.add(this);
+      follow(this);
+    }
     return listen.apply(this, parameters);
   };
+}
+
+/** Lets bootstrap.js shut the server down. On a unix socket it closes without waiting for its requests (Deno 2.9): they are counted. */
+function follow(server) {
+  const closed = new Promise((resolve) => server.once("close", resolve));
+  const answered = Promise.withResolvers();
+  let running = 0;
+  let draining = false;
+  const check = () => draining && running === 0 && answered.resolve();
+  server.on("request", (_request, response) => {
+    running++;
+    response.once("close", () => {
+      running--;
+      check();
+    });
+  });
+  const shutdown = async () => {
+    draining = true;
+    server.close();
+    server.closeIdleConnections?.();
+    check();
+    await Promise.all([closed, answered.promise]);
+  };
+  track({ shutdown }, closed);
 }

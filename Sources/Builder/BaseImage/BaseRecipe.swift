@@ -19,10 +19,19 @@ package struct BaseRecipe: Sendable, Hashable {
         package let createdBy: String
         /// What is in it.
         package let entries: [LayerEntry]
+
+        /// A layer of `entries`, made by `createdBy`.
+        package init(createdBy: String, entries: [LayerEntry]) {
+            self.createdBy = createdBy
+            self.entries = entries
+        }
     }
 
     /// The layers, lowest first.
     package let steps: [Step]
+
+    /// A recipe of other layers.
+    package init(steps: [Step]) { self.steps = steps }
 
     /// The recipe with the Deno binary at `deno`; throws `recipe` when that or a library is missing here.
     package init(deno: String) throws(BuilderError) {

@@ -1,0 +1,77 @@
+import Builder
+import Contract
+import FoundationEssentials
+import Logging
+import NIOHTTP1
+import Service
+import Synchronization
+
+/// A Deployer that only writes down what it is told, behind the same HTTP calls as the real one.
+final class FakeDeployer: Sendable {
+    static let token = "internal-token-of-the-test"
+
+    struct State {
+        var checker: Endpoint?
+        var tickets = 0
+        var deploys: [DeployRequest] = []
+        var requestIDs: Set<String> = []
+        var base: PinnedImage?
+        var refusal: Problem?
+    }
+
+    private let state: Mutex<State>
+
+    init(checker: Endpoint?) { state = Mutex(State(checker: checker)) }
+
+    /// What it was told so far.
+    var deploys: [DeployRequest] { state.withLock { $0.deploys } }
+    var base: PinnedImage? { state.withLock { $0.base } }
+    var tickets: Int { state.withLock { $0.tickets } }
+    var requestIDs: Set<String> { state.withLock { $0.requestIDs } }
+
+    /// Answers every deploy with `problem` from now on.
+    func refuse(with problem: Problem?) { state.withLock { $0.refusal = problem } }
+
+    /// Has tickets name another checker, or none.
+    func setChecker(_ endpoint: Endpoint?) { state.withLock { $0.checker = endpoint } }
+
+    /// Serves on a unix socket until cancelled.
+    func run(socket: String, onListening: @escaping @Sendable () -> Void) async throws {
+        let service = HTTPService(token: Self.token, logger: Logger(label: "fake deployer") { _ in SwiftLogNoOpLogHandler() }) {
+            try await self.handle($0)
+        }
+        try await service.run(on: .unix(path: socket)) { _ in onListening() }
+    }
+
+    private func handle(_ request: ServiceRequest) async throws -> ServiceResponse {
+        let body = try await request.body.collect(upTo: 1 << 20)
+        _ = state.withLock { $0.requestIDs.insert(request.id) }
+        switch (request.method, request.path.last) {
+        case ("POST", "tickets"):
+            let name = request.path[2]
+            let ticket = state.withLock { state in
+                state.tickets += 1
+                return Ticket(number: state.tickets, repository: "kiln/\(name)", checker: state.checker)
+            }
+            return try .json(ticket)
+        case ("POST", "revisions"):
+            if let problem = state.withLock({ $0.refusal }) { throw problem }
+            let deploy = try JSON.decode(DeployRequest.self, from: body)
+            let number = state.withLock { state in
+                state.deploys.append(deploy)
+                return state.deploys.count
+            }
+            let revision = Revision(
+                function: try FunctionName(request.path[2]), number: number, image: deploy.image, spec: deploy.spec,
+                created: Timestamp(milliseconds: 0))
+            let answer = DeployAnswer(
+                revision: revision, unchanged: false, superseded: false, serving: deploy.wait, timings: deploy.timings)
+            return try .json(answer, status: deploy.wait ? 201 : 202)
+        case ("PUT", "base"):
+            let image = try JSON.decode(PinnedImage.self, from: body)
+            state.withLock { $0.base = image }
+            return ServiceResponse(status: 204)
+        default: throw Problem("not-found", 404, "Not found", "No such call.")
+        }
+    }
+}
