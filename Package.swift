@@ -83,7 +83,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "ContractTests", dependencies: ["Contract"], swiftSettings: strict),
         .testTarget(
-            name: "DeployerTests", dependencies: ["Contract", "Deployer", "Support", logging], swiftSettings: strict),
+            name: "DeployerTests", dependencies: ["Contract", "Deployer", "Support", "Transfer", logging] + nio,
+            swiftSettings: strict),
         .testTarget(name: "TransferTests", dependencies: ["Transfer", "Support"], swiftSettings: strict),
         .testTarget(
             name: "BuilderTests",

@@ -40,7 +40,7 @@ package actor LocalBackend: Backend {
         maker = InstanceMaker(
             configuration: configuration, images: images, secrets: secrets, runtime: host.runtime, monitor: host.monitor,
             sandbox: host.sandbox, cgroups: host.cgroups, network: network, nameServer: host.pool.nameServer,
-            userIDs: UserIDs(first: configuration.firstUserID), watch: try DirectoryWatch(),
+            userIDs: UserIDs(first: configuration.firstUserID), watch: host.watch,
             archive: LogArchive(directory: configuration.logs, perFunction: configuration.keptLogs), logger: logger,
             checkpoint: checkpoint)
     }

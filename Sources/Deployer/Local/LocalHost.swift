@@ -10,6 +10,7 @@ struct LocalHost: Sendable {
     let sandbox: Sandbox
     let cgroups: Cgroups
     let pool: AddressPool
+    let watch: DirectoryWatch
     private let ip: Program
     private let nft: Program
     private let wires: Wires
@@ -32,7 +33,8 @@ struct LocalHost: Sendable {
         ip = try Program("ip", package: "iproute2")
         nft = try Program("nft", package: "nftables")
         runtime = try await RuntimeProbe(configuration: configuration, sandbox: sandbox).find()
-        monitor = try Monitor(runtime: runtime)
+        watch = try DirectoryWatch()
+        monitor = try Monitor(runtime: runtime, watch: watch)
         let routes = HostRoutes.current()
         pool = try Self.pool(configuration, routes)
         wires = Wires(

@@ -29,6 +29,8 @@ struct InstancePaths: Sendable, Hashable {
     var hosts: String { directory + "/hosts" }
     /// Standard output and error.
     var log: String { directory + "/log" }
+    /// What conmon says once the runtime has created the container.
+    var answer: String { directory + "/created" }
     /// The container's first process, while it is created or running.
     var processID: String { directory + "/pid" }
     var monitorID: String { directory + "/conmon.pid" }

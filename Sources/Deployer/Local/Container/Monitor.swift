@@ -1,7 +1,5 @@
 import FoundationEssentials
 import Glibc
-import Subprocess
-import SystemPackage
 
 /// Creates containers under conmon, which owns a container's standard output, log and exit code, and outlives the Deployer.
 ///
@@ -13,24 +11,29 @@ struct Monitor: Sendable {
     let shell: Program
     let mount: Program
     let runtime: OCIRuntime
+    let watch: DirectoryWatch
 
     /// Finds the programs.
-    init(runtime: OCIRuntime) throws(DeployerError) {
+    init(runtime: OCIRuntime, watch: DirectoryWatch) throws(DeployerError) {
         conmon = try Program("conmon", package: "conmon")
         unshare = try Program("unshare", package: "util-linux")
         mount = try Program("mount", package: "mount")
         shell = try Program("sh", package: "dash")
         self.runtime = runtime
+        self.watch = watch
     }
 
-    /// $1 mount, $2 lower layers, $3 target, $4 files of control groups, then conmon with its arguments. The script's output is
-    /// conmon's answer, on descriptor 3 because conmon closes its own standard output.
+    /// $1 mount, $2 lower layers, $3 target, $4 files of control groups, $5 file for conmon's answer, then conmon with its arguments.
     private static let script = """
         for group in $4; do echo $$ 2>/dev/null > "$group"; done
         "$1" -t overlay -o "ro,nosuid,nodev,lowerdir=$2" kiln "$3" || exit 1
-        shift 4
-        exec "$@" 3>&1 >/dev/null 2>&1
+        exec 3>"$5" >/dev/null 2>&1
+        shift 5
+        exec "$@"
         """
+
+    /// The longest that the runtime may take to create a container.
+    private static let deadline = Duration.seconds(30)
 
     /// What conmon answers when the runtime has created the container, or not.
     private struct Answer: Decodable {
@@ -46,11 +49,13 @@ struct Monitor: Sendable {
         guard lower.utf8.count < 3900 else {
             throw DeployerError(.runtime, "The image has \(layers.count) layers, too many for one mount (4096 bytes of options).")
         }
-        let arguments =
+        let changes = try watch.changes(in: paths.directory)
+        try await unshare.check(
+            "mount the root file system of instance \(instance)",
             ["--mount", "--propagation", "slave", shell.path, "-c", Self.script, "kiln", mount.path, lower, paths.root]
-            + [groups.joined(separator: " "), conmon.path]
-            + monitorArguments(instance, paths: paths, logBytes: logBytes)
-        let line = try await firstLine(arguments)
+                + [groups.joined(separator: " "), paths.answer, conmon.path]
+                + monitorArguments(instance, paths: paths, logBytes: logBytes), environment: ["_OCI_SYNCPIPE": "3"])
+        let line = await Self.answer(in: paths.answer, changes)
         guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(line.utf8)) else {
             throw DeployerError(.runtime, "Cannot create instance \(instance): conmon answered '\(line.prefix(500))'.")
         }
@@ -81,26 +86,15 @@ struct Monitor: Sendable {
         ]
     }
 
-    /// Runs the script until its first line of output: conmon keeps the pipe open as long as the container runs.
-    private func firstLine(_ arguments: [String]) async throws(DeployerError) -> String {
-        do {
-            return try await Task {
-                try await Subprocess.run(
-                    .path(FilePath(unshare.path)), arguments: Arguments(arguments),
-                    environment: .custom(["LC_ALL": "C", "_OCI_SYNCPIPE": "3"]),
-                    input: .none, output: .sequence, error: .combinedWithOutput
-                ) { execution in
-                    var bytes: [UInt8] = []
-                    for try await chunk in execution.standardOutput {
-                        bytes += chunk.withUnsafeBytes { Array($0) }
-                        if bytes.contains(UInt8(ascii: "\n")) || bytes.count > 64 << 10 { break }
-                    }
-                    return String(decoding: bytes, as: UTF8.self)
-                }.closureResult
-            }.value
-        } catch {
-            throw DeployerError(.runtime, "Cannot run \(unshare.path).", error)
+    /// What conmon, which has gone into the background, writes into its file, when it is a whole line.
+    private static func answer(in path: String, _ changes: AsyncStream<Void>) async -> String {
+        let answer = try? await Deadline.run(deadline) {
+            for await _ in changes {
+                if let text = DiskFile.text(path), text.hasSuffix("\n") { return text }
+            }
+            return ""
         }
+        return answer ?? DiskFile.text(path) ?? ""
     }
 
     /// runc logs its last words as `time="…" level=error msg="…"`.

@@ -29,12 +29,12 @@ struct FirewallRules: Sendable {
             set allowed { type ifname . ipv4_addr; flags interval; }
             set connections { type ifname; size 4096; flags dynamic; }
             map instances { type ifname : verdict; }
-            chain redirect {
+            chain to_name_server {
                 type nat hook prerouting priority dstnat; policy accept;
                 iifname "\(wires)" ip daddr \(pool.nameServer) udp dport 53 dnat ip to \(nameServer)
                 iifname "\(wires)" ip daddr \(pool.nameServer) tcp dport 53 dnat ip to \(nameServer)
             }
-            chain masquerade {
+            chain source_address {
                 type nat hook postrouting priority srcnat; policy accept;
                 ip saddr \(pool.range) oifname != "\(wires)" masquerade
             }

@@ -36,14 +36,18 @@ struct Program: Sendable, Hashable {
         directories.lazy.map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
     }
 
-    /// Runs the program to its end with `input` on its standard input, in an empty environment; deaf to cancellation, so that no
+    /// Runs the program to its end with `input` on its standard input, in no
+    /// environment but `environment`; deaf to cancellation, so that no
     /// change of the machine stops half way.
-    func run(_ arguments: [String], input: String = "") async throws(DeployerError) -> Result {
+    func run(
+        _ arguments: [String], input: String = "", environment: [String: String] = [:]
+    ) async throws(DeployerError) -> Result {
         do {
             let path = path
             return try await Task {
                 let result = try await Subprocess.run(
-                    .path(FilePath(path)), arguments: Arguments(arguments), environment: .custom(["LC_ALL": "C"]),
+                    .path(FilePath(path)), arguments: Arguments(arguments), 
+                    environment: .custom(Self.keys(environment.merging(["LC_ALL": "C"]) { $1 })),
                     input: .string(input), output: .string(limit: 4 << 20), error: .string(limit: 64 << 10))
                 return Result(
                     succeeded: result.terminationStatus.isSuccess, output: result.standardOutput,
@@ -57,11 +61,16 @@ struct Program: Sendable, Hashable {
     /// Runs the program and throws when it fails: `Cannot <action>: <its complaint>`.
     @discardableResult
     func check(
-        _ action: String, _ arguments: [String], input: String = "", code: DeployerError.Code = .runtime
+        _ action: String, _ arguments: [String], input: String = "", environment: [String: String] = [:],
+        code: DeployerError.Code = .runtime
     ) async throws(DeployerError) -> String {
-        let result = try await run(arguments, input: input)
+        let result = try await run(arguments, input: input, environment: environment)
         guard result.succeeded else { throw DeployerError(code, "Cannot \(action): \(result.complaint)") }
         return result.output
+    }
+
+    private static func keys(_ environment: [String: String]) -> [Environment.Key: String] {
+        Dictionary(uniqueKeysWithValues: environment.map { (Environment.Key(stringLiteral: $0), $1) })
     }
 
     static func oneLine(_ text: String) -> String {
