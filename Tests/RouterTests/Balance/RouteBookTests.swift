@@ -149,18 +149,23 @@ func table(_ number: Int, _ routes: [String: [String]], concurrency: Int = 10) t
         _ = ledger.installed(ledger.begin(first))
         let endpoint = try #require(first.snapshot.routes["a"]?.targets[0].endpoints[0])
         #expect(endpoint.acquire(limit: 9))
-        #expect(ledger.installed(ledger.begin(book.apply(try table(2, [:]), leaving: ledger.leaving))) == status(2, ["1"]))
         #expect(
-            ledger.installed(ledger.begin(book.apply(try table(3, ["a": ["1"]]), leaving: ledger.leaving))) == status(3))
+            ledger.installed(ledger.begin(book.apply(try table(2, [:]), leaving: ledger.leaving))) == status(2, ["1"]))
+        #expect(
+            ledger.installed(ledger.begin(book.apply(try table(3, ["a": ["1"]]), leaving: ledger.leaving))) == status(3)
+        )
         #expect(!endpoint.hasLeft)
-        #expect(ledger.installed(ledger.begin(book.apply(try table(4, [:]), leaving: ledger.leaving))) == status(4, ["1"]))
+        #expect(
+            ledger.installed(ledger.begin(book.apply(try table(4, [:]), leaving: ledger.leaving))) == status(4, ["1"]))
     }
 
     @Test func `the same version is reported again when it is applied again`() throws {
         var book = RouteBook()
         var ledger = DrainLedger(loops: 1)
         for _ in 0..<2 {
-            #expect(ledger.installed(ledger.begin(book.apply(try table(1, ["a": ["1"]]), leaving: ledger.leaving))) == status(1))
+            #expect(
+                ledger.installed(ledger.begin(book.apply(try table(1, ["a": ["1"]]), leaving: ledger.leaving)))
+                    == status(1))
         }
     }
 

@@ -98,7 +98,8 @@ import Testing
 
 @Suite struct WaitTests {
     @Test(arguments: [
-        (Wait.firstRequest, false, Wait.Outcome.close), (.nextRequest, false, .close), (.head, false, .answer(.headTimeout)),
+        (Wait.firstRequest, false, Wait.Outcome.close), (.nextRequest, false, .close),
+        (.head, false, .answer(.headTimeout)),
         (.instance(.now()), false, .giveUp), (.body, false, .answer(.bodyTimeout)), (.body, true, .abort),
         (.response(.seconds(1)), false, .answer(.responseTimeout)), (.response(.seconds(1)), true, .abort),
         (.stream, true, .abort), (.tunnel, true, .close), (.linger, true, .close),

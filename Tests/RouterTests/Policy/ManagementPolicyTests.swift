@@ -19,7 +19,8 @@ import Testing
     @Test(arguments: [
         ("Origin: http://localhost:8080", "GET", Reason.crossSite as Reason?), ("Origin: null", "POST", .crossSite),
         ("Sec-Fetch-Site: cross-site", "GET", .crossSite), ("Sec-Fetch-Site: same-origin", "POST", .crossSite),
-        ("Sec-Fetch-Site: none", "POST", .crossSite), ("Sec-Fetch-Site: none", "GET", nil), ("Sec-Fetch-Mode: cors", "GET", nil),
+        ("Sec-Fetch-Site: none", "POST", .crossSite), ("Sec-Fetch-Site: none", "GET", nil),
+        ("Sec-Fetch-Mode: cors", "GET", nil),
         ("Sec-Fetch-Site: none\nOrigin: x", "GET", .crossSite),
     ])
     func `a web page is refused, a person's browser may look`(field: String, method: String, reason: Reason?) throws {
@@ -52,7 +53,8 @@ import Testing
         var out = ByteBuffer()
         answer.write(id: "id-1", date: ByteBuffer(), connection: .close, omittingBody: true, into: &out)
         let head = String(buffer: out)
-        #expect(head.contains("\r\nServer: kiln-router\r\n") && head.contains("\r\nX-Kiln-Reason: \(reason.rawValue)\r\n"))
+        #expect(
+            head.contains("\r\nServer: kiln-router\r\n") && head.contains("\r\nX-Kiln-Reason: \(reason.rawValue)\r\n"))
         #expect(!head.contains("HTTP/1.1 \(answer.status) \r\n"), "no reason phrase for \(answer.status)")
         #expect(head.hasSuffix("\r\n\r\n"))
         if answer.status == 503 { #expect(head.contains("\r\nRetry-After: ")) }

@@ -19,7 +19,8 @@ import Testing
         var audience = RequestRewriter.Audience.role(credentials: ByteBuffer(string: credentials ?? ""))
         if case .function(_, _, let prefix) = target.destination { audience = .function(prefix: prefix) }
         var out = ByteBuffer()
-        RequestRewriter(client: client, id: Self.id).rewrite(head, facts: facts, target: target, for: audience, into: &out)
+        RequestRewriter(client: client, id: Self.id).rewrite(
+            head, facts: facts, target: target, for: audience, into: &out)
         return String(buffer: out).replacing("\r\n", with: "\n")
     }
 
@@ -27,7 +28,8 @@ import Testing
 
     @Test func `a function sees its own path, and who asks`() throws {
         #expect(
-            try rewrite("GET /fn/x/a%2Fb?c HTTP/1.1\nAccept: */*\nHost: h:80\nCookie:  a=b \nAuthorization: Basic q\n") == """
+            try rewrite("GET /fn/x/a%2Fb?c HTTP/1.1\nAccept: */*\nHost: h:80\nCookie:  a=b \nAuthorization: Basic q\n")
+                == """
                 GET /a%2Fb?c HTTP/1.1
                 Host: h:80
                 Accept: */*
@@ -54,7 +56,8 @@ import Testing
 
     @Test(arguments: [
         "Connection: keep-alive, X-Private", "X-Private: 1", "Keep-Alive: timeout=5", "Proxy-Connection: keep-alive",
-        "Proxy-Authorization: x", "TE: gzip", "Upgrade: h2c", "HTTP2-Settings: AA", "X-Kiln-Reason: x", "x-kiln-token: x",
+        "Proxy-Authorization: x", "TE: gzip", "Upgrade: h2c", "HTTP2-Settings: AA", "X-Kiln-Reason: x",
+        "x-kiln-token: x",
         "X-Forwarded-For: 9.9.9.9", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil", "X-Forwarded-Port: 1",
         "X-Forwarded-Prefix: /evil", "Forwarded: for=9.9.9.9", "X-Real-IP: 9.9.9.9", "X-Request-Id: evil", "Trailer: X",
         "Expect: 100-continue",
@@ -77,7 +80,8 @@ import Testing
 
     @Test func `framing is written anew`() throws {
         #expect(try rewrite("POST /fn/x HTTP/1.1\nHost: h\nContent-Length: 007\n").contains("\nContent-Length: 7\n"))
-        let chunked = try rewrite("POST /fn/x HTTP/1.1\nHost: h\nTransfer-Encoding: cHuNkEd\nTrailer: X\nTE: trailers\n")
+        let chunked = try rewrite(
+            "POST /fn/x HTTP/1.1\nHost: h\nTransfer-Encoding: cHuNkEd\nTrailer: X\nTE: trailers\n")
         #expect(chunked.contains("\nTransfer-Encoding: chunked\n") && chunked.contains("\nTrailer: X\n"))
         #expect(chunked.contains("\nTE: trailers\nConnection: TE\n"))
         #expect(try rewrite("POST /fn/x HTTP/1.1\nHost: h\n").contains("\nContent-Length: 0\n"))
@@ -87,7 +91,8 @@ import Testing
     @Test func `an upgrade is passed on as what it is`() throws {
         let head = try rewrite(
             "GET /fn/x HTTP/1.1\nHost: h\nConnection: keep-alive, Upgrade\nUpgrade: websocket\nSec-WebSocket-Key: k\n")
-        #expect(head.contains("\nSec-WebSocket-Key: k\n") && head.contains("\nConnection: Upgrade\nUpgrade: websocket\n"))
+        #expect(
+            head.contains("\nSec-WebSocket-Key: k\n") && head.contains("\nConnection: Upgrade\nUpgrade: websocket\n"))
     }
 
     @Test func `a role sees the whole target and the internal token`() throws {
@@ -126,16 +131,22 @@ import Testing
     }
 
     @Test(arguments: [
-        ("HTTP/1.1 200 Fine\nContent-Length: 2\nSet-Cookie: a\nSet-Cookie: b\n\n", RequestHead.Version.http11,
-            "HTTP/1.1 200 Fine\nSet-Cookie: a\nSet-Cookie: b\nContent-Length: 2\nDate: now\n"),
-        ("HTTP/1.1 200 OK\nDate: then\nTransfer-Encoding: chunked\n\n", .http11,
-            "HTTP/1.1 200 OK\nDate: then\nTransfer-Encoding: chunked\n"),
+        (
+            "HTTP/1.1 200 Fine\nContent-Length: 2\nSet-Cookie: a\nSet-Cookie: b\n\n", RequestHead.Version.http11,
+            "HTTP/1.1 200 Fine\nSet-Cookie: a\nSet-Cookie: b\nContent-Length: 2\nDate: now\n"
+        ),
+        (
+            "HTTP/1.1 200 OK\nDate: then\nTransfer-Encoding: chunked\n\n", .http11,
+            "HTTP/1.1 200 OK\nDate: then\nTransfer-Encoding: chunked\n"
+        ),
         ("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nTrailer: X\n\n", .http10, "HTTP/1.1 200 OK\nDate: now\n"),
         ("HTTP/1.0 200 OK\n\n", .http11, "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nDate: now\n"),
         ("HTTP/1.1 204 No\nContent-Length: 3\n\n", .http11, "HTTP/1.1 204 No\nDate: now\n"),
         ("HTTP/1.1 304 No\nContent-Length: 3\n\n", .http11, "HTTP/1.1 304 No\nContent-Length: 3\nDate: now\n"),
-        ("HTTP/1.1 200 OK\nConnection: close, X-Hop\nX-Hop: 1\nKeep-Alive: x\nX-Kiln-Reason: lie\nContent-Length: 0\n\n",
-            .http11, "HTTP/1.1 200 OK\nContent-Length: 0\nDate: now\n"),
+        (
+            "HTTP/1.1 200 OK\nConnection: close, X-Hop\nX-Hop: 1\nKeep-Alive: x\nX-Kiln-Reason: lie\nContent-Length: 0\n\n",
+            .http11, "HTTP/1.1 200 OK\nContent-Length: 0\nDate: now\n"
+        ),
     ])
     func `a response's framing and hop-by-hop fields are the Router's own`(
         text: String, version: RequestHead.Version, head: String
@@ -149,14 +160,17 @@ import Testing
                 .contains("\nX-Kiln-Reason: conflict\n"))
         #expect(try respond("HTTP/1.1 103 Early Hints\nLink: </a>\n\n") == "HTTP/1.1 103 Early Hints\nLink: </a>\n\n")
         #expect(
-            try respond("HTTP/1.1 101 S\nConnection: upgrade\nUpgrade: websocket\nSec-WebSocket-Accept: z\n\n", connection: .upgrade)
+            try respond(
+                "HTTP/1.1 101 S\nConnection: upgrade\nUpgrade: websocket\nSec-WebSocket-Accept: z\n\n",
+                connection: .upgrade)
                 == "HTTP/1.1 101 S\nSec-WebSocket-Accept: z\nConnection: Upgrade\nUpgrade: websocket\n\n")
     }
 
     @Test func `trailers that would change the message are dropped`() throws {
         var decoder = BodyDecoder(.chunked, trailerLimits: .init(startLine: 999, bytes: 999, fields: 20))
         var bytes = ByteBuffer(
-            string: "0\r\nX-Sum: 1\r\nContent-Length: 3\r\nHost: x\r\nTransfer-Encoding: y\r\nX-Kiln-A: b\r\nY: 2\r\n\r\n")
+            string:
+                "0\r\nX-Sum: 1\r\nContent-Length: 3\r\nHost: x\r\nTransfer-Encoding: y\r\nX-Kiln-A: b\r\nY: 2\r\n\r\n")
         guard case .end(let trailers?) = try decoder.next(&bytes) else { Issue.record("no trailers"); return }
         var out = ByteBuffer()
         Trailers.writeEnd(trailers, into: &out)
