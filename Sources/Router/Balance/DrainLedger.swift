@@ -41,8 +41,8 @@ struct DrainLedger {
         return lastStep
     }
 
-    /// A loop routes by the table of `step`; returns what to report when it was the last one: also when the version is the
-    /// one reported before, for the Deployer may have forgotten.
+    /// A loop routes by the table of `step`; returns what to report when it was the last one: also when the version is
+    /// the one reported before, for the Deployer may have forgotten.
     mutating func installed(_ step: Int) -> RouterStatus? {
         guard let index = steps.firstIndex(where: { $0.number == step }) else { return nil }
         steps[index].missing -= 1

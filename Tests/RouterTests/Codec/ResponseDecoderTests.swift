@@ -4,7 +4,8 @@ import Testing
 @testable import Router
 
 @Suite struct ResponseDecoderTests {
-    /// The events that `text` decodes to, as words; ends with the error, or with `close` when the connection's end is one.
+    /// The events that `text` decodes to, as words; ends with the error, or with `close` when the connection's end is
+    /// one.
     private func events(_ text: String, to method: RequestHead.Method = .get, step: Int = .max) -> [String] {
         var decoder = ResponseDecoder(limits: HeadScanner.Limits(startLine: 200, bytes: 2000, fields: 20))
         decoder.begin(method)
