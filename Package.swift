@@ -81,6 +81,8 @@ let package = Package(
         .target(
             name: "Support", dependencies: ["Contract", "Transfer", subprocess], path: "Tests/Support",
             swiftSettings: strict),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["kiln", "Contract", "Transfer"], swiftSettings: strict),
         .testTarget(name: "ContractTests", dependencies: ["Contract"], swiftSettings: strict),
         .testTarget(
             name: "DeployerTests", dependencies: ["Contract", "Deployer", "Support", "Transfer", logging] + nio,

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Transfer
 
 /// `kill -9` at random moments of deploys and rollbacks, then `kiln up` again.
 @Suite(.serialized) struct CrashTests {

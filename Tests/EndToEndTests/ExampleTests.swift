@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Transfer
 
 /// The examples, deployed and called as their own headers say.
 @Suite(.serialized) struct ExampleTests {

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Transfer
 
 /// The images are real: programs that no one here wrote read and run them.
 @Suite(.serialized) struct ImageTests {

@@ -34,7 +34,7 @@ final class Platform: Sendable {
         process.standardOutput = log
         process.standardError = log
         try process.run()
-        let deadline = ContinuousClock.now.advanced(by: .seconds(120))
+        let deadline = ContinuousClock.now.advanced(by: .seconds(40))
         while !FileManager.default.fileExists(atPath: state + "/run/address") {
             guard process.isRunning, ContinuousClock.now < deadline else {
                 process.terminate()
@@ -91,7 +91,7 @@ final class Platform: Sendable {
 
     private static func openLog(_ state: String) throws -> FileHandle {
         let path = state + "/up.log"
-        if !FileManager.default.fileExists(atPath: path) { FileManager.default.createFile(atPath: path, contents: nil) }
+        if !FileManager.default.fileExists(atPath: path) { _ = FileManager.default.createFile(atPath: path, contents: nil) }
         let handle = try #require(FileHandle(forWritingAtPath: path))
         try handle.seekToEnd()
         return handle

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Transfer
 
 /// Safe from the start: who may manage the platform, and what a start refuses.
 @Suite(.serialized) struct SafetyTests {

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Transfer
 
 /// No request fails while revisions change under constant load.
 @Suite(.serialized) struct ZeroFailureTests {

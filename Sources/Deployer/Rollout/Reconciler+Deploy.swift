@@ -78,7 +78,11 @@ extension Reconciler {
             guard let entry = record.revisions.first(where: { $0.revision.number == id.number }) else {
                 throw Self.unknownRevision(id)
             }
-            try await self.bringUp(Workload(entry.revision))
+            do {
+                try await self.bringUp(Workload(entry.revision))
+            } catch let failure as RolloutFailure {
+                throw Self.problem(failure, id)
+            }
             _ = try await self.store.setPinned(id, true)
             await self.waitForRouters(try await self.refresh(id.function))
         }
@@ -89,6 +93,7 @@ extension Reconciler {
         try await lanes.run(id.function) {
             guard try await self.store.setPinned(id, false) else { throw Self.unknownRevision(id) }
             let version = try await self.refresh(id.function)
+            await self.waitForRouters(version)
             if await self.serving[id.function]?.live?.number != id.number {
                 await self.scheduleRetirement(.revision(id), after: version)
             }

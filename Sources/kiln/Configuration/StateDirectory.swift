@@ -37,6 +37,7 @@ struct StateDirectory: Sendable {
     var address: String { run + "/address" }
     func socket(_ role: String) -> String { "\(run)/\(role).sock" }
     func record(_ child: String) -> String { "\(run)/\(child).pid" }
+    var registryLog: String { run + "/registry.log" }
     var registryConfiguration: String { run + "/registry.yml" }
 
     /// Makes the directory and what is always in it, readable by its owner only.

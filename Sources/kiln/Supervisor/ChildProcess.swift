@@ -8,12 +8,18 @@ final class ChildProcess: Sendable {
     private let exit: Task<Int32, Never>
 
     /// Starts `arguments`, the first one a path. `inherited` becomes descriptor 3; everything else of the supervisor is closed.
-    init(_ arguments: [String], lifeline: Int32, inherited: Int32? = nil) throws {
+    /// Output goes to the file `log`, or to the supervisor's standard error.
+    init(_ arguments: [String], lifeline: Int32, inherited: Int32?, log: String?) throws {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, lifeline, 0)
-        posix_spawn_file_actions_adddup2(&actions, 2, 1)
+        if let log {
+            posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600)
+            posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        } else {
+            posix_spawn_file_actions_adddup2(&actions, 2, 1)
+        }
         if let inherited { posix_spawn_file_actions_adddup2(&actions, inherited, 3) }
         posix_spawn_file_actions_addclosefrom_np(&actions, inherited == nil ? 3 : 4)
 

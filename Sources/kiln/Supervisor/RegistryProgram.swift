@@ -14,7 +14,7 @@ enum RegistryProgram {
         }
         let configuration = """
             version: 0.1
-            log: {level: warn, formatter: text, accesslog: {disabled: true}}
+            log: {level: error, formatter: text, accesslog: {disabled: true}}
             storage:
               filesystem: {rootdirectory: \(quoted(state.registryData))}
               delete: {enabled: true}
@@ -24,7 +24,8 @@ enum RegistryProgram {
             """
         try DurableFile.write(Array(configuration.utf8), to: state.registryConfiguration)
         return ChildPlan(
-            name: "registry", arguments: [path, "serve", state.registryConfiguration], grace: .seconds(5))
+            name: "registry", arguments: [path, "serve", state.registryConfiguration], log: state.registryLog,
+            grace: .seconds(5))
     }
 
     private static func quoted(_ text: String) -> String {

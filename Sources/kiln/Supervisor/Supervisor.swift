@@ -11,6 +11,8 @@ struct ChildPlan: Sendable {
     var arguments: [String]
     /// A descriptor that it gets as number 3.
     var inherited: Int32?
+    /// A file for its output, emptied at each start; without one it goes where the supervisor's goes.
+    var log: String?
     /// How long it may take to end after SIGTERM.
     var grace: Duration
 }
@@ -67,7 +69,7 @@ actor Supervisor {
     }
 
     private func launch(_ plan: ChildPlan) throws -> ChildProcess {
-        let child = try ChildProcess(plan.arguments, lifeline: lifeline.readEnd, inherited: plan.inherited)
+        let child = try ChildProcess(plan.arguments, lifeline: lifeline.readEnd, inherited: plan.inherited, log: plan.log)
         running[plan.name] = child
         try ProcessRecord(path: state.record(plan.name)).write(child.pid)
         return child
