@@ -72,7 +72,7 @@ import Testing
             let error = #expect(throws: OCIError.self) {
                 try unpacker.unpack(blob.content, descriptor: blob.descriptor, diffID: blob.diffID, into: directory + "/l")
             }
-            #expect(error?.code == .hostileLayer || error?.code == .malformed || error?.code == .file, "\(String(describing: error))")
+            #expect(error?.code == .hostileLayer, "\(String(describing: error))")
             #expect(!FileManager.default.fileExists(atPath: directory + "/l"))
             for evil in ["/tmp/evil", directory + "/evil"] { #expect(!FileManager.default.fileExists(atPath: evil)) }
         }
@@ -80,7 +80,7 @@ import Testing
 
     @Test func `a bomb is stopped long before it is unpacked`() async throws {
         try await withTemporaryDirectory { directory in
-            let blob = try await Self.tar("add('zeros', b'\\0' * (1 << 30))", directory)
+            let blob = try await Self.tar("add('zeros', b'\\0' * (1 << 28))", directory)
             let start = ContinuousClock.now
             #expect(throws: OCIError.self) {
                 try LayerUnpacker(ownership: .process, limits: .init(bytes: 1 << 20)).unpack(

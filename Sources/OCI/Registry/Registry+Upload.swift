@@ -77,18 +77,18 @@ extension Registry {
     ) async throws(OCIError) {
         if known.contains(descriptor.digest, in: repository) { return }
         var ahead = sessions?.repository == repository ? await sessions?.next() : nil
-        var isFirst = true
+        var mayHaveArrived = false
         try await repeating("push \(descriptor.digest)") { () async throws(OCIError) in
-            if !isFirst, try await self.blobSize(repository, descriptor.digest) != nil { return }
-            isFirst = false
-            if let session = ahead.take() {
+            // A session opened ahead may have expired by now; one opened for the purpose has not.
+            for isLast in [ahead == nil, true] {
+                if mayHaveArrived, try await self.blobSize(repository, descriptor.digest) != nil { return }
+                let session: WebAddress
+                if let taken = ahead.take() { session = taken } else { session = try await self.openUpload(repository) }
+                mayHaveArrived = true
                 if try await self.upload(content, descriptor, to: session, repository) { return }
-                // The registry no longer knows the session: it was opened too long ago.
+                if isLast { break }
             }
-            let session = try await self.openUpload(repository)
-            guard try await self.upload(content, descriptor, to: session, repository) else {
-                throw OCIError(.registry, "\(endpoint.name) forgot an upload that it had just begun.", status: 503)
-            }
+            throw OCIError(.registry, "\(endpoint.name) forgot an upload that it had just begun.", status: 503)
         }
         known.insert(descriptor.digest, in: repository)
     }
@@ -107,7 +107,7 @@ extension Registry {
         case .file(let path): call.body = .file(path)
         }
         let answer: CollectedResponse
-        do throws(OCIError) { answer = try await collect(call, retrying: .never) } catch {
+        do throws(OCIError) { answer = try await collect(call) } catch {
             await cancelUpload(session, repository)
             throw error
         }
