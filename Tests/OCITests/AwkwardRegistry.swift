@@ -13,7 +13,7 @@ struct AwkwardRegistry: Sendable {
     ) -> Registry {
         Registry(
             RegistryEndpoint(name: "awkward", url: url, credentials: credentials, trustedHosts: hosts), client: client,
-            retry: RetryPolicy(attempts: 4, firstPause: .milliseconds(1), deadline: .seconds(3)))
+            retry: RetryPolicy(attempts: 4, firstPause: .milliseconds(1), deadline: .seconds(30)))
     }
 
     /// How many upload sessions are open.
