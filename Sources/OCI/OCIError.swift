@@ -40,13 +40,20 @@ package struct OCIError: Error, Sendable, CustomStringConvertible {
     package let status: Int?
     /// What caused it, when that is an error of its own.
     package let cause: (any Error)?
+    /// The registry's `Retry-After`.
+    let retryAfter: String?
 
     /// A failure of kind `code`.
     package init(_ code: Code, _ message: String, status: Int? = nil, cause: (any Error)? = nil) {
+        self.init(code, message, status: status, cause: cause, retryAfter: nil)
+    }
+
+    init(_ code: Code, _ message: String, status: Int?, cause: (any Error)?, retryAfter: String?) {
         self.code = code
         self.message = message
         self.status = status
         self.cause = cause
+        self.retryAfter = retryAfter
     }
 
     package var description: String {

@@ -1,10 +1,12 @@
 import CCurl
 
 /// The decisions of a ``RetryPolicy`` over the attempts of one request. Without I/O and clock: both are passed in.
-struct RetrySchedule {
+package struct RetrySchedule {
     /// How an attempt ended.
-    enum Outcome {
+    package enum Outcome {
+        /// With an answer of this status, and this `Retry-After`.
         case answer(status: Int, retryAfter: String?)
+        /// Without an answer.
         case failure(TransferError)
     }
 
@@ -12,14 +14,15 @@ struct RetrySchedule {
     private var attempt = 1
     private var longest: Duration
 
-    init(_ policy: RetryPolicy) {
+    /// The first attempt is about to begin.
+    package init(_ policy: RetryPolicy) {
         self.policy = policy
         longest = policy.firstPause
     }
 
     /// How long to pause before the next attempt; `nil` if there is to be none. `elapsed` is the time since the first attempt began,
     /// `fraction` a random number from 0 to 1, `now` the seconds since 1970.
-    mutating func pause(after outcome: Outcome, elapsed: Duration, fraction: Double, now: Int) -> Duration? {
+    package mutating func pause(after outcome: Outcome, elapsed: Duration, fraction: Double, now: Int) -> Duration? {
         guard attempt < policy.attempts else { return nil }
         var pause = longest * (0.5 + fraction / 2)
         switch outcome {

@@ -1,4 +1,4 @@
-package import Subprocess
+import Subprocess
 
 /// Why a fixture could not be set up.
 package struct FixtureFailure: Error, CustomStringConvertible {
@@ -10,7 +10,7 @@ package struct FixtureFailure: Error, CustomStringConvertible {
 
 /// Runs `executable`, a name in the system's directories, beside `body`, its output discarded, and ends it afterwards: politely first, by force after two seconds.
 package func withChild<Result: Sendable>(
-    _ executable: String, _ arguments: [String], environment: [Environment.Key: String] = [:],
+    _ executable: String, _ arguments: [String], environment: [String: String] = [:],
     _ body: @Sendable (_ processIdentifier: Int32) async throws -> Result
 ) async throws -> Result {
     try await run(
@@ -23,7 +23,7 @@ package func withChild<Result: Sendable>(
 
 /// Like ``withChild(_:_:environment:_:)``, but `body` begins when the process has printed its first line, and gets it.
 package func withChildReady<Result: Sendable>(
-    _ executable: String, _ arguments: [String], environment: [Environment.Key: String] = [:],
+    _ executable: String, _ arguments: [String], environment: [String: String] = [:],
     _ body: @Sendable (_ firstLine: String) async throws -> Result
 ) async throws -> Result {
     try await run(
@@ -40,9 +40,9 @@ package func withChildReady<Result: Sendable>(
 }
 
 /// The environment with only the system's directories in `PATH`: what a developer has installed elsewhere is not what is tested.
-private func systemEnvironment(_ changes: [Environment.Key: String]) -> Environment {
+func systemEnvironment(_ changes: [String: String]) -> Environment {
     var values: [Environment.Key: String?] = ["PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
-    for (key, value) in changes { values[key] = value }
+    for (key, value) in changes { values[Environment.Key(stringLiteral: key)] = value }
     return .inherit.updating(values)
 }
 

@@ -2,7 +2,7 @@ import Testing
 @testable import Transfer
 
 @Suite struct RetryTests {
-    private static let quick = RetryPolicy(attempts: 4, firstPause: .milliseconds(1), deadline: .seconds(2))
+    private static let quick = RetryPolicy(attempts: 4, firstPause: .milliseconds(1), deadline: .seconds(30))
 
     @Test(arguments: ["how=drop", "how=truncate", "status=503", "status=429&after=0", "status=502", "status=408"])
     func `a passing failure is retried`(how: String) async throws {

@@ -150,7 +150,9 @@ struct UnpackTree {
         if let type = Self.type(of: name, in: directory) {
             let isDirectory = type == FileType.directory
             guard unlinkat(directory, name, isDirectory ? AT_REMOVEDIR : 0) == 0 else {
-                throw Self.failure(path, "cannot replace what has that name")
+                throw errno == ENOTEMPTY || errno == EEXIST
+                    ? Self.hostile(path, "it replaces a directory that is not empty")
+                    : Self.failure(path, "cannot replace what has that name")
             }
             if isDirectory { directories[path] = nil }
         }

@@ -1,45 +1,88 @@
-package import Contract
-
-/// Upload sessions being opened ahead of the blobs that will go into them.
-package final class UploadSessions: Sendable {
-    /// The repository that they belong to.
-    package let repository: String
-    init(repository: String) { self.repository = repository }
-}
+internal import Contract
+internal import Transfer
 
 extension Registry {
-    /// Starts to open `count` upload sessions in `repository` at once and runs `body` meanwhile. Opening needs no digest, so it can
-    /// go on while the blobs are still being made. Sessions that `body` leaves unused are cancelled at the registry, also when it throws.
-    ///
-    /// Opening failures show only when a session is used; then another is opened.
-    package func withUploadSessions<Result: Sendable>(
-        _ repository: String, count: Int = 2, isolation: isolated (any Actor)? = #isolation,
-        _ body: (UploadSessions) async throws -> Result
-    ) async throws -> Result { throw unbuilt }
-
-    /// Makes sure that the repository has the blob. `sessions` (of the same repository) saves opening one.
-    ///
-    /// A blob known to be there is not sent. A failed upload is repeated as the retry policy says, after asking whether it
-    /// arrived in spite of the failure.
-    package func push(
-        _ content: BlobContent, _ descriptor: Descriptor, to repository: String, sessions: UploadSessions? = nil
-    ) async throws(OCIError) { throw unbuilt }
-
-    /// Makes sure that the repository has a blob that another repository of this registry has, without sending it (cross-repository
-    /// mount); `false` if the registry does not do that, or `source` has no such blob.
-    package func mount(
-        _ digest: Digest, to repository: String, from source: String
-    ) async throws(OCIError) -> Bool { throw unbuilt }
-
-    /// Stores a manifest under its digest and, if given, under a tag; both at once if `tag` is given. Verifies the digest that the
-    /// registry answers with.
+    /// Stores a manifest under a tag, or under its digest alone. Verifies the digest that the registry answers with.
     package func putManifest(
         _ bytes: [UInt8], _ descriptor: Descriptor, to repository: String, tag: String? = nil
-    ) async throws(OCIError) { throw unbuilt }
+    ) async throws(OCIError) {
+        let name = try (tag.map { ImageReference.Selector.tag($0) } ?? .digest(descriptor.digest)).checked()
+        var call = RegistryCall(.put, try address(repository, "manifests/\(name.text)"), pushing: repository)
+        call.headers = ["Content-Type": descriptor.mediaType.rawValue]
+        call.body = .bytes(bytes)
+        let answer = try await collect(call)
+        guard answer.status == 201 || answer.status == 200 else {
+            throw OCIError(refusal: answer, "The manifest \(name.text) cannot be stored in \(endpoint.name)/\(repository)")
+        }
+        if let stored = try Self.contentDigest(answer), stored != descriptor.digest {
+            throw OCIError(.mismatch, "\(endpoint.name) stored the manifest \(stored) instead of \(descriptor.digest).")
+        }
+    }
 
     /// Pushes an image: new layers and configuration in parallel, base layers by mounting them from `base`, then the manifest under
     /// each of `tags` (or under its digest alone). A tag moves only when everything it needs is there.
     package func push(
         _ image: Image, to repository: String, tags: [String] = [], base: String? = nil, sessions: UploadSessions? = nil
-    ) async throws(OCIError) { throw unbuilt }
+    ) async throws(OCIError) {
+        try await pushBlobs(of: image, to: repository, base, sessions)
+        do throws(OCIError) {
+            try await putManifest(of: image, to: repository, tags)
+        } catch where error.status == 400 || error.status == 404 {
+            // A blob that was seen before may have been collected since; then the registry refuses the manifest.
+            known.forget(repository)
+            try await pushBlobs(of: image, to: repository, base, nil)
+            try await putManifest(of: image, to: repository, tags)
+        }
+    }
+
+    private func putManifest(of image: Image, to repository: String, _ tags: [String]) async throws(OCIError) {
+        if tags.isEmpty { try await putManifest(image.manifestBytes, image.descriptor, to: repository) }
+        for tag in tags { try await putManifest(image.manifestBytes, image.descriptor, to: repository, tag: tag) }
+    }
+
+    private func pushBlobs(
+        of image: Image, to repository: String, _ base: String?, _ sessions: UploadSessions?
+    ) async throws(OCIError) {
+        let fresh = Set(image.newLayers.map(\.descriptor.digest))
+        try await concurrently { group in
+            for layer in image.newLayers {
+                group.addTask {
+                    try await self.push(layer.content, layer.descriptor, to: repository, sessions: sessions)
+                }
+            }
+            group.addTask {
+                try await self.push(.bytes(image.configBytes), image.manifest.config, to: repository, sessions: sessions)
+            }
+            for layer in image.manifest.layers where !fresh.contains(layer.digest) {
+                group.addTask { try await self.provide(layer, in: repository, from: base) }
+            }
+        }
+    }
+
+    /// Makes sure that a layer whose bytes are not at hand is in the repository.
+    private func provide(_ layer: Descriptor, in repository: String, from base: String?) async throws(OCIError) {
+        if known.contains(layer.digest, in: repository) { return }
+        if let base, base != repository, try await mount(layer.digest, to: repository, from: base) { return }
+        guard try await blobSize(repository, layer.digest) != nil else {
+            throw OCIError(
+                .notFound,
+                "The base layer \(layer.digest) is not in \(endpoint.name)/\(repository)\(base.map { " and not in \($0)" } ?? "").")
+        }
+    }
+
+    /// Runs the tasks that `fill` adds and waits for all of them; the first error ends the others.
+    private func concurrently(
+        _ fill: (inout ThrowingTaskGroup<Void, any Error>) -> Void
+    ) async throws(OCIError) {
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                fill(&group)
+                try await group.waitForAll()
+            }
+        } catch let error as OCIError {
+            throw error
+        } catch {
+            throw OCIError(.registry, "\(endpoint.name) could not be pushed to.", cause: error)
+        }
+    }
 }

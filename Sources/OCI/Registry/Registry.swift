@@ -9,16 +9,29 @@ package final class Registry: Sendable {
     /// The registry.
     package let endpoint: RegistryEndpoint
 
+    let client: HTTPClient
+    let retry: RetryPolicy
+    let logger: Logger
+    let known = KnownBlobs()
+    let trust: RegistryTrust
+    let authenticator: Authenticator
+
     /// The registry at `endpoint`. `retry` is for requests that may be repeated, which all but the opening of uploads are.
     package init(
         _ endpoint: RegistryEndpoint, client: HTTPClient, retry: RetryPolicy = RetryPolicy(),
         logger: Logger = Logger(label: "kiln.registry")
     ) {
         self.endpoint = endpoint
+        self.client = client
+        self.retry = retry
+        self.logger = logger
+        trust = RegistryTrust(endpoint)
+        authenticator = Authenticator(endpoint, client: client)
     }
 
     /// Asks whether the registry is there and lets us in (`GET /v2/`).
-    package func ping() async throws(OCIError) { throw unbuilt }
-
-    let unbuilt = OCIError(.unsupported, "The registry client is not built yet.")
+    package func ping() async throws(OCIError) {
+        let answer = try await collect(RegistryCall(.get, try address("")))
+        guard answer.status == 200 else { throw OCIError(refusal: answer, "\(endpoint.name) does not let us in") }
+    }
 }
