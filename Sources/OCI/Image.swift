@@ -25,12 +25,14 @@ package struct Image: Sendable, Hashable {
         let manifest = try CanonicalJSON.decode(Manifest.self, from: manifestBytes, what: "The image manifest")
         let config = try CanonicalJSON.decode(ImageConfig.self, from: configBytes, what: "The image configuration")
         guard mediaType.oci == .manifest, manifest.mediaType.oci == .manifest else {
-            throw OCIError(.unsupported, "A document of type \(manifest.mediaType), sent as \(mediaType), is no image manifest.")
+            throw OCIError(
+                .unsupported, "A document of type \(manifest.mediaType), sent as \(mediaType), is no image manifest.")
         }
         guard manifest.layers.count == config.rootfs.diffIDs.count else {
             throw OCIError(
                 .malformed,
-                "The image has \(manifest.layers.count) layers and \(config.rootfs.diffIDs.count) digests of unpacked layers.")
+                "The image has \(manifest.layers.count) layers and \(config.rootfs.diffIDs.count) digests of unpacked layers."
+            )
         }
         try manifest.config.verify(digest: ContentHash.digest(of: configBytes), size: configBytes.count)
         self.init(manifest, manifestBytes, mediaType, config, configBytes, newLayers)

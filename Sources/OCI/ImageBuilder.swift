@@ -2,15 +2,16 @@ internal import Contract
 
 /// Puts layers on a base image.
 ///
-/// The base's layers stay byte for byte what they are, at the bottom and in order, so that a machine that has the base fetches
-/// only what is new. A base in Docker's types becomes an OCI image: only the type names change, no digest does. Everything is
-/// dated to the epoch: equal input gives an equal digest.
+/// The base's layers stay byte for byte what they are, at the bottom and in order, so that a machine that has the base
+/// fetches only what is new. A base in Docker's types becomes an OCI image: only the type names change, no digest does.
+/// Everything is dated to the epoch: equal input gives an equal digest.
 package struct ImageBuilder: Sendable {
     /// An image to build on.
     package struct Base: Sendable {
         /// The image.
         package let image: Image
-        /// Its name for people, e.g. `registry/kiln/base:2.9.8`; becomes the annotation `org.opencontainers.image.base.name`.
+        /// Its name for people, e.g. `registry/kiln/base:2.9.8`; becomes the annotation
+        /// `org.opencontainers.image.base.name`.
         package let name: String?
 
         /// `image`, known as `name`.
@@ -60,7 +61,8 @@ package struct ImageBuilder: Sendable {
         config.created = ImageConfig.epoch
         config.config = execution
         config.rootfs.diffIDs = (base?.image.config.rootfs.diffIDs ?? []) + steps.map(\.layer.diffID)
-        config.history = baseHistory() + steps.map { ImageConfig.History(created: ImageConfig.epoch, createdBy: $0.createdBy) }
+        config.history =
+            baseHistory() + steps.map { ImageConfig.History(created: ImageConfig.epoch, createdBy: $0.createdBy) }
         let configBytes = try CanonicalJSON.encode(config)
         let manifest = Manifest(
             config: Descriptor(describing: configBytes, as: .config),
@@ -75,13 +77,15 @@ package struct ImageBuilder: Sendable {
             layers[index].mediaType = layers[index].mediaType.oci
             guard layers[index].mediaType.isLayer else {
                 throw OCIError(
-                    .unsupported, "The base image has a layer of type \(layers[index].mediaType); tar and gzipped tar are known.")
+                    .unsupported,
+                    "The base image has a layer of type \(layers[index].mediaType); tar and gzipped tar are known.")
             }
         }
         return layers
     }
 
-    /// The base's history, or one in its place if it does not tell of exactly its layers (OCI image-spec, config.md "history").
+    /// The base's history, or one in its place if it does not tell of exactly its layers (OCI image-spec, config.md
+    /// "history").
     private func baseHistory() -> [ImageConfig.History] {
         guard let config = base?.image.config else { return [] }
         let history = config.history ?? []

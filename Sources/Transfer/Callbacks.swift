@@ -1,8 +1,8 @@
 import CCurl
 import Glibc
 
-// libcurl calls these on the engine's thread, from within curl_multi_perform or curl_easy_pause. Each gets the RunningTransfer
-// that the engine keeps alive for as long as libcurl knows the handle.
+// libcurl calls these on the engine's thread, from within curl_multi_perform or curl_easy_pause. Each gets the
+// RunningTransfer that the engine keeps alive for as long as libcurl knows the handle.
 
 private func transfer(_ context: UnsafeMutableRawPointer?) -> RunningTransfer? {
     context.map { Unmanaged<RunningTransfer>.fromOpaque($0).takeUnretainedValue() }
@@ -23,7 +23,8 @@ func bodyArrived(
 func bodyWanted(
     _ buffer: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
 ) -> Int {
-    transfer(context)?.fill(UnsafeMutableRawBufferPointer(start: buffer, count: size * count)) ?? Int(CURL_READFUNC_ABORT)
+    transfer(context)?.fill(UnsafeMutableRawBufferPointer(start: buffer, count: size * count))
+        ?? Int(CURL_READFUNC_ABORT)
 }
 
 func bodyRewound(_ context: UnsafeMutableRawPointer?, _ offset: curl_off_t, _ origin: Int32) -> Int32 {
@@ -38,7 +39,8 @@ func socketWanted(
     guard let transfer = transfer(context), let address else { return CURL_SOCKET_BAD }
     let peer = withUnsafePointer(to: &address.pointee.addr) { PeerAddress($0) }
     guard transfer.permits(peer) else { return CURL_SOCKET_BAD }
-    return socket(address.pointee.family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue), address.pointee.protocol)
+    return socket(
+        address.pointee.family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue), address.pointee.protocol)
 }
 
 /// Decides on a connection that is reused, which may have been opened for a request without a rule.
@@ -56,7 +58,8 @@ extension RunningTransfer {
     fileprivate func permits(_ peer: PeerAddress?) -> Bool {
         guard let rule = exchange.request.addressRule, let peer, rule.permits(peer) else {
             failure = TransferError(
-                .addressRefused, "\(exchange.request.target): the host has an address that may not be called from here.")
+                .addressRefused, "\(exchange.request.target): the host has an address that may not be called from here."
+            )
             return false
         }
         return true

@@ -14,7 +14,8 @@ extension EasyHandle {
         try set(CURLOPT_PROTOCOLS_STR, "http,https")
         try set(CURLOPT_PATH_AS_IS, 1)
         try set(CURLOPT_DISALLOW_USERNAME_IN_URL, 1)
-        // Over HTTP/2 all exchanges with a host would share one connection, and one reader that is behind could hold up the rest.
+        // Over HTTP/2 all exchanges with a host would share one connection, and one reader that is behind could hold up
+        // the rest.
         try set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
         try set(CURLOPT_NOSIGNAL, 1)
         try set(CURLOPT_TCP_KEEPALIVE, 1)
@@ -77,15 +78,22 @@ extension EasyHandle {
 }
 
 extension ClientRequest {
-    /// Method, scheme, host and path: enough to recognise the request in a message, without what a query may hold in confidence.
+    /// Method, scheme, host and path: enough to recognise the request in a message, without what a query may hold in
+    /// confidence.
     var target: String { "\(method) \(url.prefix { $0 != "?" })" }
 
     fileprivate func validate() throws(TransferError) {
-        func refuse(_ reason: String) -> TransferError { TransferError(.invalidRequest, "\(target) cannot be sent: \(reason).") }
+        func refuse(_ reason: String) -> TransferError {
+            TransferError(.invalidRequest, "\(target) cannot be sent: \(reason).")
+        }
         let scheme = url.prefix { $0 != ":" }.lowercased()
         guard scheme == "http" || scheme == "https" else { throw refuse("the URL is neither http nor https") }
-        guard url.utf8.allSatisfy({ $0 > 32 && $0 != 127 }) else { throw refuse("the URL has a space or control character") }
-        guard HeaderFields(dictionaryLiteral: (method.rawValue, "")).isSendable else { throw refuse("the method is no token") }
+        guard url.utf8.allSatisfy({ $0 > 32 && $0 != 127 }) else {
+            throw refuse("the URL has a space or control character")
+        }
+        guard HeaderFields(dictionaryLiteral: (method.rawValue, "")).isSendable else {
+            throw refuse("the method is no token")
+        }
         guard headers.isSendable else { throw refuse("a header field has a character that is not allowed") }
         guard headers["Content-Length"] == nil, headers["Transfer-Encoding"] == nil else {
             throw refuse("the client sets Content-Length and Transfer-Encoding itself")
@@ -93,8 +101,8 @@ extension ClientRequest {
         guard !(method == .head && body.isPresent) else { throw refuse("HEAD has no body") }
     }
 
-    /// The lines for libcurl. A name with nothing after the colon removes a line that libcurl would add; a field that really is empty
-    /// ends in a semicolon.
+    /// The lines for libcurl. A name with nothing after the colon removes a line that libcurl would add; a field that
+    /// really is empty ends in a semicolon.
     fileprivate func headerLines(userAgent: String) -> [String] {
         var lines = headers.fields.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" }
         // Waiting for "100 Continue" costs a round trip, or a second with a peer that does not know it.

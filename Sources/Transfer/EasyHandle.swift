@@ -7,7 +7,9 @@ struct EasyHandle: ~Copyable {
     private let errorText: UnsafeMutablePointer<CChar>
 
     init() throws(TransferError) {
-        guard let raw = curl_easy_init() else { throw TransferError(.unavailable, "libcurl has no memory for a transfer.") }
+        guard let raw = curl_easy_init() else {
+            throw TransferError(.unavailable, "libcurl has no memory for a transfer.")
+        }
         self.raw = raw
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
@@ -79,7 +81,8 @@ struct EasyHandle: ~Copyable {
     func check(_ code: CURLcode, _ option: CURLoption) throws(TransferError) {
         guard code == CURLE_OK else {
             throw TransferError(
-                .invalidRequest, "libcurl refused option \(option.rawValue): \(String(cString: curl_easy_strerror(code))).")
+                .invalidRequest,
+                "libcurl refused option \(option.rawValue): \(String(cString: curl_easy_strerror(code))).")
         }
     }
 }

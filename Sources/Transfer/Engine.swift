@@ -20,7 +20,8 @@ final class Engine {
         let code = pthread_create(&thread, nil, engineThread, seed.toOpaque())
         guard code == 0 else {
             seed.release()
-            throw TransferError(.unavailable, "The HTTP client's thread did not start: \(String(cString: strerror(code))).")
+            throw TransferError(
+                .unavailable, "The HTTP client's thread did not start: \(String(cString: strerror(code))).")
         }
         pthread_detach(thread)
     }
@@ -70,7 +71,9 @@ final class Engine {
             handles[ObjectIdentifier(exchange)] = raw
             let code = curl_multi_add_handle(multi, raw)
             guard code == CURLM_OK else {
-                return end(transfer, .failure(TransferError(.unavailable, "libcurl: \(String(cString: curl_multi_strerror(code))).")))
+                return end(
+                    transfer,
+                    .failure(TransferError(.unavailable, "libcurl: \(String(cString: curl_multi_strerror(code))).")))
             }
             if let idle = exchange.request.timeouts.idle { lower(&idleDeadline, to: transfer.lastProgress + idle) }
         } catch {
@@ -81,7 +84,8 @@ final class Engine {
     private func reportEnded() {
         var left: Int32 = 0
         while let message = curl_multi_info_read(multi, &left) {
-            guard message.pointee.msg == CURLMSG_DONE, let raw = message.pointee.easy_handle, let transfer = transfers[raw]
+            guard message.pointee.msg == CURLMSG_DONE, let raw = message.pointee.easy_handle,
+                let transfer = transfers[raw]
             else { continue }
             end(transfer, transfer.result(message.pointee.data.result))
         }

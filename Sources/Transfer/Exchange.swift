@@ -83,7 +83,9 @@ final class Exchange: Sendable {
     ) -> ExchangeState.Verdict {
         let (verdict, outcome, reader) = shared.withLock { shared in
             let (verdict, outcome) = event(&shared.state)
-            guard outcome != nil else { return (verdict, outcome, nil as CheckedContinuation<ExchangeState.Outcome, Never>?) }
+            guard outcome != nil else {
+                return (verdict, outcome, nil as CheckedContinuation<ExchangeState.Outcome, Never>?)
+            }
             defer { shared.reader = nil }
             return (verdict, outcome, shared.reader)
         }

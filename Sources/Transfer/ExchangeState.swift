@@ -1,7 +1,7 @@
 /// What the two sides of an exchange, the engine's thread and the task that reads, know of its answer.
 ///
-/// A value without I/O: the engine reports what arrives, the reader asks for what it wants, and each call returns what is to be
-/// handed to the reader now. There is one reader, and it asks for one thing at a time.
+/// A value without I/O: the engine reports what arrives, the reader asks for what it wants, and each call returns what
+/// is to be handed to the reader now. There is one reader, and it asks for one thing at a time.
 struct ExchangeState {
     /// How the answer is handed over.
     enum Delivery: Equatable {
@@ -64,7 +64,9 @@ struct ExchangeState {
     /// The head is complete.
     mutating func receive(_ head: ResponseHead) -> Outcome? {
         self.head = head
-        if case .whole(let limit) = delivery, let length = head.headers["content-length"].flatMap({ Int($0) }), length > 0 {
+        if case .whole(let limit) = delivery, let length = head.headers["content-length"].flatMap({ Int($0) }),
+            length > 0
+        {
             buffer.reserveCapacity(min(length, limit))
         }
         return answer()

@@ -1,8 +1,8 @@
 /// An HTTP/1.1 client over libcurl: connections are kept and reused, over TCP, TLS and unix sockets.
 ///
-/// All exchanges of one client run on one thread of its own, so that a process needs few of them: usually one. The client lives
-/// as long as something refers to it or to a body that it is still receiving. Cancelling the task that waits in a call cancels
-/// the exchange.
+/// All exchanges of one client run on one thread of its own, so that a process needs few of them: usually one. The
+/// client lives as long as something refers to it or to a body that it is still receiving. Cancelling the task that
+/// waits in a call cancels the exchange.
 package final class HTTPClient: Sendable {
     /// What all requests of a client share.
     package struct Configuration: Sendable {
@@ -33,8 +33,7 @@ package final class HTTPClient: Sendable {
 
     /// Sends `request` and returns as soon as the answer's head is there; the body follows as the reader asks for it.
     package func execute(_ request: ClientRequest) async throws(TransferError) -> ClientResponse {
-        let exchange = Exchange(request, .streamed, mailbox: mailbox)
-        exchange.start()
+        let exchange = try begin(request, .streamed)
         switch await exchange.wait(for: .head) {
         case .head(let head):
             let body = ResponseBody(BodyReader(exchange, client: self))
@@ -45,14 +44,25 @@ package final class HTTPClient: Sendable {
     }
 
     /// Sends `request` and returns the whole answer; throws `tooLarge` when the body exceeds `limit` bytes.
-    package func collect(_ request: ClientRequest, limit: Int = 4 << 20) async throws(TransferError) -> CollectedResponse {
-        let exchange = Exchange(request, .whole(limit: limit), mailbox: mailbox)
-        exchange.start()
+    package func collect(_ request: ClientRequest, limit: Int = 4 << 20) async throws(TransferError)
+        -> CollectedResponse
+    {
+        let exchange = try begin(request, .whole(limit: limit))
         switch await exchange.wait(for: .whole) {
-        case .whole(let head, let body): return CollectedResponse(status: head.status, headers: head.headers, body: body)
+        case .whole(let head, let body):
+            return CollectedResponse(status: head.status, headers: head.headers, body: body)
         case .failure(let error): throw error
         case .head, .chunk, .end: throw Self.outOfStep
         }
+    }
+
+    private func begin(
+        _ request: ClientRequest, _ delivery: ExchangeState.Delivery
+    ) throws(TransferError) -> Exchange {
+        guard !Task.isCancelled else { throw TransferError(.cancelled, "The request was cancelled before it was sent.") }
+        let exchange = Exchange(request, delivery, mailbox: mailbox)
+        exchange.start()
+        return exchange
     }
 
     static let outOfStep = TransferError(.unavailable, "The HTTP client answered another question than was asked.")

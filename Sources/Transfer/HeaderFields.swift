@@ -43,8 +43,8 @@ package struct HeaderFields: Sendable, Hashable, ExpressibleByDictionaryLiteral 
         fields.append(Field(name: name, value: value))
     }
 
-    /// Whether every name is a token and no value has a control character: anything else would let a value add lines of its
-    /// own to the request (RFC 9110 §5.5).
+    /// Whether every name is a token and no value has a control character: anything else would let a value add lines of
+    /// its own to the request (RFC 9110 §5.5).
     package var isSendable: Bool {
         fields.allSatisfy { field in
             !field.name.isEmpty && field.name.utf8.allSatisfy(Self.isTokenByte)

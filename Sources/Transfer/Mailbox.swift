@@ -3,9 +3,9 @@ import Synchronization
 
 /// What the tasks ask of the engine's thread, and libcurl's multi handle through which it is woken.
 ///
-/// `@unchecked Sendable`: `multi` never changes, and other threads only ever pass it to `curl_multi_wakeup`, the one function of
-/// the multi interface that may be called from any thread. The handle is freed by `deinit`, which runs when neither the
-/// engine nor anyone who could wake it is left.
+/// `@unchecked Sendable`: `multi` never changes, and other threads only ever pass it to `curl_multi_wakeup`, the one
+/// function of the multi interface that may be called from any thread. The handle is freed by `deinit`, which runs when
+/// neither the engine nor anyone who could wake it is left.
 final class Mailbox: @unchecked Sendable {
     /// A wish of a task.
     enum Command: Sendable {

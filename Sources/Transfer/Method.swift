@@ -21,6 +21,7 @@ package struct Method: RawRepresentable, Sendable, Hashable, CustomStringConvert
 
     package var description: String { rawValue }
 
-    /// Whether a request without a body announces that with `Content-Length: 0`: the methods whose content has a meaning.
+    /// Whether a request without a body announces that with `Content-Length: 0`: the methods whose content has a
+    /// meaning.
     var expectsBody: Bool { self == .post || self == .put || self == .patch }
 }

@@ -21,8 +21,8 @@ package struct RequestBody: Sendable {
     /// A file's content, read while it is sent. The file must not change meanwhile.
     package static func file(_ path: String) -> RequestBody { RequestBody(content: .file(path: path)) }
 
-    /// Chunks as `chunks` yields them, pulled only as fast as the peer reads. With `length` the body must have exactly that
-    /// many bytes; without it is sent in chunked coding. A request with such a body is sent once, never retried.
+    /// Chunks as `chunks` yields them, pulled only as fast as the peer reads. With `length` the body must have exactly
+    /// that many bytes; without it is sent in chunked coding. A request with such a body is sent once, never retried.
     package static func stream<Chunks: AsyncSequence & Sendable>(length: Int? = nil, _ chunks: Chunks) -> RequestBody
     where Chunks.Element == [UInt8] {
         RequestBody(content: .stream(length: length) { BodySource(chunks) })

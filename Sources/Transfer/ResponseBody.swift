@@ -1,4 +1,5 @@
-/// The bytes of an answer in the chunks they arrive in, never empty. A slow reader slows the peer down: at most some 256 KiB wait.
+/// The bytes of an answer in the chunks they arrive in, never empty. A slow reader slows the peer down: at most some
+/// 256 KiB wait.
 ///
 /// Only one task may iterate, once. Cancelling that task ends the exchange.
 package struct ResponseBody: AsyncSequence, Sendable {

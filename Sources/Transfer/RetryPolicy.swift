@@ -2,11 +2,13 @@
 package struct RetryPolicy: Sendable, Hashable {
     /// How many times the request is sent at most, the first included.
     package var attempts: Int
-    /// The longest pause before the second attempt; it doubles with each further one. The pause is drawn between half and all of it.
+    /// The longest pause before the second attempt; it doubles with each further one. The pause is drawn between half
+    /// and all of it.
     package var firstPause: Duration
     /// The longest pause that doubling leads to.
     package var longestPause: Duration
-    /// When to stop: no pause is begun that would end later than this after the first attempt began, even if `Retry-After` asks for it.
+    /// When to stop: no pause is begun that would end later than this after the first attempt began, even if
+    /// `Retry-After` asks for it.
     package var deadline: Duration
 
     /// By default 4 attempts within 30 s, pausing 100 ms at first.

@@ -20,8 +20,8 @@ package struct RetrySchedule {
         longest = policy.firstPause
     }
 
-    /// How long to pause before the next attempt; `nil` if there is to be none. `elapsed` is the time since the first attempt began,
-    /// `fraction` a random number from 0 to 1, `now` the seconds since 1970.
+    /// How long to pause before the next attempt; `nil` if there is to be none. `elapsed` is the time since the first
+    /// attempt began, `fraction` a random number from 0 to 1, `now` the seconds since 1970.
     package mutating func pause(after outcome: Outcome, elapsed: Duration, fraction: Double, now: Int) -> Duration? {
         guard attempt < policy.attempts else { return nil }
         var pause = longest * (0.5 + fraction / 2)

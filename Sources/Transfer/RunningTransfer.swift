@@ -1,7 +1,8 @@
 import CCurl
 import Glibc
 
-/// The engine's half of an exchange: libcurl's handle and the position in the request's body. Lives on the engine's thread.
+/// The engine's half of an exchange: libcurl's handle and the position in the request's body. Lives on the engine's
+/// thread.
 final class RunningTransfer {
     let exchange: Exchange
     let easy: EasyHandle
@@ -43,7 +44,8 @@ final class RunningTransfer {
             hasHead = true
             exchange.receive(head)
         case .tooLarge:
-            failure = TransferError(.tooLarge, "The answer's head is larger than \(ResponseHeadParser.maximumSize) bytes.")
+            failure = TransferError(
+                .tooLarge, "The answer's head is larger than \(ResponseHeadParser.maximumSize) bytes.")
             return 0
         }
         return headerLine.count
@@ -80,7 +82,9 @@ final class RunningTransfer {
         case .none: return 0
         case .bytes(let bytes):
             let count = min(buffer.count, bytes.count - position)
-            bytes.withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[position..<position + count])) }
+            bytes.withUnsafeBytes {
+                buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[position..<position + count]))
+            }
             position += count
             return count
         case .file(let path):
@@ -130,7 +134,8 @@ final class RunningTransfer {
         if code == CURLE_OK { return .success(()) }
         if let failure { return .failure(failure) }
         let reason = easy.explanation(of: code)
-        return .failure(TransferError(TransferError.Code(code, hasHead: hasHead), "\(exchange.request.target): \(reason)."))
+        return .failure(
+            TransferError(TransferError.Code(code, hasHead: hasHead), "\(exchange.request.target): \(reason)."))
     }
 
     private func connectCallbacks() throws(TransferError) {

@@ -21,7 +21,7 @@ package struct TLSSettings: Sendable, Hashable {
 package enum ProxySettings: Sendable, Hashable {
     /// Every request goes straight to its host.
     case direct
-    /// Requests go through the proxy at `url` (`http://[user:password@]host:port`), except to the hosts named in `exceptions`
-    /// (a name covers its subdomains) and to unix sockets.
+    /// Requests go through the proxy at `url` (`http://[user:password@]host:port`), except to the hosts named in
+    /// `exceptions` (a name covers its subdomains) and to unix sockets.
     case proxy(url: String, exceptions: [String])
 }

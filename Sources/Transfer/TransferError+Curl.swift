@@ -1,7 +1,8 @@
 import CCurl
 
 extension TransferError.Code {
-    /// What libcurl's `code` means. Whether the answer's head had arrived tells a lost connection from a truncated body.
+    /// What libcurl's `code` means. Whether the answer's head had arrived tells a lost connection from a truncated
+    /// body.
     init(_ code: CURLcode, hasHead: Bool) {
         self =
             switch code {

@@ -42,7 +42,8 @@ package struct TransferError: Error, Sendable, CustomStringConvertible {
         self.cause = cause
     }
 
-    /// Whether the same request may succeed when it is sent again: the fault is the network's or the peer's, not the request's.
+    /// Whether the same request may succeed when it is sent again: the fault is the network's or the peer's, not the
+    /// request's.
     package var isTransient: Bool {
         switch code {
         case .cannotConnect, .timedOut, .connectionLost, .truncated, .malformedAnswer: true

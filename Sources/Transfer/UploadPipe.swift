@@ -2,7 +2,8 @@ import Synchronization
 
 /// The way of a streamed request body from the task that pulls its chunks to the engine's thread.
 ///
-/// It holds some 256 KiB: a producer that is ahead waits, an engine that is ahead pauses the sending and is told when there is more.
+/// It holds some 256 KiB: a producer that is ahead waits, an engine that is ahead pauses the sending and is told when
+/// there is more.
 final class UploadPipe: Sendable {
     /// What the engine got.
     enum Read {
@@ -47,7 +48,8 @@ final class UploadPipe: Sendable {
 
     /// Begins to pull chunks; `wake` is called when the engine found nothing and now there is something.
     func start(wake: @escaping @Sendable () -> Void) {
-        // A task of its own, because the body may still be sent while the caller already reads the answer. `close` ends it.
+        // A task of its own, because the body may still be sent while the caller already reads the answer. `close` ends
+        // it.
         let pump = Task { [self] in
             do {
                 try await source().run { chunk in try await offer(chunk, wake: wake) }
@@ -55,7 +57,9 @@ final class UploadPipe: Sendable {
             } catch let error as TransferError {
                 end(.failure(error), wake: wake)
             } catch {
-                end(.failure(TransferError(.bodyFailed, "The request's body could not be read.", cause: error)), wake: wake)
+                end(
+                    .failure(TransferError(.bodyFailed, "The request's body could not be read.", cause: error)),
+                    wake: wake)
             }
         }
         let isClosed = state.withLock { state in
@@ -83,7 +87,11 @@ final class UploadPipe: Sendable {
             let count = min(buffer.count, state.current.count - state.offset)
             guard count > 0 else { return (Self.nothing(&state, length: length), nil) }
             if let length, state.taken + count > length {
-                return (.failure(TransferError(.bodyFailed, "The request's body is longer than the \(length) bytes announced.")), nil)
+                return (
+                    .failure(
+                        TransferError(.bodyFailed, "The request's body is longer than the \(length) bytes announced.")),
+                    nil
+                )
             }
             state.current.withUnsafeBytes { bytes in
                 buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[state.offset..<state.offset + count]))
@@ -107,7 +115,8 @@ final class UploadPipe: Sendable {
         case .success:
             if let length, state.taken < length {
                 return .failure(
-                    TransferError(.bodyFailed, "The request's body ended after \(state.taken) of the \(length) bytes announced."))
+                    TransferError(
+                        .bodyFailed, "The request's body ended after \(state.taken) of the \(length) bytes announced."))
             }
             return .end
         case nil:

@@ -1,6 +1,7 @@
 import CCurl
 
-/// An absolute `http` or `https` URL, read by the same parser that dials it, so that a check of its host is a check of what is called.
+/// An absolute `http` or `https` URL, read by the same parser that dials it, so that a check of its host is a check of
+/// what is called.
 package struct WebAddress: Sendable, Hashable, CustomStringConvertible {
     /// The URL, normalised.
     package let text: String
@@ -11,7 +12,8 @@ package struct WebAddress: Sendable, Hashable, CustomStringConvertible {
     /// The port, also when the URL leaves it out.
     package let port: Int
 
-    /// Parses an absolute URL; `nil` for anything but http and https, for credentials in the URL and for fragments of URLs.
+    /// Parses an absolute URL; `nil` for anything but http and https, for credentials in the URL and for fragments of
+    /// URLs.
     package init?(_ text: String) { self.init(text, base: nil) }
 
     /// Resolves a reference, such as a `Location`, against this URL (RFC 3986 §5); `nil` as for `init(_:)`.

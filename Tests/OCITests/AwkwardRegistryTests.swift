@@ -5,8 +5,11 @@ import Support
 import Testing
 import Transfer
 
-@Suite struct AwkwardRegistryTests {
-    @Test(arguments: ["plain", "relative", "dotted", "busy", "forgetful", "dropping", "dropping-late", "terse", "mountless", "forbidding"])
+@Suite(.serialized) struct AwkwardRegistryTests {
+    @Test(arguments: [
+        "plain", "relative", "dotted", "busy", "forgetful", "dropping", "dropping-late", "terse", "mountless",
+        "forbidding",
+    ])
     func `a push succeeds in spite of it`(quirk: String) async throws {
         try await withAwkwardRegistry { awkward in
             let registry = awkward.registry()
@@ -41,7 +44,8 @@ import Transfer
     }
 
     @Test(arguments: [
-        ("evil-upload", OCIError.Code.locationRefused), ("file-upload", .locationRefused), ("liar", .mismatch), ("liar-manifest", .mismatch),
+        ("evil-upload", OCIError.Code.locationRefused), ("file-upload", .locationRefused), ("liar", .mismatch),
+        ("liar-manifest", .mismatch),
     ])
     func `a push fails for a good reason`(quirk: String, code: OCIError.Code) async throws {
         try await withAwkwardRegistry { (awkward) async throws in
@@ -63,10 +67,12 @@ import Transfer
         }
     }
 
-    @Test(arguments: [
-        ("truncated", nil), ("redirect", nil), ("corrupt", .mismatch), ("endless", .mismatch), ("circle", .locationRefused),
-        ("evil-redirect", .locationRefused),
-    ] as [(String, OCIError.Code?)])
+    @Test(
+        arguments: [
+            ("truncated", nil), ("redirect", nil), ("corrupt", .mismatch), ("endless", .mismatch),
+            ("circle", .locationRefused),
+            ("evil-redirect", .locationRefused),
+        ] as [(String, OCIError.Code?)])
     func `a pull heals what passes and refuses what is wrong`(quirk: String, code: OCIError.Code?) async throws {
         try await withAwkwardRegistry { awkward in
             let registry = awkward.registry()
@@ -82,7 +88,12 @@ import Transfer
                 } catch {
                     #expect(error.code == code, "\(error)")
                 }
-                let error = code == nil ? nil : await #expect(throws: OCIError.self) { try await registry.fetch(quirk + "/x", descriptor, into: cache) }
+                let error =
+                    code == nil
+                    ? nil
+                    : await #expect(throws: OCIError.self) {
+                        try await registry.fetch(quirk + "/x", descriptor, into: cache)
+                    }
                 #expect(error?.code == code)
                 #expect(try FileManager.default.contentsOfDirectory(atPath: directory + "/partial").isEmpty)
             }
@@ -109,7 +120,8 @@ import Transfer
             #expect(try await awkward.note("store-authorization") == "none")
             for credentials in [RegistryEndpoint.Credentials.anonymous, .basic(user: "u", password: "wrong")] {
                 let error = await #expect(throws: OCIError.self) {
-                    try await awkward.registry(credentials).push(.bytes([1]), Descriptor(describing: [1], as: .layerTar), to: "basic/x")
+                    try await awkward.registry(credentials).push(
+                        .bytes([1]), Descriptor(describing: [1], as: .layerTar), to: "basic/x")
                 }
                 #expect(error?.code == .unauthorized)
             }
@@ -127,12 +139,15 @@ import Transfer
             #expect(try await registry.mount(descriptor.digest, to: "bearer/y", from: "bearer/x"))
             #expect(try await awkward.note("scopes") == "repository:bearer/y:pull,push|repository:bearer/x:pull")
             _ = try await registry.deleteTag("more-scope/x", "t")
-            #expect(try await awkward.note("scopes") == "repository:more-scope/x:pull,push|repository:more-scope/x:delete")
+            #expect(
+                try await awkward.note("scopes") == "repository:more-scope/x:pull,push|repository:more-scope/x:delete")
             let error = await #expect(throws: OCIError.self) {
                 try await awkward.registry(.basic(user: "wrong", password: "p")).blob("bearer/x", descriptor)
             }
             #expect(error?.code == .unauthorized)
-            let evil = await #expect(throws: OCIError.self) { try await awkward.registry().blob("evil-realm/x", descriptor) }
+            let evil = await #expect(throws: OCIError.self) {
+                try await awkward.registry().blob("evil-realm/x", descriptor)
+            }
             #expect(evil?.code == .locationRefused)
         }
     }
@@ -155,7 +170,9 @@ import Transfer
             let image = try RegistryTests.base()
             try await registry.push(image, to: "corrupt-manifest/x", tags: ["t"])
             for name in [ImageReference.Selector.tag("t"), .digest(image.digest)] {
-                let error = await #expect(throws: OCIError.self) { try await registry.manifest("corrupt-manifest/x", name) }
+                let error = await #expect(throws: OCIError.self) {
+                    try await registry.manifest("corrupt-manifest/x", name)
+                }
                 #expect(error?.code == .mismatch)
             }
         }

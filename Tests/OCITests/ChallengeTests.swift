@@ -1,17 +1,37 @@
 import Testing
-@testable import OCI
 import Transfer
 
+@testable import OCI
+
 @Suite struct ChallengeTests {
-    @Test(arguments: [
-        ([#"Bearer realm="https://a/t",service="s",scope="r:x:pull,push r:y:pull""#],
-            [Challenge(scheme: "bearer", parameters: ["realm": "https://a/t", "service": "s", "scope": "r:x:pull,push r:y:pull"])]),
-        (["Bearer realm=https://a/t,service=s"], [Challenge(scheme: "bearer", parameters: ["realm": "https://a/t", "service": "s"])]),
-        ([#"Basic realm="a \"b\" , c", Bearer Realm = "x""#],
-            [Challenge(scheme: "basic", parameters: ["realm": #"a "b" , c"#]), Challenge(scheme: "bearer", parameters: ["realm": "x"])]),
-        (["Basic", "Digest a=b"], [Challenge(scheme: "basic"), Challenge(scheme: "digest", parameters: ["a": "b"])]),
-        (["", ",,", "=", "\""], []), ([#"Bearer realm="open"#], [Challenge(scheme: "bearer", parameters: ["realm": "open"])]),
-    ] as [([String], [Challenge])])
+    @Test(
+        arguments: [
+            (
+                [#"Bearer realm="https://a/t",service="s",scope="r:x:pull,push r:y:pull""#],
+                [
+                    Challenge(
+                        scheme: "bearer",
+                        parameters: ["realm": "https://a/t", "service": "s", "scope": "r:x:pull,push r:y:pull"])
+                ]
+            ),
+            (
+                ["Bearer realm=https://a/t,service=s"],
+                [Challenge(scheme: "bearer", parameters: ["realm": "https://a/t", "service": "s"])]
+            ),
+            (
+                [#"Basic realm="a \"b\" , c", Bearer Realm = "x""#],
+                [
+                    Challenge(scheme: "basic", parameters: ["realm": #"a "b" , c"#]),
+                    Challenge(scheme: "bearer", parameters: ["realm": "x"]),
+                ]
+            ),
+            (
+                ["Basic", "Digest a=b"],
+                [Challenge(scheme: "basic"), Challenge(scheme: "digest", parameters: ["a": "b"])]
+            ),
+            (["", ",,", "=", "\""], []),
+            ([#"Bearer realm="open"#], [Challenge(scheme: "bearer", parameters: ["realm": "open"])]),
+        ] as [([String], [Challenge])])
     func `challenges are read as registries write them`(values: [String], challenges: [Challenge]) {
         #expect(Challenge.parse(values) == challenges)
     }
@@ -33,10 +53,12 @@ import Transfer
         #expect(Self.otherAddresses.filter(\.isPublic).isEmpty)
     }
 
-    @Test(arguments: [
-        ([#"</v2/x/tags/list?n=2&last=b>; rel="next""#], "/v2/x/tags/list?n=2&last=b"), (["<a>; rel=prev, <b>; rel=next"], "b"),
-        (["<a>; rel=\"prev\""], nil), ([], nil), (["junk"], nil), (["<a"], nil),
-    ] as [([String], String?)])
+    @Test(
+        arguments: [
+            ([#"</v2/x/tags/list?n=2&last=b>; rel="next""#], "/v2/x/tags/list?n=2&last=b"),
+            (["<a>; rel=prev, <b>; rel=next"], "b"),
+            (["<a>; rel=\"prev\""], nil), ([], nil), (["junk"], nil), (["<a"], nil),
+        ] as [([String], String?)])
     func `the next page is the link of that relation`(links: [String], next: String?) {
         #expect(Registry.nextPage(links) == next)
     }

@@ -6,7 +6,8 @@ import Testing
     @Test func `layers go on top of a base that stays as it is`() throws {
         let base = try Self.dockerBase()
         let layer = try Layer([.file("main.js", [1])])
-        var builder = ImageBuilder(on: .init(base, name: "r.test/base:1"), steps: [.init(layer, createdBy: "kiln: code")])
+        var builder = ImageBuilder(
+            on: .init(base, name: "r.test/base:1"), steps: [.init(layer, createdBy: "kiln: code")])
         builder.execution.setEnvironment("PATH", "/bin")
         builder.execution.user = "65532:65532"
         let image = try builder.build()
@@ -55,15 +56,19 @@ import Testing
         var config = base.config
         config.rootfs.diffIDs = []
         let other = try CanonicalJSON.encode(config)
-        #expect(#expect(throws: OCIError.self) {
-            try Image(manifestBytes: base.manifestBytes, mediaType: .dockerManifest, configBytes: other)
-        }?.code == .malformed)
-        #expect(#expect(throws: OCIError.self) {
-            try Image(manifestBytes: base.manifestBytes, mediaType: .dockerManifest, configBytes: base.configBytes + [32])
-        }?.code == .mismatch)
-        #expect(#expect(throws: OCIError.self) {
-            try Image(manifestBytes: base.manifestBytes, mediaType: .index, configBytes: base.configBytes)
-        }?.code == .unsupported)
+        #expect(
+            #expect(throws: OCIError.self) {
+                try Image(manifestBytes: base.manifestBytes, mediaType: .dockerManifest, configBytes: other)
+            }?.code == .malformed)
+        #expect(
+            #expect(throws: OCIError.self) {
+                try Image(
+                    manifestBytes: base.manifestBytes, mediaType: .dockerManifest, configBytes: base.configBytes + [32])
+            }?.code == .mismatch)
+        #expect(
+            #expect(throws: OCIError.self) {
+                try Image(manifestBytes: base.manifestBytes, mediaType: .index, configBytes: base.configBytes)
+            }?.code == .unsupported)
     }
 
     /// A base as Docker would have written it.

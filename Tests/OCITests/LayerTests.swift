@@ -49,7 +49,8 @@ import Testing
             let cache = try BlobCache(directory: directory + "/cache")
             let inMemory = try Layer([.directory("d"), .file("d/f", content, mode: 0o755)])
             let inFile = try Layer(
-                [.file("d/f", copying: directory + "/source", mode: 0o755), .directory("d")], in: cache, compression: .balanced)
+                [.file("d/f", copying: directory + "/source", mode: 0o755), .directory("d")], in: cache,
+                compression: .balanced)
             #expect(inFile.diffID == inMemory.diffID)
             #expect(inFile.descriptor == inMemory.descriptor)
             #expect(inFile.content == .file(cache.path(of: inFile.descriptor.digest)))
@@ -82,7 +83,9 @@ import Testing
     @Test func `names of any allowed length and size stay what they are`() async throws {
         let long = String(repeating: "x", count: 255)
         var entries: [LayerEntry] = [.directory("a")]
-        for depth in 1...8 { entries.append(.directory((["a"] + Array(repeating: long, count: depth)).joined(separator: "/"))) }
+        for depth in 1...8 {
+            entries.append(.directory((["a"] + Array(repeating: long, count: depth)).joined(separator: "/")))
+        }
         guard let deepest = entries.last?.path, case .bytes(let bytes) = try Layer(entries).content else { return }
         let listed = try await command("tar", ["-tzf", "-"], input: bytes)
         #expect(listed.output.split(separator: "\n").last == deepest[...] + "/")
@@ -97,11 +100,12 @@ import Testing
         #expect(error?.code == .invalidEntry)
     }
 
-    @Test(arguments: [
-        [.file("a/b", [])], [.file("a", []), .file("a/b", [])], [.file("a", []), .directory("a")],
-        [.symlink("a", to: "b"), .file("a/b", [])], [.symlink("a", to: "")], [.file("a", [], mode: 0o10000)],
-        [.file("a", [], uid: -1)], [.file("a", [], gid: 1 << 40)],
-    ] as [[LayerEntry]])
+    @Test(
+        arguments: [
+            [.file("a/b", [])], [.file("a", []), .file("a/b", [])], [.file("a", []), .directory("a")],
+            [.symlink("a", to: "b"), .file("a/b", [])], [.symlink("a", to: "")], [.file("a", [], mode: 0o10000)],
+            [.file("a", [], uid: -1)], [.file("a", [], gid: 1 << 40)],
+        ] as [[LayerEntry]])
     func `entries that do not fit together are refused`(entries: [LayerEntry]) {
         let error = #expect(throws: OCIError.self) { try Layer(entries) }
         #expect(error?.code == .invalidEntry)

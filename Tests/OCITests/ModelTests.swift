@@ -17,13 +17,16 @@ import Testing
     }
 
     @Test func `an index yields the manifest of the platform and never unknown`() throws {
-        func entry(_ os: String, _ architecture: String, _ variant: String?, _ character: Character) throws -> Descriptor {
+        func entry(_ os: String, _ architecture: String, _ variant: String?, _ character: Character) throws
+            -> Descriptor
+        {
             Descriptor(
                 mediaType: .manifest, digest: try Digest("sha256:" + String(repeating: character, count: 64)), size: 1,
                 platform: Platform(os: os, architecture: architecture, variant: variant))
         }
         let index = Index(manifests: [
-            try entry("unknown", "unknown", nil, "0"), try entry("linux", "arm", "v6", "1"), try entry("linux", "arm", "v7", "2"),
+            try entry("unknown", "unknown", nil, "0"), try entry("linux", "arm", "v6", "1"),
+            try entry("linux", "arm", "v7", "2"),
             try entry("linux", "arm64", "v8", "3"), try entry("windows", "amd64", nil, "4"),
         ])
         #expect(index.manifest(for: Platform(os: "linux", architecture: "arm", variant: "v7"))?.digest.hex.first == "2")
@@ -34,7 +37,9 @@ import Testing
     @Test func `a manifest without a type is OCI's, and one of another schema is none`() throws {
         let digest = "sha256:" + String(repeating: "a", count: 64)
         func manifest(_ version: Int) -> [UInt8] {
-            Array(#"{"schemaVersion":\#(version),"config":{"mediaType":"x","digest":"\#(digest)","size":1},"layers":[]}"#.utf8)
+            Array(
+                #"{"schemaVersion":\#(version),"config":{"mediaType":"x","digest":"\#(digest)","size":1},"layers":[]}"#
+                    .utf8)
         }
         #expect(try CanonicalJSON.decode(Manifest.self, from: manifest(2), what: "").mediaType == .manifest)
         #expect(throws: OCIError.self) { try CanonicalJSON.decode(Manifest.self, from: manifest(1), what: "") }

@@ -6,7 +6,7 @@ import Testing
 import Transfer
 
 /// Against Debian's `docker-registry`, and with skopeo and umoci as second opinions.
-@Suite struct RegistryTests {
+@Suite(.serialized) struct RegistryTests {
     @Test func `an image that was pushed is what other tools find`() async throws {
         try await withRegistry { fixture in
             let registry = fixture.registry
@@ -19,7 +19,8 @@ import Transfer
                 return image
             }
 
-            let seen = try await command("skopeo", ["inspect", "--tls-verify=false", "docker://\(fixture.authority)/kiln/hello:b-1"])
+            let seen = try await command(
+                "skopeo", ["inspect", "--tls-verify=false", "docker://\(fixture.authority)/kiln/hello:b-1"])
             let facts = try JSONDecoder().decode(Inspection.self, from: Data(seen.output.utf8))
             #expect(facts.Digest == image.digest.description)
             #expect(facts.Layers == image.manifest.layers.map(\.digest.description))
@@ -27,7 +28,10 @@ import Transfer
 
             let copied = try await command(
                 "skopeo",
-                ["copy", "--src-tls-verify=false", "docker://\(fixture.authority)/kiln/hello@\(image.digest)", "oci:\(fixture.directory)/layout:it"])
+                [
+                    "copy", "--src-tls-verify=false", "docker://\(fixture.authority)/kiln/hello@\(image.digest)",
+                    "oci:\(fixture.directory)/layout:it",
+                ])
             try #require(copied.succeeded, "\(copied.errors)")
             let unpacked = try await command(
                 "umoci", ["unpack", "--image", "\(fixture.directory)/layout:it", "\(fixture.directory)/bundle"])
@@ -35,7 +39,9 @@ import Transfer
             let files = try await command(
                 "find", [".", "-mindepth", "1", "-printf", "%P %m %U\n"], in: fixture.directory + "/bundle/rootfs")
             #expect(
-                Set(files.output.split(separator: "\n")) == ["app 755 0", "app/main.js 644 0", "tmp 1777 0", "etc 755 0", "etc/os 644 0"])
+                Set(files.output.split(separator: "\n")) == [
+                    "app 755 0", "app/main.js 644 0", "tmp 1777 0", "etc 755 0", "etc/os 644 0",
+                ])
         }
     }
 
@@ -48,7 +54,8 @@ import Transfer
             let copied = try await command(
                 "skopeo",
                 [
-                    "copy", "--format", "v2s2", "--src-tls-verify=false", "--dest-tls-verify=false", "docker://\(fixture.authority)/a/b:t",
+                    "copy", "--format", "v2s2", "--src-tls-verify=false", "--dest-tls-verify=false",
+                    "docker://\(fixture.authority)/a/b:t",
                     "docker://\(fixture.authority)/docker/copy:t",
                 ])
             try #require(copied.succeeded, "\(copied.errors)")
@@ -63,9 +70,12 @@ import Transfer
                 try LayerUnpacker(ownership: .asArchived).unpack(
                     .file(path), descriptor: layer, diffID: diffID, into: "\(fixture.directory)/layer\(index)")
             }
-            #expect(try String(contentsOf: URL(filePath: fixture.directory + "/layer1/app/main.js"), encoding: .utf8) == "read")
+            #expect(
+                try String(contentsOf: URL(filePath: fixture.directory + "/layer1/app/main.js"), encoding: .utf8)
+                    == "read")
 
-            let onDocker = try ImageBuilder(on: .init(read), steps: [.init(Layer([.directory("x")]), createdBy: "x")]).build()
+            let onDocker = try ImageBuilder(on: .init(read), steps: [.init(Layer([.directory("x")]), createdBy: "x")])
+                .build()
             try await registry.push(onDocker, to: "docker/copy", tags: ["oci"])
             #expect(try await registry.image("docker/copy", .tag("oci")).digest == onDocker.digest)
         }
@@ -175,7 +185,8 @@ import Transfer
             }
             #expect(error?.code == .notFound)
             let refused = await #expect(throws: OCIError.self) {
-                try await registry.image("i/i", .digest(image.digest), platform: Platform(os: "linux", architecture: "riscv64"))
+                try await registry.image(
+                    "i/i", .digest(image.digest), platform: Platform(os: "linux", architecture: "riscv64"))
             }
             #expect(refused?.code == .unsupported)
         }
@@ -196,7 +207,8 @@ import Transfer
 
     static func function(on base: Image, _ code: String) throws -> Image {
         let layer = try Layer([.directory("app"), .file("app/main.js", Array(code.utf8))])
-        return try ImageBuilder(on: .init(base, name: "kiln/base"), steps: [.init(layer, createdBy: "kiln: code")]).build()
+        return try ImageBuilder(on: .init(base, name: "kiln/base"), steps: [.init(layer, createdBy: "kiln: code")])
+            .build()
     }
 }
 

@@ -5,21 +5,25 @@ import OCI
 import Support
 import Testing
 
-@Suite struct UnpackTests {
+@Suite(.serialized) struct UnpackTests {
     @Test func `what was put into a layer comes out of it`() async throws {
         try await withTemporaryDirectory { directory in
             let layer = try Layer(LayerTests.entries)
             try LayerUnpacker(ownership: .asArchived).unpack(
                 layer.content, descriptor: layer.descriptor, diffID: layer.diffID, into: directory + "/l")
             let listing = try await command(
-                "find", [".", "-printf", "%P %y %m %U:%G %T@ %l\n"], in: directory + "/l", environment: ["LC_ALL": "C.UTF-8"])
+                "find", [".", "-printf", "%P %y %m %U:%G %T@ %l\n"], in: directory + "/l",
+                environment: ["LC_ALL": "C.UTF-8"])
             #expect(
                 Set(listing.output.split(separator: "\n")) == [
                     " d 755 0:0 1.0000000000 ", "app d 755 0:0 1.0000000000 ", "app/grün d 1777 0:0 1.0000000000 ",
-                    "app/grün/日本.txt f 600 65532:65532 1.0000000000 ", "app/link l 777 0:0 1.0000000000 /nowhere/at/all",
+                    "app/grün/日本.txt f 600 65532:65532 1.0000000000 ",
+                    "app/link l 777 0:0 1.0000000000 /nowhere/at/all",
                     "app/main.js f 644 0:0 1.0000000000 ",
                 ])
-            #expect(try String(contentsOf: URL(filePath: directory + "/l/app/main.js"), encoding: .utf8).hasPrefix("export default"))
+            #expect(
+                try String(contentsOf: URL(filePath: directory + "/l/app/main.js"), encoding: .utf8).hasPrefix(
+                    "export default"))
         }
     }
 
@@ -70,7 +74,8 @@ import Testing
             let blob = try await Self.tar(script, directory)
             let unpacker = LayerUnpacker(ownership: .asArchived, limits: .init(bytes: 1 << 20, entries: 100))
             let error = #expect(throws: OCIError.self) {
-                try unpacker.unpack(blob.content, descriptor: blob.descriptor, diffID: blob.diffID, into: directory + "/l")
+                try unpacker.unpack(
+                    blob.content, descriptor: blob.descriptor, diffID: blob.diffID, into: directory + "/l")
             }
             #expect(error?.code == .hostileLayer, "\(String(describing: error))")
             #expect(!FileManager.default.fileExists(atPath: directory + "/l"))
@@ -86,7 +91,7 @@ import Testing
                 try LayerUnpacker(ownership: .process, limits: .init(bytes: 1 << 20)).unpack(
                     blob.content, descriptor: blob.descriptor, diffID: blob.diffID, into: directory + "/l")
             }
-            #expect(.now - start < .seconds(1))
+            #expect(.now - start < .seconds(5))
         }
     }
 
@@ -128,7 +133,8 @@ import Testing
             #expect(shown.output == "\nagain\nd\nd/kept\nstays\n", "\(shown.errors)")
             let refused = LayerUnpacker(ownership: .process, whiteouts: .refused)
             let error = #expect(throws: OCIError.self) {
-                try refused.unpack(blob.content, descriptor: blob.descriptor, diffID: blob.diffID, into: directory + "/l")
+                try refused.unpack(
+                    blob.content, descriptor: blob.descriptor, diffID: blob.diffID, into: directory + "/l")
             }
             #expect(error?.code == .hostileLayer)
         }
@@ -156,7 +162,8 @@ import Testing
                 #expect(!FileManager.default.fileExists(atPath: directory + "/l"))
             }
             let zstd = Descriptor(
-                mediaType: MediaType(rawValue: "application/vnd.oci.image.layer.v1.tar+zstd"), digest: layer.descriptor.digest, size: 1)
+                mediaType: MediaType(rawValue: "application/vnd.oci.image.layer.v1.tar+zstd"),
+                digest: layer.descriptor.digest, size: 1)
             let error = #expect(throws: OCIError.self) {
                 try unpacker.unpack(layer.content, descriptor: zstd, diffID: layer.diffID, into: directory + "/l")
             }
@@ -168,13 +175,15 @@ import Testing
         try await withTemporaryDirectory { directory in
             let plain = try await Self.tar("add('f', b'x' * 100000)", directory, compress: "data")
             let members = try await Self.tar(
-                "add('f', b'x' * 100000)", directory, compress: "gzip.compress(data[:5000], mtime=0) + gzip.compress(data[5000:], mtime=0)")
+                "add('f', b'x' * 100000)", directory,
+                compress: "gzip.compress(data[:5000], mtime=0) + gzip.compress(data[5000:], mtime=0)")
             #expect(plain.diffID == members.diffID)
             var descriptor = plain.descriptor
             descriptor.mediaType = .layerTar
             let unpacker = LayerUnpacker(ownership: .process)
             try unpacker.unpack(plain.content, descriptor: descriptor, diffID: plain.diffID, into: directory + "/a")
-            try unpacker.unpack(members.content, descriptor: members.descriptor, diffID: members.diffID, into: directory + "/b")
+            try unpacker.unpack(
+                members.content, descriptor: members.descriptor, diffID: members.diffID, into: directory + "/b")
             for name in ["/a/f", "/b/f"] {
                 #expect(try Data(contentsOf: URL(filePath: directory + name)).count == 100_000)
             }

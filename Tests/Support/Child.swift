@@ -8,13 +8,15 @@ package struct FixtureFailure: Error, CustomStringConvertible {
     package init(_ description: String) { self.description = description }
 }
 
-/// Runs `executable`, a name in the system's directories, beside `body`, its output discarded, and ends it afterwards: politely first, by force after two seconds.
+/// Runs `executable`, a name in the system's directories, beside `body`, its output discarded, and ends it afterwards:
+/// politely first, by force after two seconds.
 package func withChild<Result: Sendable>(
     _ executable: String, _ arguments: [String], environment: [String: String] = [:],
     _ body: @Sendable (_ processIdentifier: Int32) async throws -> Result
 ) async throws -> Result {
     try await run(
-        .name(executable), arguments: Arguments(arguments), environment: systemEnvironment(environment), input: .none, output: .discarded,
+        .name(executable), arguments: Arguments(arguments), environment: systemEnvironment(environment), input: .none,
+        output: .discarded,
         error: .discarded
     ) { execution in
         try await ending(execution) { try await body(execution.processIdentifier.value) }
@@ -27,7 +29,8 @@ package func withChildReady<Result: Sendable>(
     _ body: @Sendable (_ firstLine: String) async throws -> Result
 ) async throws -> Result {
     try await run(
-        .name(executable), arguments: Arguments(arguments), environment: systemEnvironment(environment), input: .none, output: .sequence,
+        .name(executable), arguments: Arguments(arguments), environment: systemEnvironment(environment), input: .none,
+        output: .sequence,
         error: .currentStandardError
     ) { execution in
         try await ending(execution) {
@@ -39,7 +42,8 @@ package func withChildReady<Result: Sendable>(
     }.closureResult
 }
 
-/// The environment with only the system's directories in `PATH`: what a developer has installed elsewhere is not what is tested.
+/// The environment with only the system's directories in `PATH`: what a developer has installed elsewhere is not what
+/// is tested.
 func systemEnvironment(_ changes: [String: String]) -> Environment {
     var values: [Environment.Key: String?] = ["PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
     for (key, value) in changes { values[Environment.Key(stringLiteral: key)] = value }

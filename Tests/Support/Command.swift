@@ -12,7 +12,8 @@ package struct CommandResult: Sendable {
 
 /// Runs a command of the system's to its end, in `directory` if given. `input` is its standard input.
 package func command(
-    _ executable: String, _ arguments: [String], input: [UInt8] = [], in directory: String? = nil, environment: [String: String] = [:]
+    _ executable: String, _ arguments: [String], input: [UInt8] = [], in directory: String? = nil,
+    environment: [String: String] = [:]
 ) async throws -> CommandResult {
     let result = try await run(
         .name("env"), arguments: Arguments((directory.map { ["-C", $0] } ?? []) + [executable] + arguments),

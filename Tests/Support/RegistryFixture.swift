@@ -13,7 +13,8 @@ package struct RegistryFixture: Sendable {
     package let client: HTTPClient
 }
 
-/// Runs Debian's `docker-registry` on a free port of the loopback address beside `body`, its data in a directory that goes with it.
+/// Runs Debian's `docker-registry` on a free port of the loopback address beside `body`, its data in a directory that
+/// goes with it.
 package func withRegistry<Result: Sendable>(
     _ body: @Sendable (RegistryFixture) async throws -> Result
 ) async throws -> Result {

@@ -1,4 +1,5 @@
 import Testing
+
 @testable import Transfer
 
 @Suite struct ExchangeStateTests {
@@ -9,7 +10,9 @@ import Testing
         #expect(state.ask(.head).outcome == nil)
         guard case .head(head)? = state.receive(head) else { Issue.record("not what was asked for"); return }
         #expect(state.ask(.chunk).outcome == nil)
-        guard case .chunk([1, 2])? = feed(&state, [1, 2]).outcome else { Issue.record("not what was asked for"); return }
+        guard case .chunk([1, 2])? = feed(&state, [1, 2]).outcome else {
+            Issue.record("not what was asked for"); return
+        }
         #expect(feed(&state, [3]).outcome == nil, "nobody asked")
         guard case .chunk([3])? = state.ask(.chunk).outcome else { Issue.record("not what was asked for"); return }
         #expect(state.finish(.success(())) == nil)
@@ -34,7 +37,9 @@ import Testing
         #expect(feed(&state, [1, 2, 3]).verdict == .taken)
         #expect(feed(&state, [4, 5]).verdict == .overflow)
         #expect(feed(&state, [4]).verdict == .taken)
-        guard case .whole(head, [1, 2, 3, 4])? = state.finish(.success(())) else { Issue.record("not what was asked for"); return }
+        guard case .whole(head, [1, 2, 3, 4])? = state.finish(.success(())) else {
+            Issue.record("not what was asked for"); return
+        }
     }
 
     @Test func `only the first end counts, and only once is the engine told`() {
@@ -43,7 +48,9 @@ import Testing
         #expect(tells == [true, false])
         _ = state.finish(.failure(TransferError(.cancelled, "")))
         _ = state.finish(.success(()))
-        guard case .failure(let error)? = state.ask(.chunk).outcome else { Issue.record("not what was asked for"); return }
+        guard case .failure(let error)? = state.ask(.chunk).outcome else {
+            Issue.record("not what was asked for"); return
+        }
         #expect(error.code == .cancelled)
     }
 

@@ -16,7 +16,7 @@ struct Echo: Decodable {
     }
 }
 
-@Suite struct ExchangeTests {
+@Suite(.serialized) struct ExchangeTests {
     @Test func `a request arrives as written and its answer comes back`() async throws {
         try await withPeer { peer in
             let client = try HTTPClient()
@@ -85,7 +85,8 @@ struct Echo: Decodable {
         try await withPeer { peer in
             let client = try HTTPClient()
             let overTCP = try await Echo(client.collect(ClientRequest(.get, peer.url + "/echo")))
-            let overSocket = try await Echo(client.collect(ClientRequest(.get, peer.url + "/echo", socket: peer.socket)))
+            let overSocket = try await Echo(
+                client.collect(ClientRequest(.get, peer.url + "/echo", socket: peer.socket)))
             #expect(overTCP.connection != overSocket.connection)
         }
     }

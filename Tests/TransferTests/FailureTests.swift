@@ -1,7 +1,8 @@
+import Support
 import Testing
 import Transfer
 
-@Suite struct FailureTests {
+@Suite(.serialized) struct FailureTests {
     @Test(arguments: [
         ("/drop", TransferError.Code.connectionLost), ("/truncated", .truncated), ("/truncated-chunk", .truncated),
         ("/garbage", .malformedAnswer), ("/long-head", .tooLarge), ("/big?bytes=2000", .tooLarge),
@@ -21,17 +22,22 @@ import Transfer
             let response = try await HTTPClient().execute(ClientRequest(.get, peer.url + "/truncated"))
             var bytes: [UInt8] = []
             var failure: TransferError?
-            do throws(TransferError) { for try await chunk in response.body { bytes += chunk } } catch { failure = error }
+            do throws(TransferError) { for try await chunk in response.body { bytes += chunk } } catch {
+                failure = error
+            }
             #expect(bytes == Array("abc".utf8))
             #expect(failure?.code == .truncated)
         }
     }
 
     @Test(arguments: [
-        "ftp://127.0.0.1/", "127.0.0.1", "http://a b/", "http://user:pass@127.0.0.1/", "http://127.0.0.1:99999/", "file:///etc/passwd",
+        "ftp://127.0.0.1/", "127.0.0.1", "http://a b/", "http://user:pass@127.0.0.1/", "http://127.0.0.1:99999/",
+        "file:///etc/passwd",
     ])
     func `a URL that is none of ours is refused`(url: String) async throws {
-        let error = await #expect(throws: TransferError.self) { try await HTTPClient().collect(ClientRequest(.get, url)) }
+        let error = await #expect(throws: TransferError.self) {
+            try await HTTPClient().collect(ClientRequest(.get, url))
+        }
         #expect(error?.code == .invalidRequest)
     }
 
@@ -63,7 +69,7 @@ import Transfer
                         try await client.collect(ClientRequest(.get, peer.url + path, timeouts: timeouts))
                     }
                     #expect(error?.code == .timedOut)
-                    #expect(.now - start < .seconds(2))
+                    #expect(.now - start < .seconds(10))
                 }
             }
         }
@@ -72,8 +78,8 @@ import Transfer
     @Test func `a reader that takes its time is not the peer's silence`() async throws {
         try await withPeer { peer in
             let response = try await HTTPClient().execute(
-                ClientRequest(.get, peer.url + "/big?bytes=33554432", timeouts: Timeouts(idle: .milliseconds(150))))
-            try await Task.sleep(for: .milliseconds(500))
+                ClientRequest(.get, peer.url + "/big?bytes=33554432", timeouts: Timeouts(idle: .seconds(1))))
+            try await Task.sleep(for: .seconds(2))
             #expect(try await response.body.collect(limit: 1 << 30).count == 33_554_432)
         }
     }
@@ -83,7 +89,9 @@ import Transfer
             let client = try HTTPClient()
             for (id, path) in [("head", "/hang?head=0&id=head"), ("body", "/hang?id=body")] {
                 let task = Task { try await client.collect(ClientRequest(.get, peer.url + path)) }
-                try await Task.sleep(for: .milliseconds(50))
+                try await waitUntil("the peer has the request") {
+                    try await client.collect(ClientRequest(.get, peer.url + "/count?id=\(id)")).text == "1"
+                }
                 task.cancel()
                 let error = await #expect(throws: TransferError.self) { try await task.value }
                 #expect(error?.code == .cancelled)

@@ -1,7 +1,8 @@
 import Testing
+
 @testable import Transfer
 
-@Suite struct RetryTests {
+@Suite(.serialized) struct RetryTests {
     private static let quick = RetryPolicy(attempts: 4, firstPause: .milliseconds(1), deadline: .seconds(30))
 
     @Test(arguments: ["how=drop", "how=truncate", "status=503", "status=429&after=0", "status=502", "status=408"])
@@ -63,10 +64,12 @@ import Testing
         #expect(pauses(0) == [50, 100, 150, 150].map { .milliseconds($0) } + [nil])
     }
 
-    @Test(arguments: [
-        ("3", 3), ("0", 0), ("Thu, 01 Jan 1970 00:16:50 GMT", 10), ("Thu, 01 Jan 1970 00:00:00 GMT", 0), ("soon", nil),
-        ("-1", nil),
-    ] as [(String, Int?)])
+    @Test(
+        arguments: [
+            ("3", 3), ("0", 0), ("Thu, 01 Jan 1970 00:16:50 GMT", 10), ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+            ("soon", nil),
+            ("-1", nil),
+        ] as [(String, Int?)])
     func `Retry-After is a number or a date`(value: String, seconds: Int?) {
         #expect(RetrySchedule.seconds(value, now: 1000) == seconds)
     }

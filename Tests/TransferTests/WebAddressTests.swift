@@ -3,7 +3,8 @@ import Transfer
 
 @Suite struct WebAddressTests {
     @Test(arguments: [
-        ("/v2/a", "http://r.test:5000/v2/a"), ("http://o.test/x?y=1", "http://o.test/x?y=1"), ("b?c=d", "http://r.test:5000/v2/n/b?c=d"),
+        ("/v2/a", "http://r.test:5000/v2/a"), ("http://o.test/x?y=1", "http://o.test/x?y=1"),
+        ("b?c=d", "http://r.test:5000/v2/n/b?c=d"),
         ("//o.test/x", "http://o.test/x"), ("?n=2", "http://r.test:5000/v2/n/tags?n=2"),
     ])
     func `a location is resolved against the URL it came from`(reference: String, result: String) throws {
@@ -11,7 +12,10 @@ import Transfer
         #expect(base.resolving(reference)?.text == result)
     }
 
-    @Test(arguments: ["file:///etc/passwd", "ftp://a/", "/relative", "", "http://u:p@a/", "http://a b/", "http://a/\r\nX: y", "http://"])
+    @Test(arguments: [
+        "file:///etc/passwd", "ftp://a/", "/relative", "", "http://u:p@a/", "http://a b/", "http://a/\r\nX: y",
+        "http://",
+    ])
     func `anything else is no address`(text: String) {
         #expect(WebAddress(text) == nil)
     }

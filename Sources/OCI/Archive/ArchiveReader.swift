@@ -53,10 +53,12 @@ struct ArchiveReader: ~Copyable {
         let code = archive_read_next_header(archive, &entry)
         if code == ARCHIVE_EOF { return nil }
         // A warning is about something that would be lost in unpacking, such as a name that is no UTF-8.
-        guard code == ARCHIVE_OK, let entry, let name = archive_entry_pathname(entry), let path = String(validatingCString: name)
+        guard code == ARCHIVE_OK, let entry, let name = archive_entry_pathname(entry),
+            let path = String(validatingCString: name)
         else { throw failure("has an entry that cannot be read") }
         return Entry(
-            path: path, kind: try kind(entry, path), mode: archive_entry_perm(entry), uid: Int(archive_entry_uid(entry)),
+            path: path, kind: try kind(entry, path), mode: archive_entry_perm(entry),
+            uid: Int(archive_entry_uid(entry)),
             gid: Int(archive_entry_gid(entry)),
             modified: timespec(tv_sec: archive_entry_mtime(entry), tv_nsec: archive_entry_mtime_nsec(entry)))
     }

@@ -1,8 +1,8 @@
 import CArchive
 import Glibc
 
-/// Writes a tar that depends on nothing but its entries: numeric owners, the modification time 1, and only as much of pax as a
-/// name needs.
+/// Writes a tar that depends on nothing but its entries: numeric owners, the modification time 1, and only as much of
+/// pax as a name needs.
 struct ArchiveWriter: ~Copyable {
     /// Where the tar goes, in pieces.
     typealias Sink = (UnsafeRawBufferPointer) throws(OCIError) -> Void

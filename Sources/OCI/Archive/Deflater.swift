@@ -19,7 +19,8 @@ struct Deflater: ~Copyable {
         header.pointee.os = 255
         // 16 asks for gzip instead of zlib framing.
         let code = deflateInit2_(
-            stream, level, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+            stream, level, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
+            Int32(MemoryLayout<z_stream>.size))
         guard code == Z_OK, deflateSetHeader(stream, header) == Z_OK else {
             deflateEnd(stream)
             stream.deallocate()
@@ -46,7 +47,8 @@ struct Deflater: ~Copyable {
             let part = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 30))
             rest = rest.dropFirst(part.count)
             // zlib does not write through next_in; its C declaration only lacks the const.
-            stream.pointee.next_in = UnsafeMutableRawPointer(mutating: part.baseAddress)?.assumingMemoryBound(to: UInt8.self)
+            stream.pointee.next_in = UnsafeMutableRawPointer(mutating: part.baseAddress)?.assumingMemoryBound(
+                to: UInt8.self)
             stream.pointee.avail_in = UInt32(part.count)
             while stream.pointee.avail_in > 0 { _ = try step(Z_NO_FLUSH, to: sink) }
         }

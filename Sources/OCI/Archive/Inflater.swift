@@ -37,7 +37,8 @@ struct Inflater: ~Copyable {
     /// Offers the next input, which must stay in place until `step` answers `needsInput`. At most 4 GiB.
     mutating func offer(_ input: UnsafeRawBufferPointer) {
         // zlib does not write through next_in; its C declaration only lacks the const.
-        stream.pointee.next_in = UnsafeMutableRawPointer(mutating: input.baseAddress)?.assumingMemoryBound(to: UInt8.self)
+        stream.pointee.next_in = UnsafeMutableRawPointer(mutating: input.baseAddress)?.assumingMemoryBound(
+            to: UInt8.self)
         stream.pointee.avail_in = UInt32(input.count)
     }
 

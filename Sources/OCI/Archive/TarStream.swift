@@ -1,6 +1,7 @@
 internal import Contract
 
-/// A layer's bytes on their way from the blob to the tar reader: counted, hashed compressed and uncompressed, and limited.
+/// A layer's bytes on their way from the blob to the tar reader: counted, hashed compressed and uncompressed, and
+/// limited.
 final class TarStream {
     private enum Input: ~Copyable {
         case bytes([UInt8])
@@ -31,7 +32,9 @@ final class TarStream {
         switch descriptor.mediaType.oci {
         case .layerGzip: inflater = try Inflater()
         case .layerTar: inflater = nil
-        default: throw OCIError(.unsupported, "Layers of type \(descriptor.mediaType) cannot be unpacked; tar and gzipped tar can.")
+        default:
+            throw OCIError(
+                .unsupported, "Layers of type \(descriptor.mediaType) cannot be unpacked; tar and gzipped tar can.")
         }
     }
 
@@ -67,7 +70,9 @@ final class TarStream {
             guard case .wrote(let count) = try inflater?.step(into: plain) else {
                 let count = try readBlob(into: compressed)
                 if count == 0 {
-                    guard inflater?.isComplete == true else { throw OCIError(.malformed, "The layer's gzip stream is cut off.") }
+                    guard inflater?.isComplete == true else {
+                        throw OCIError(.malformed, "The layer's gzip stream is cut off.")
+                    }
                     return 0
                 }
                 inflater?.offer(UnsafeRawBufferPointer(rebasing: compressed[..<count]))
@@ -82,7 +87,9 @@ final class TarStream {
         switch input {
         case .bytes(let bytes):
             count = min(buffer.count, bytes.count - position)
-            bytes.withRawBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[position..<position + count])) }
+            bytes.withRawBytes {
+                buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[position..<position + count]))
+            }
         case .file(let file): count = try file.read(into: buffer)
         }
         position += count

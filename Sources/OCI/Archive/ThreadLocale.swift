@@ -2,9 +2,9 @@ import Glibc
 
 /// Runs `body` with this thread's character encoding set to UTF-8.
 ///
-/// libarchive converts names by the current locale. In the C locale, with which every process starts, version 3.6 crashes on or
-/// drops a name that is not ASCII. `setlocale` would change the whole process behind everyone's back, so only this thread's locale
-/// is changed, and only for the call.
+/// libarchive converts names by the current locale. In the C locale, with which every process starts, version 3.6
+/// crashes on or drops a name that is not ASCII. `setlocale` would change the whole process behind everyone's back, so
+/// only this thread's locale is changed, and only for the call.
 func withUTF8Names<Result>(_ body: () throws(OCIError) -> Result) throws(OCIError) -> Result {
     guard let locale = utf8Locale.value else {
         throw OCIError(.library, "This system has no C.UTF-8 locale, which archives with names beyond ASCII need.")

@@ -9,7 +9,8 @@ package struct BlobCache: Sendable {
     /// The directory.
     package let directory: String
 
-    /// The cache in `directory`, which is made if it is missing. What a crash left half-written more than a day ago is removed.
+    /// The cache in `directory`, which is made if it is missing. What a crash left half-written more than a day ago is
+    /// removed.
     package init(directory: String) throws(OCIError) {
         self.directory = directory
         do {
@@ -32,7 +33,9 @@ package struct BlobCache: Sendable {
     package func read(_ digest: Digest, limit: Int) throws(OCIError) -> [UInt8] {
         let file = try OpenFile(reading: path(of: digest))
         let size = try file.size()
-        guard size <= limit else { throw OCIError(.tooLarge, "The blob \(digest) has \(size) bytes; at most \(limit) are read.") }
+        guard size <= limit else {
+            throw OCIError(.tooLarge, "The blob \(digest) has \(size) bytes; at most \(limit) are read.")
+        }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(size)
         _ = try file.forEachBlock { bytes.append(contentsOf: $0) }
@@ -53,7 +56,9 @@ package struct BlobCache: Sendable {
 
     /// Removes the blob if it is there.
     package func remove(_ digest: Digest) throws(OCIError) {
-        guard unlink(path(of: digest)) == 0 || errno == ENOENT else { throw .system("\(path(of: digest)) cannot be removed") }
+        guard unlink(path(of: digest)) == 0 || errno == ENOENT else {
+            throw .system("\(path(of: digest)) cannot be removed")
+        }
     }
 
     private var blobs: String { directory + "/blobs/sha256" }
@@ -69,7 +74,9 @@ package struct BlobCache: Sendable {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: partial)) ?? [] {
             let path = partial + "/" + name
             let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-            if let modified = attributes?[.modificationDate] as? Date, modified.timeIntervalSinceNow < -86_400 { unlink(path) }
+            if let modified = attributes?[.modificationDate] as? Date, modified.timeIntervalSinceNow < -86_400 {
+                unlink(path)
+            }
         }
     }
 }

@@ -45,6 +45,8 @@ extension Descriptor {
         guard size == self.size else {
             throw OCIError(.mismatch, "The content of \(self.digest) has \(size) bytes instead of \(self.size).")
         }
-        guard digest == self.digest else { throw OCIError(.mismatch, "Content has the digest \(digest) instead of \(self.digest).") }
+        guard digest == self.digest else {
+            throw OCIError(.mismatch, "Content has the digest \(digest) instead of \(self.digest).")
+        }
     }
 }

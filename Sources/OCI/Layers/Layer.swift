@@ -26,10 +26,10 @@ package struct Layer: Sendable, Hashable {
 
     /// Makes a layer of `entries` in memory.
     ///
-    /// The same entries give the same bytes: on every machine, in every time zone, locale and order. Each entry's parent
-    /// directory must be among the entries, with its mode, because an entry for a directory replaces what lower layers say of it
-    /// and an unpacker would otherwise make up a mode. Throws `invalidEntry` for names that are absolute, have `..` or start
-    /// with `.wh.`, for duplicates and for missing parents.
+    /// The same entries give the same bytes: on every machine, in every time zone, locale and order. Each entry's
+    /// parent directory must be among the entries, with its mode, because an entry for a directory replaces what lower
+    /// layers say of it and an unpacker would otherwise make up a mode. Throws `invalidEntry` for names that are
+    /// absolute, have `..` or start with `.wh.`, for duplicates and for missing parents.
     package init(_ entries: [LayerEntry], compression: Compression = .balanced) throws(OCIError) {
         var bytes: [UInt8] = []
         var hash = ContentHash()
@@ -43,7 +43,8 @@ package struct Layer: Sendable, Hashable {
             diffID: diffID, content: .bytes(bytes))
     }
 
-    /// Makes a layer of `entries` as a file in `cache`, in one pass and constant memory. Blocks for as long as compressing takes.
+    /// Makes a layer of `entries` as a file in `cache`, in one pass and constant memory. Blocks for as long as
+    /// compressing takes.
     package init(
         _ entries: [LayerEntry], in cache: BlobCache, compression: Compression = .fast
     ) throws(OCIError) {

@@ -36,16 +36,20 @@ struct LayerPlan {
                 }
             }
         }
-        guard entry.mode <= 0o7777 else { throw refusal(path, "the mode \(String(entry.mode, radix: 8)) has more than permission bits") }
+        guard entry.mode <= 0o7777 else {
+            throw refusal(path, "the mode \(String(entry.mode, radix: 8)) has more than permission bits")
+        }
         guard (0...maximumID).contains(entry.uid), (0...maximumID).contains(entry.gid) else {
             throw refusal(path, "owner and group are numbers from 0 to \(maximumID)")
         }
-        if case .symlink(let target) = entry.kind, target.isEmpty || target.utf8.contains(0) || target.utf8.count > 4096 {
+        if case .symlink(let target) = entry.kind, target.isEmpty || target.utf8.contains(0) || target.utf8.count > 4096
+        {
             throw refusal(path, "a link's target has 1 to 4096 bytes and no NUL")
         }
     }
 
-    /// The largest id that a ustar header can say; with larger ones the tar would need extensions that not everything reads.
+    /// The largest id that a ustar header can say; with larger ones the tar would need extensions that not everything
+    /// reads.
     private static let maximumID = 0o7777777
 
     private static func refusal(_ path: String, _ reason: String) -> OCIError {

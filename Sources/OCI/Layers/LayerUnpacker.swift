@@ -4,9 +4,10 @@ import Glibc
 
 /// Unpacks a layer into a directory of its own, trusting nothing in it.
 ///
-/// A layer may come from anyone. No name leaves the directory: `..`, absolute names and names that pass through a symbolic link of
-/// the layer are refused, as are devices, pipes and hard links to anything but the layer's own files. The compressed and the
-/// uncompressed digest are verified on the way; until the call returns, nothing in the directory may be used.
+/// A layer may come from anyone. No name leaves the directory: `..`, absolute names and names that pass through a
+/// symbolic link of the layer are refused, as are devices, pipes and hard links to anything but the layer's own files.
+/// The compressed and the uncompressed digest are verified on the way; until the call returns, nothing in the directory
+/// may be used.
 package struct LayerUnpacker: Sendable {
     /// Who owns what is unpacked.
     package enum Ownership: Sendable, Hashable {
@@ -54,11 +55,12 @@ package struct LayerUnpacker: Sendable {
         self.limits = limits
     }
 
-    /// Unpacks `blob` into `directory`, which must not exist: it is made with mode 0755, and removed again if anything fails.
+    /// Unpacks `blob` into `directory`, which must not exist: it is made with mode 0755, and removed again if anything
+    /// fails.
     ///
-    /// Gzipped and plain tar are understood, as `descriptor.mediaType` says. Modes are kept, 1777 included, as are modification
-    /// times; extended attributes are not. Blocks until done. Nothing is synced: the caller does that before it renames the
-    /// directory to a final name (`syncfs`).
+    /// Gzipped and plain tar are understood, as `descriptor.mediaType` says. Modes are kept, 1777 included, as are
+    /// modification times; extended attributes are not. Blocks until done. Nothing is synced: the caller does that
+    /// before it renames the directory to a final name (`syncfs`).
     package func unpack(
         _ blob: BlobContent, descriptor: Descriptor, diffID: Digest, into directory: String
     ) throws(OCIError) {
@@ -85,7 +87,9 @@ package struct LayerUnpacker: Sendable {
             count += 1
             if case .file(let size) = entry.kind { bytes += min(size, Int.max - bytes) }
             guard count <= limits.entries, bytes <= limits.bytes else {
-                throw OCIError(.hostileLayer, "The layer has more than \(limits.entries) entries or \(limits.bytes) bytes of files.")
+                throw OCIError(
+                    .hostileLayer,
+                    "The layer has more than \(limits.entries) entries or \(limits.bytes) bytes of files.")
             }
             try unpack(entry, from: reader, into: &tree)
         }
@@ -120,7 +124,9 @@ package struct LayerUnpacker: Sendable {
         let text = path.joined(separator: "/")
         guard whiteouts == .overlay else { throw refusal(text, "it removes names of the layers below") }
         if name == ".wh..opq" { return try tree.makeOpaque(path.dropLast()) }
-        guard !name.isEmpty, name != ".", name != "..", !name.hasPrefix(".wh.") else { throw refusal(text, "it is no whiteout known") }
+        guard !name.isEmpty, name != ".", name != "..", !name.hasPrefix(".wh.") else {
+            throw refusal(text, "it is no whiteout known")
+        }
         try tree.makeWhiteout(path.dropLast() + [name])
     }
 

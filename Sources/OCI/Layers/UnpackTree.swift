@@ -3,9 +3,9 @@ import Glibc
 
 /// A directory being filled by names from an untrusted source.
 ///
-/// Every name is walked part by part from the root's descriptor, and no part may be a symbolic link (`O_NOFOLLOW`): whatever the
-/// source makes inside, no later name leads outside. Directories are the process's own until ``finish()``, so that what they are
-/// to look like in the end cannot get in the way of filling them.
+/// Every name is walked part by part from the root's descriptor, and no part may be a symbolic link (`O_NOFOLLOW`):
+/// whatever the source makes inside, no later name leads outside. Directories are the process's own until ``finish()``,
+/// so that what they are to look like in the end cannot get in the way of filling them.
 struct UnpackTree {
     /// Owner, permissions and time of a name.
     struct Attributes {
@@ -23,7 +23,8 @@ struct UnpackTree {
     private var parent: (path: [String], directory: OpenDirectory)
     private var directories: [[String]: Attributes] = [:]
 
-    /// Fills the existing, empty directory `path`. Parents that the source does not name get `parentOwner` and mode 0755.
+    /// Fills the existing, empty directory `path`. Parents that the source does not name get `parentOwner` and mode
+    /// 0755.
     init(_ path: String, parentOwner: (uid: uid_t, gid: gid_t)?) throws(OCIError) {
         root = OpenDirectory(try OpenFile(directory: path))
         self.parentOwner = parentOwner
@@ -56,7 +57,9 @@ struct UnpackTree {
             throw Self.failure(path, "cannot be given its owner")
         }
         let times = [attributes.modified, attributes.modified]
-        guard utimensat(directory, name, times, AT_SYMLINK_NOFOLLOW) == 0 else { throw Self.failure(path, "cannot be dated") }
+        guard utimensat(directory, name, times, AT_SYMLINK_NOFOLLOW) == 0 else {
+            throw Self.failure(path, "cannot be dated")
+        }
     }
 
     /// Makes `path` another name of `target`, which must be a regular file of this tree.
@@ -69,7 +72,9 @@ struct UnpackTree {
         }
         guard path != target else { return }
         let (directory, name) = try clear(path)
-        guard linkat(source.descriptor, targetName, directory, name, 0) == 0 else { throw Self.failure(path, "cannot be linked") }
+        guard linkat(source.descriptor, targetName, directory, name, 0) == 0 else {
+            throw Self.failure(path, "cannot be linked")
+        }
     }
 
     /// Marks that `path` of the layers below is gone, as overlayfs does: by a character device 0/0.
@@ -171,7 +176,9 @@ struct UnpackTree {
         }
         // After the owner: changing that clears the set-id bits.
         guard fchmod(descriptor, attributes.mode & 0o7777) == 0 else { throw failure(path, "cannot be given its mode") }
-        guard futimens(descriptor, [attributes.modified, attributes.modified]) == 0 else { throw failure(path, "cannot be dated") }
+        guard futimens(descriptor, [attributes.modified, attributes.modified]) == 0 else {
+            throw failure(path, "cannot be dated")
+        }
     }
 
     private static func failure(_ path: [String], _ what: String) -> OCIError {

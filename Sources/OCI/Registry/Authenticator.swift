@@ -48,7 +48,8 @@ final class Authenticator: Sendable {
     }
 
     /// Takes in the challenges of a 401; `false` if none of them can be met.
-    func learn(_ challenges: [Challenge], for scopes: [String], trusting trust: RegistryTrust) throws(OCIError) -> Bool {
+    func learn(_ challenges: [Challenge], for scopes: [String], trusting trust: RegistryTrust) throws(OCIError) -> Bool
+    {
         for challenge in challenges {
             switch challenge.scheme {
             case "basic":
@@ -63,7 +64,8 @@ final class Authenticator: Sendable {
                     state.tokens[scopes] = nil
                     // Some registries only heed the first scope, so ours stays in front.
                     let wanted = (challenge.parameters["scope"] ?? "").split(separator: " ").map(String.init)
-                    for scope in wanted where !scopes.contains(scope) && state.additions[scopes]?.contains(scope) != true {
+                    for scope in wanted
+                    where !scopes.contains(scope) && state.additions[scopes]?.contains(scope) != true {
                         state.additions[scopes, default: []].append(scope)
                     }
                 }

@@ -5,7 +5,8 @@ struct Challenge: Hashable {
     /// The parameters, with names in lower case.
     var parameters: [String: String] = [:]
 
-    /// All challenges in the values of `WWW-Authenticate`. One value may hold several, and values need no quotes: both occur.
+    /// All challenges in the values of `WWW-Authenticate`. One value may hold several, and values need no quotes: both
+    /// occur.
     static func parse(_ values: [String]) -> [Challenge] {
         values.flatMap { value in
             var scanner = Scanner(rest: Array(value.utf8)[...])
@@ -43,7 +44,11 @@ struct Challenge: Hashable {
             rest = rest.dropFirst()
             var bytes: [UInt8] = []
             while let byte = rest.popFirst(), byte != UInt8(ascii: "\"") {
-                if byte == UInt8(ascii: "\\"), let escaped = rest.popFirst() { bytes.append(escaped) } else { bytes.append(byte) }
+                if byte == UInt8(ascii: "\\"), let escaped = rest.popFirst() {
+                    bytes.append(escaped)
+                } else {
+                    bytes.append(byte)
+                }
             }
             return String(decoding: bytes, as: UTF8.self)
         }

@@ -2,7 +2,8 @@ package import Contract
 internal import Transfer
 
 extension Registry {
-    /// Type, digest and size of a manifest or index without its bytes; `nil` if there is none. `name` is a tag or a digest.
+    /// Type, digest and size of a manifest or index without its bytes; `nil` if there is none. `name` is a tag or a
+    /// digest.
     package func descriptor(
         _ repository: String, _ name: ImageReference.Selector
     ) async throws(OCIError) -> Descriptor? {
@@ -24,21 +25,27 @@ extension Registry {
     ) async throws(OCIError) -> (descriptor: Descriptor, bytes: [UInt8]) {
         let answer = try await collect(manifestCall(.get, repository, name))
         guard answer.status == 200 else {
-            throw OCIError(refusal: answer, "The manifest \(name.text) of \(endpoint.name)/\(repository) cannot be read")
+            throw OCIError(
+                refusal: answer, "The manifest \(name.text) of \(endpoint.name)/\(repository) cannot be read")
         }
-        let type = try CanonicalJSON.decode(TypedDocument.self, from: answer.body, what: "The manifest \(name.text)").mediaType
+        let type = try CanonicalJSON.decode(TypedDocument.self, from: answer.body, what: "The manifest \(name.text)")
+            .mediaType
         guard let type = type ?? Self.mediaType(answer) else {
-            throw OCIError(.malformed, "The manifest \(name.text) of \(endpoint.name)/\(repository) does not say its type.")
+            throw OCIError(
+                .malformed, "The manifest \(name.text) of \(endpoint.name)/\(repository) does not say its type.")
         }
         let descriptor = Descriptor(describing: answer.body, as: type)
         if let claimed = try Self.digest(answer, asked: name), claimed != descriptor.digest {
             throw OCIError(
-                .mismatch, "The manifest \(name.text) of \(endpoint.name)/\(repository) has the digest \(descriptor.digest), not \(claimed).")
+                .mismatch,
+                "The manifest \(name.text) of \(endpoint.name)/\(repository) has the digest \(descriptor.digest), not \(claimed)."
+            )
         }
         return (descriptor, answer.body)
     }
 
-    /// An image's documents. Out of an index the manifest for `platform` is taken; a manifest for another platform is refused.
+    /// An image's documents. Out of an index the manifest for `platform` is taken; a manifest for another platform is
+    /// refused.
     package func image(
         _ repository: String, _ name: ImageReference.Selector, platform: Platform = .host
     ) async throws(OCIError) -> Image {
@@ -55,7 +62,8 @@ extension Registry {
         let image = try Image(manifestBytes: bytes, mediaType: descriptor.mediaType, configBytes: config)
         guard platform.runs(image.config.platform) else {
             throw OCIError(
-                .unsupported, "\(endpoint.name)/\(repository) \(name.text) is for \(image.config.platform), not for \(platform).")
+                .unsupported,
+                "\(endpoint.name)/\(repository) \(name.text) is for \(image.config.platform), not for \(platform).")
         }
         return image
     }
@@ -78,7 +86,8 @@ extension Registry {
         _ repository: String, _ descriptor: Descriptor, limit: Int = 4 << 20
     ) async throws(OCIError) -> [UInt8] {
         guard descriptor.size <= limit else {
-            throw OCIError(.tooLarge, "The blob \(descriptor.digest) has \(descriptor.size) bytes; at most \(limit) are read.")
+            throw OCIError(
+                .tooLarge, "The blob \(descriptor.digest) has \(descriptor.size) bytes; at most \(limit) are read.")
         }
         var call = RegistryCall(.get, try address(repository, "blobs/\(descriptor.digest)"), pulling: repository)
         call.limit = limit
@@ -136,7 +145,8 @@ extension Registry {
     private func manifestCall(
         _ method: Method, _ repository: String, _ name: ImageReference.Selector
     ) throws(OCIError) -> RegistryCall {
-        var call = RegistryCall(method, try address(repository, "manifests/\(try name.checked().text)"), pulling: repository)
+        var call = RegistryCall(
+            method, try address(repository, "manifests/\(try name.checked().text)"), pulling: repository)
         // Without OCI's types among the accepted ones, registries hide OCI manifests or convert them.
         let types: [MediaType] = [.manifest, .index, .dockerManifest, .dockerManifestList]
         call.headers["Accept"] = types.map(\.rawValue).joined(separator: ", ")

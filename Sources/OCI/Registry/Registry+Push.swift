@@ -12,22 +12,23 @@ extension Registry {
         call.body = .bytes(bytes)
         let answer = try await collect(call)
         guard answer.status == 201 || answer.status == 200 else {
-            throw OCIError(refusal: answer, "The manifest \(name.text) cannot be stored in \(endpoint.name)/\(repository)")
+            throw OCIError(
+                refusal: answer, "The manifest \(name.text) cannot be stored in \(endpoint.name)/\(repository)")
         }
         if let stored = try Self.contentDigest(answer), stored != descriptor.digest {
             throw OCIError(.mismatch, "\(endpoint.name) stored the manifest \(stored) instead of \(descriptor.digest).")
         }
     }
 
-    /// Pushes an image: new layers and configuration in parallel, base layers by mounting them from `base`, then the manifest under
-    /// each of `tags` (or under its digest alone). A tag moves only when everything it needs is there.
+    /// Pushes an image: new layers and configuration in parallel, base layers by mounting them from `base`, then the
+    /// manifest under each of `tags` (or under its digest alone). A tag moves only when everything it needs is there.
     package func push(
         _ image: Image, to repository: String, tags: [String] = [], base: String? = nil, sessions: UploadSessions? = nil
     ) async throws(OCIError) {
         try await pushBlobs(of: image, to: repository, base, sessions)
         do throws(OCIError) {
             try await putManifest(of: image, to: repository, tags)
-        } catch where error.status == 400 || error.status == 404 {
+        } catch  where error.status == 400 || error.status == 404 {
             // A blob that was seen before may have been collected since; then the registry refuses the manifest.
             known.forget(repository)
             try await pushBlobs(of: image, to: repository, base, nil)
@@ -51,7 +52,8 @@ extension Registry {
                 }
             }
             group.addTask {
-                try await self.push(.bytes(image.configBytes), image.manifest.config, to: repository, sessions: sessions)
+                try await self.push(
+                    .bytes(image.configBytes), image.manifest.config, to: repository, sessions: sessions)
             }
             for layer in image.manifest.layers where !fresh.contains(layer.digest) {
                 group.addTask { try await self.provide(layer, in: repository, from: base) }
@@ -66,7 +68,8 @@ extension Registry {
         guard try await blobSize(repository, layer.digest) != nil else {
             throw OCIError(
                 .notFound,
-                "The base layer \(layer.digest) is not in \(endpoint.name)/\(repository)\(base.map { " and not in \($0)" } ?? "").")
+                "The base layer \(layer.digest) is not in \(endpoint.name)/\(repository)\(base.map { " and not in \($0)" } ?? "")."
+            )
         }
     }
 

@@ -50,7 +50,8 @@ extension Registry {
     }
 
     /// Performs `call` and reads the whole answer. `policy` says whether it may be repeated.
-    func collect(_ call: RegistryCall, retrying policy: RetryPolicy? = nil) async throws(OCIError) -> CollectedResponse {
+    func collect(_ call: RegistryCall, retrying policy: RetryPolicy? = nil) async throws(OCIError) -> CollectedResponse
+    {
         try await send(call) { [client, retry] (request) async throws(TransferError) in
             try await client.collect(request, limit: call.limit, retrying: policy ?? retry)
         }
@@ -95,7 +96,8 @@ extension Registry {
         var request = ClientRequest(
             call.method, call.address.text, headers: call.headers, body: call.body, timeouts: call.timeouts)
         request.addressRule = try trust.rule(for: call.address)
-        // Credentials and the registry's socket belong to its origin: an object store that it redirects to gets neither.
+        // Credentials and the registry's socket belong to its origin: an object store that it redirects to gets
+        // neither.
         if trust.isRegistry(call.address) {
             request.socket = endpoint.socket
             request.headers["Authorization"] = try await authenticator.authorization(for: call.scopes)

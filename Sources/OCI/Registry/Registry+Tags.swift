@@ -20,7 +20,9 @@ extension Registry {
         for _ in 0..<1000 {
             let answer = try await collect(RegistryCall(.get, address, pulling: repository))
             if answer.status == 404 { return [] }
-            guard answer.status == 200 else { throw OCIError(refusal: answer, "The tags of \(endpoint.name)/\(repository) cannot be read") }
+            guard answer.status == 200 else {
+                throw OCIError(refusal: answer, "The tags of \(endpoint.name)/\(repository) cannot be read")
+            }
             tags += try CanonicalJSON.decode(TagList.self, from: answer.body, what: "The list of tags").tags ?? []
             guard let next = Self.nextPage(answer.headers.values(of: "Link")) else { return tags }
             guard let target = address.resolving(next), target.hasSameOrigin(as: address) else {
@@ -62,7 +64,9 @@ extension Registry {
     static func nextPage(_ links: [String]) -> String? {
         for link in links.flatMap({ $0.split(separator: ",") }) {
             let parts = link.split(separator: ";").map { $0.drop { $0 == " " } }
-            guard let target = parts.first, target.hasPrefix("<"), let end = target.firstIndex(of: ">") else { continue }
+            guard let target = parts.first, target.hasPrefix("<"), let end = target.firstIndex(of: ">") else {
+                continue
+            }
             if parts.dropFirst().contains(where: { $0.lowercased().filter { $0 != "\"" && $0 != " " } == "rel=next" }) {
                 return String(target[target.index(after: target.startIndex)..<end])
             }

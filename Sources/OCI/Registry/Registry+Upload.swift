@@ -3,8 +3,9 @@ internal import Logging
 internal import Transfer
 
 extension Registry {
-    /// Starts to open `count` upload sessions in `repository` at once and runs `body` meanwhile. Opening needs no digest, so it can
-    /// go on while the blobs are still being made. Sessions that `body` leaves unused are cancelled at the registry, also when it throws.
+    /// Starts to open `count` upload sessions in `repository` at once and runs `body` meanwhile. Opening needs no
+    /// digest, so it can go on while the blobs are still being made. Sessions that `body` leaves unused are cancelled
+    /// at the registry, also when it throws.
     ///
     /// Opening failures show only when a session is used; then another is opened.
     package func withUploadSessions<Result: Sendable>(
@@ -41,18 +42,20 @@ extension Registry {
     /// The address in a `Location`, which may be relative.
     private func session(_ location: String, at address: WebAddress) throws(OCIError) -> WebAddress {
         guard let session = address.resolving(location) else {
-            throw OCIError(.locationRefused, "\(endpoint.name) points uploads at '\(location.prefix(200))', which is no address.")
+            throw OCIError(
+                .locationRefused, "\(endpoint.name) points uploads at '\(location.prefix(200))', which is no address.")
         }
         return session
     }
 
-    /// Tells the registry that a session will not be used. A registry that does not know the call only keeps the session for longer.
+    /// Tells the registry that a session will not be used. A registry that does not know the call only keeps the
+    /// session for longer.
     func cancelUpload(_ session: WebAddress, _ repository: String) async {
         await Self.shielded { await self.delete(session, repository) }
     }
 
-    /// Runs `body` to its end even if the task is cancelled: a session whose opening or cancelling is cut off would stay open at the
-    /// registry, which counts them.
+    /// Runs `body` to its end even if the task is cancelled: a session whose opening or cancelling is cut off would
+    /// stay open at the registry, which counts them.
     private static func shielded<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) async -> Value {
         await Task { await body() }.value
     }
@@ -62,16 +65,18 @@ extension Registry {
             var call = RegistryCall(.delete, session, pushing: repository)
             call.timeouts.total = .seconds(10)
             let answer = try await collect(call, retrying: .never)
-            logger.trace("Cancelled an upload.", metadata: ["repository": "\(repository)", "status": "\(answer.status)"])
+            logger.trace(
+                "Cancelled an upload.", metadata: ["repository": "\(repository)", "status": "\(answer.status)"])
         } catch {
-            logger.debug("An upload was not cancelled.", metadata: ["repository": "\(repository)", "error": "\(error)"])
+            logger.debug(
+                "An upload was not cancelled.", metadata: ["repository": "\(repository)", "error": "\(error)"])
         }
     }
 
     /// Makes sure that the repository has the blob. `sessions` (of the same repository) saves opening one.
     ///
-    /// A blob known to be there is not sent. A failed upload is repeated as the retry policy says, after asking whether it
-    /// arrived in spite of the failure.
+    /// A blob known to be there is not sent. A failed upload is repeated as the retry policy says, after asking whether
+    /// it arrived in spite of the failure.
     package func push(
         _ content: BlobContent, _ descriptor: Descriptor, to repository: String, sessions: UploadSessions? = nil
     ) async throws(OCIError) {
@@ -119,18 +124,20 @@ extension Registry {
             return true
         case 404: return false
         default:
-            throw OCIError(refusal: answer, "The blob \(descriptor.digest) cannot be stored in \(endpoint.name)/\(repository)")
+            throw OCIError(
+                refusal: answer, "The blob \(descriptor.digest) cannot be stored in \(endpoint.name)/\(repository)")
         }
     }
 
-    /// Makes sure that the repository has a blob that another repository of this registry has, without sending it (cross-repository
-    /// mount); `false` if the registry does not do that, or `source` has no such blob.
+    /// Makes sure that the repository has a blob that another repository of this registry has, without sending it
+    /// (cross-repository mount); `false` if the registry does not do that, or `source` has no such blob.
     package func mount(
         _ digest: Digest, to repository: String, from source: String
     ) async throws(OCIError) -> Bool {
         if known.contains(digest, in: repository) { return true }
         guard ImageReference.isRepository(source),
-            let address = try address(repository, "blobs/uploads/").adding("mount", digest.description)?.adding("from", source)
+            let address = try address(repository, "blobs/uploads/").adding("mount", digest.description)?.adding(
+                "from", source)
         else { throw OCIError(.unsupported, "'\(source.prefix(300))' is not a repository path.") }
         let answer = try await collect(RegistryCall(.post, address, pushing: repository, mounting: source))
         switch answer.status {
@@ -139,7 +146,9 @@ extension Registry {
             return true
         case 202:
             // Not mounted: a session was opened instead, which nobody will fill.
-            if let location = answer.headers["Location"] { await cancelUpload(try session(location, at: address), repository) }
+            if let location = answer.headers["Location"] {
+                await cancelUpload(try session(location, at: address), repository)
+            }
             return false
         case 401, 403, 404, 405: return false
         default: throw OCIError(refusal: answer, "\(digest) cannot be mounted into \(endpoint.name)/\(repository)")

@@ -3,8 +3,8 @@ package import Transfer
 
 /// A client of one registry (OCI distribution-spec 1.1).
 ///
-/// It remembers which blobs it has seen in which repository and how to authenticate, and holds no connection of its own: those
-/// are the HTTP client's. Every answer is verified against the digest that was asked for.
+/// It remembers which blobs it has seen in which repository and how to authenticate, and holds no connection of its
+/// own: those are the HTTP client's. Every answer is verified against the digest that was asked for.
 package final class Registry: Sendable {
     /// The registry.
     package let endpoint: RegistryEndpoint
@@ -16,7 +16,8 @@ package final class Registry: Sendable {
     let trust: RegistryTrust
     let authenticator: Authenticator
 
-    /// The registry at `endpoint`. `retry` is for requests that may be repeated, which all but the opening of uploads are.
+    /// The registry at `endpoint`. `retry` is for requests that may be repeated, which all but the opening of uploads
+    /// are.
     package init(
         _ endpoint: RegistryEndpoint, client: HTTPClient, retry: RetryPolicy = RetryPolicy(),
         logger: Logger = Logger(label: "kiln.registry")

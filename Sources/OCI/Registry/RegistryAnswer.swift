@@ -40,7 +40,8 @@ extension OCIError {
             default: .registry
             }
         let errors = (try? CanonicalJSON.decode(ErrorBody.self, from: answer.body, what: ""))?.errors ?? []
-        let reason = errors.map { [$0.code, $0.message].compactMap(\.self).joined(separator: ": ") }.joined(separator: "; ")
+        let reason = errors.map { [$0.code, $0.message].compactMap(\.self).joined(separator: ": ") }.joined(
+            separator: "; ")
         self.init(
             code, "\(what): the registry answered \(answer.status)\(reason.isEmpty ? "" : ", \(reason.prefix(500))").",
             status: answer.status, cause: nil, retryAfter: answer.headers["Retry-After"])
