@@ -14,7 +14,7 @@ package enum Sandbox {
 
     /// The checker: its socket, its scripts, `/tmp`, and Deno as a child process. What it judges has fewer rights, see `checker.js`.
     package static let checker = program + closed + [
-        "--allow-net", "--allow-env=DENO_DIR,DENO_SERVE_ADDRESS", "--allow-run=/usr/bin/deno",
+        "--allow-net", "--allow-run=/usr/bin/deno",
         "--allow-read=/kiln,/tmp,/run/kiln", "--allow-write=/tmp,/run/kiln", "/kiln/checker.js",
     ]
 }
