@@ -54,7 +54,7 @@ import Transfer
             }
             #expect(text.split(separator: "\n\n").count == 3)
             let (first, last) = try (#require(arrivals.first), #require(arrivals.last))
-            #expect(first.duration(to: last) >= .milliseconds(250))
+            #expect(first.duration(to: last) >= .milliseconds(100))
         }
     }
 
