@@ -15,7 +15,8 @@ import Transfer
         for _ in 1...2 {
             try await withRegistry { fixture in
                 try await withRoot { root in
-                    let registry = Registry(RegistryEndpoint(name: fixture.authority, url: fixture.url), client: fixture.client)
+                    let registry = Registry(
+                        RegistryEndpoint(name: fixture.authority, url: fixture.url), client: fixture.client)
                     let steps = Log()
                     for _ in 1...2 {
                         let cache = try BlobCache(directory: root + "/cache")
@@ -42,8 +43,10 @@ import Transfer
         let recipe = try BaseRecipe(deno: Clone.deno)
         try await withRegistry { fixture in
             try await withChecker { checker in
-                try await withBuilder(recipe: recipe, limits: BuilderAPI.Limits(), registry: fixture, checker: checker) { builder in
-                    let source = "export default () => new Response(`user ${Deno.build.os} ${new Error().stack.split('\\n')[1].trim()}`)"
+                try await withBuilder(recipe: recipe, limits: BuilderAPI.Limits(), registry: fixture, checker: checker)
+                { builder in
+                    let source =
+                        "export default () => new Response(`user ${Deno.build.os} ${new Error().stack.split('\\n')[1].trim()}`)"
                     let answer = try await builder.post("name=hello", source)
                     #expect(answer.status == 201, "\(answer.text)")
                     let image = try #require(builder.deployer.deploys.first).image
@@ -64,12 +67,14 @@ import Transfer
         let files = root + "/bundle/rootfs"
         #expect(try FileManager.default.contentsOfDirectory(atPath: files + "/kiln").sorted().contains("bootstrap.js"))
 
-        let configuration = try JSONDecoder().decode(Bundle.self, from: Data(contentsOf: URL(filePath: root + "/bundle/config.json")))
+        let configuration = try JSONDecoder().decode(
+            Bundle.self, from: Data(contentsOf: URL(filePath: root + "/bundle/config.json")))
         #expect(configuration.process.user.uid == 65532)
         let port = try freePort()
         let environment = configuration.process.env.filter { !$0.hasPrefix("DENO_SERVE_ADDRESS=") }
         try await withChild(
-            "env", environment + ["DENO_SERVE_ADDRESS=tcp:127.0.0.1:\(port)", "chroot", "--userspec=65532:65532", files]
+            "env",
+            environment + ["DENO_SERVE_ADDRESS=tcp:127.0.0.1:\(port)", "chroot", "--userspec=65532:65532", files]
                 + configuration.process.args
         ) { _ in
             let client = try HTTPClient()
