@@ -14,88 +14,94 @@ const maximumSource = 64 << 20;
 /** What the analyst compiled stays in its memory: after this many bytes of source, or checks, it is replaced. */
 const retireAfter = { bytes: 32 << 20, checks: 1000 };
 
-const childOptions = {
-  clearEnv: true,
-  env: { DENO_DIR: Deno.env.get("DENO_DIR") ?? "/tmp/.deno", NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
-  stdin: "null",
-  stderr: "inherit",
-};
+/** What every child process gets: Deno's own files in `directory`, which goes with the process. */
+function childOptions(directory) {
+  return {
+    clearEnv: true,
+    env: { DENO_DIR: `${directory}/deno`, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+    stdin: "null",
+    stdout: "null",
+    stderr: "inherit",
+  };
+}
 
 class Analyst {
+  #directory;
   #process;
   #connection;
-  #status;
   #bytes = 0;
   #checks = 0;
 
   /** Starts one and lets it do a first check, so that the next is fast. */
   static async start() {
-    const directory = await Deno.makeTempDir({ prefix: "analyst-" });
-    const path = `${directory}/socket`;
-    const listener = Deno.listen({ transport: "unix", path });
     const analyst = new Analyst();
     try {
-      analyst.#spawn(path);
-      analyst.#connection = await within(startDeadline, listener.accept(), () => analyst.kill());
-      const { result } = await analyst.check(
-        "warm.ts",
-        "export default (request: Request) => new Response(request.url);",
-        startDeadline,
-      );
+      await analyst.#start();
+      const source = "export default (request: Request) => new Response(request.url);";
+      const { result } = await analyst.check("warm.ts", source, startDeadline);
       if (!result?.ok) throw new Error(`its first check failed: ${JSON.stringify(result)}`);
       return analyst;
     } catch (error) {
-      analyst.kill();
+      analyst.end();
       throw error;
-    } finally {
-      listener.close();
-      await Deno.remove(directory, { recursive: true });
     }
   }
 
-  #spawn(path) {
+  async #start() {
+    this.#directory = await Deno.makeTempDir({ prefix: "analyst-" });
+    const path = `${this.#directory}/socket`;
+    const listener = Deno.listen({ transport: "unix", path });
     const script = new URL("analyst.js", import.meta.url).pathname;
     const flags = ["--quiet", "--no-check", "--no-prompt", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--cached-only"];
-    this.#process = new Deno.Command(Deno.execPath(), {
-      args: ["test", ...flags, `--allow-net=unix:${path}`, `--allow-read=${path}`, `--allow-write=${path}`, script, "--", path],
-      ...childOptions,
-      stdout: "null", // what the test runner prints
-    }).spawn();
-    this.#status = this.#process.status;
+    try {
+      this.#process = new Deno.Command(Deno.execPath(), {
+        args: ["test", ...flags, `--allow-net=unix:${path}`, `--allow-read=${path}`, `--allow-write=${path}`, script, "--", path],
+        ...childOptions(this.#directory),
+      }).spawn();
+      this.#connection = await within(startDeadline, listener.accept(), () => this.end());
+    } finally {
+      listener.close();
+    }
   }
 
-  /** { result }, or { late: true } past the deadline, or { ended: status } when the process did not survive the source. */
+  /** { result }, or { late: true } past the deadline, or { ended: status } when the source was too much for the process. */
   async check(file, source, milliseconds) {
     this.#bytes += source.length;
     this.#checks++;
-    const ask = async (question) => {
-      await send(this.#connection, question);
-      return await receive(this.#connection, 4 * maximumSource);
-    };
-    const answer = (async () => {
-      const first = await ask({ file, source });
-      return first?.decorators ? await ask({ file, source, transpiled: await transpile(source, milliseconds) }) : first;
-    })().catch(() => undefined);
-    const result = await within(milliseconds, answer, () => this.kill()).catch(() => late);
+    const answer = this.#ask({ file, source }, milliseconds).catch(() => undefined);
+    const result = await within(milliseconds, answer, () => this.end()).catch(() => late);
     if (result === late) return { late: true };
-    return result ? { result } : { ended: await this.#status };
+    if (result) return { result };
+    this.end();
+    return { ended: await this.#process.status };
   }
 
-  get usedUp() {
+  async #ask(question, milliseconds) {
+    await send(this.#connection, question);
+    const answer = await receive(this.#connection, 4 * maximumSource);
+    if (!answer?.decorators) return answer;
+    const transpiled = await transpile(question.source, milliseconds);
+    return transpiled === undefined ? undefined : await this.#ask({ ...question, transpiled }, milliseconds);
+  }
+
+  get isUsedUp() {
     return this.#bytes > retireAfter.bytes || this.#checks >= retireAfter.checks;
   }
 
-  kill() {
-    try {
-      this.#process?.kill("SIGKILL");
-    } catch {
-      // It has ended already.
-    }
+  /** Kills the process and removes its files. */
+  end() {
     try {
       this.#connection?.close();
     } catch {
       // Closed already.
     }
+    try {
+      this.#process?.kill("SIGKILL");
+    } catch {
+      // It has ended already.
+    }
+    const directory = this.#directory;
+    this.#process?.status.finally(() => Deno.remove(directory, { recursive: true })).catch(() => {});
   }
 }
 
@@ -107,8 +113,7 @@ async function transpile(source, milliseconds) {
     const { success } = await new Deno.Command(Deno.execPath(), {
       args: ["transpile", "--quiet", "--no-config", "--no-lock", "--source-map", "inline", "--output", "main.js", "main.ts"],
       cwd: directory,
-      ...childOptions,
-      stdout: "null",
+      ...childOptions(directory),
       signal: AbortSignal.timeout(milliseconds),
     }).output();
     return success ? await Deno.readTextFile(`${directory}/main.js`) : undefined;
@@ -138,7 +143,7 @@ let queue = Promise.resolve();
 let queued = 0;
 
 function replaceAnalyst(old) {
-  old?.kill();
+  old?.end();
   analyst = Analyst.start();
   analyst.catch((error) => console.error("checker: the analyst did not start:", error));
 }
@@ -153,7 +158,7 @@ async function judge(file, source) {
     return [503, { error: `The checker could not start its parser: ${error?.message ?? "it took too long"}` }];
   }
   const { result, late, ended } = await current.check(file, source, deadline);
-  if (!result || current.usedUp) replaceAnalyst(current);
+  if (!result || current.isUsedUp) replaceAnalyst(current);
   if (result) return [200, result];
   if (late) return [504, { error: `The check took longer than ${deadline} ms.` }];
   const message = "The module is too complex to parse: its code is nested too deeply or needs too much memory " +
@@ -223,7 +228,7 @@ const server = Deno.serve({ onListen() {} }, handle);
 for (const signal of ["SIGTERM", "SIGINT"]) {
   Deno.addSignalListener(signal, async () => {
     await server.shutdown();
-    (await analyst.catch(() => undefined))?.kill();
+    (await analyst.catch(() => undefined))?.end();
     Deno.exit(0);
   });
 }

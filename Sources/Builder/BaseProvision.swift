@@ -14,7 +14,8 @@ package struct BaseProvision: Sendable {
 
     /// Provides the image of `recipe`. `progress` is told what takes a while, one sentence at a time.
     package init(
-        recipe: BaseRecipe, cache: BlobCache, registry: Registry, checker: any SourceChecker, deployer: any DeployerClient,
+        recipe: BaseRecipe, cache: BlobCache, registry: Registry, checker: any SourceChecker,
+        deployer: any DeployerClient,
         logger: Logger, progress: @escaping @Sendable (String) -> Void
     ) {
         self.recipe = recipe
@@ -26,8 +27,8 @@ package struct BaseProvision: Sendable {
         self.progress = progress
     }
 
-    /// Returns when `api` is open. Tries again as long as the registry or the Deployer fails: they may still be starting. Throws
-    /// `recipe` when the base image cannot be made on this machine.
+    /// Returns when `api` is open. Tries again as long as the registry or the Deployer fails: they may still be
+    /// starting. Throws `recipe` when the base image cannot be made on this machine.
     package func open(_ api: BuilderAPI) async throws {
         var pause = Duration.milliseconds(100)
         while true {

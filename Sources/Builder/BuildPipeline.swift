@@ -4,10 +4,10 @@ import OCI
 
 /// From a source to a deploy: check, bake, push, hand over.
 ///
-/// The order follows what each step needs. The ticket is asked for while the body still arrives. Then one HEAD finds out whether an image
-/// of the same input exists, and if so, nothing is checked, baked or pushed. If not, upload sessions open while the check runs, so
-/// that the push itself is two parallel uploads and the manifest. Whatever fails or is cancelled, sessions are given back and no tag has
-/// moved: the tag comes last.
+/// The order follows what each step needs. The ticket is asked for while the body still arrives. Then one HEAD finds
+/// out whether an image of the same input exists, and if so, nothing is checked, baked or pushed. If not, upload
+/// sessions open while the check runs, so that the push itself is two parallel uploads and the manifest. Whatever fails
+/// or is cancelled, sessions are given back and no tag has moved: the tag comes last.
 package struct BuildPipeline: Sendable {
     private let registry: Registry
     private let base: BaseImage
@@ -26,21 +26,24 @@ package struct BuildPipeline: Sendable {
         self.logger = logger
     }
 
-    /// What came of a deploy.
-    package enum Outcome: Sendable, Hashable {
-        /// The Deployer's answer.
-        case deployed(DeployReply)
+    /// What came of a build.
+    package enum Build: Sendable, Hashable {
+        /// The image is in the registry, and this is what to tell the Deployer.
+        case ready(DeployRequest)
         /// What a dry run found.
         case dryRun(DryRunAnswer)
     }
 
-    /// Runs one deploy; `readSource` reads the request's body. Throws ``Contract/Problem``, ``BuilderError`` or `OCIError`.
-    package func run(
+    /// Makes the image that `request` asks for; `readSource` reads the request's body. Throws ``Contract/Problem``,
+    /// ``BuilderError`` or `OCIError`.
+    package func build(
         _ request: BuildRequest, requestID: String, readSource: () async throws -> [UInt8]
-    ) async throws -> Outcome {
+    ) async throws -> Build {
         let timings = PhaseTimings()
         let deployer = deployer
-        async let asked = timings.measure("ticket") { try await deployer.ticket(for: request.name, requestID: requestID) }
+        async let asked = timings.measure("ticket") {
+            try await deployer.ticket(for: request.name, requestID: requestID)
+        }
         let source = try await timings.measure("body") { try await readSource() }
         let plan = BuildPlan(base: base.image.digest, source: source)
         let ticket = try await asked
@@ -59,10 +62,17 @@ package struct BuildPipeline: Sendable {
         logger.info(
             "built",
             metadata: [
-                "requestId": "\(requestID)", "function": "\(request.name)", "ticket": "\(ticket.number)", "digest": "\(digest)",
-                "ms": "\(deploy.timings["build"] ?? 0)",
+                "requestId": "\(requestID)", "function": "\(request.name)", "ticket": "\(ticket.number)",
+                "digest": "\(digest)", "ms": "\(deploy.timings["build"] ?? 0)",
             ])
-        return .deployed(try await deployer.deploy(deploy, of: request.name, requestID: requestID))
+        return .ready(deploy)
+    }
+
+    /// Hands a finished build to the Deployer.
+    package func deploy(
+        _ request: DeployRequest, of name: FunctionName, requestID: String
+    ) async throws -> DeployReply {
+        try await deployer.deploy(request, of: name, requestID: requestID)
     }
 
     /// The digest of the plan's image in the ticket's repository, where it is now.

@@ -19,13 +19,15 @@ package struct BuildRequest: Sendable, Hashable {
     /// How far the deploy goes.
     package let mode: Mode
 
-    /// Parses decoded query items; throws a 400 ``Contract/Problem`` for a missing or bad name, an unknown option, a bad value, or an option
-    /// given twice.
+    /// Parses decoded query items; throws a 400 ``Contract/Problem`` for a missing or bad name, an unknown option, a
+    /// bad value, or an option given twice.
     package init(query: [(name: String, value: String)], limits: SpecLimits) throws(Problem) {
         let own: Set<String> = ["name", "wait", "dry-run"]
         var values: [String: String] = [:]
         for (name, value) in query where own.contains(name) {
-            guard values.updateValue(value, forKey: name) == nil else { throw Self.invalid(name, value, "it is given twice") }
+            guard values.updateValue(value, forKey: name) == nil else {
+                throw Self.invalid(name, value, "it is given twice")
+            }
         }
         name = try Self.name(values["name"])
         do throws(InvalidOption) {
@@ -40,7 +42,8 @@ package struct BuildRequest: Sendable, Hashable {
 
     private static func name(_ text: String?) throws(Problem) -> FunctionName {
         guard let text else {
-            throw Problem("invalid-name", 400, "Invalid function name", "Say which function this is: POST /func?name=NAME.")
+            throw Problem(
+                "invalid-name", 400, "Invalid function name", "Say which function this is: POST /func?name=NAME.")
         }
         do throws(InvalidFunctionName) {
             return try FunctionName(text)

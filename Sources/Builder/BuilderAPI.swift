@@ -11,7 +11,7 @@ package final class BuilderAPI: Sendable {
         package var spec = SpecLimits()
         /// Most bytes of a source; flag `--max-source`.
         package var sourceBytes = 10 << 20
-        /// Most builds at a time: each may hold a source and its image in memory.
+        /// Most builds at a time: each may hold a source and its image in memory. Roll-outs are not counted.
         package var builds = 32
 
         /// The defaults.
@@ -45,35 +45,49 @@ package final class BuilderAPI: Sendable {
             return Self.text(ready ? 200 : 503, ready ? "ready" : "starting")
         case ["func"]:
             guard request.method == "POST" else {
-                throw Problem("method-not-allowed", 405, "Method not allowed", "The Builder takes POST here, not \(request.method).")
+                throw Problem(
+                    "method-not-allowed", 405, "Method not allowed",
+                    "The Builder takes POST here, not \(request.method).")
             }
             return try await deploy(request)
         default:
-            throw Problem("not-found", 404, "Not found", "There is no call \(request.method) /\(request.path.joined(separator: "/")).")
+            throw Problem(
+                "not-found", 404, "Not found",
+                "There is no call \(request.method) /\(request.path.joined(separator: "/")).")
         }
     }
 
     private func deploy(_ request: ServiceRequest) async throws -> ServiceResponse {
-        let build = try BuildRequest(query: request.query, limits: limits.spec)
-        let pipeline = try enter()
-        defer { state.withLock { $0.running -= 1 } }
+        let wanted = try BuildRequest(query: request.query, limits: limits.spec)
         do {
-            let outcome = try await pipeline.run(build, requestID: request.id) {
-                try await SourceBody.read(request, limit: limits.sourceBytes)
-            }
-            switch outcome {
-            case .deployed(let reply): return try .json(reply.answer, status: reply.status)
+            let (pipeline, build) = try await build(wanted, request)
+            switch build {
             case .dryRun(let answer): return try .json(answer)
+            case .ready(let deploy):
+                let reply = try await pipeline.deploy(deploy, of: wanted.name, requestID: request.id)
+                return try .json(reply.answer, status: reply.status)
             }
         } catch {
             guard let problem = Problem(deployFailedWith: error) else { throw error }
             logger.notice(
                 "deploy failed",
                 metadata: [
-                    "requestId": "\(request.id)", "function": "\(build.name)", "status": "\(problem.status)", "error": "\(error)",
+                    "requestId": "\(request.id)", "function": "\(wanted.name)", "status": "\(problem.status)",
+                    "error": "\(error)",
                 ])
             throw problem
         }
+    }
+
+    private func build(
+        _ wanted: BuildRequest, _ request: ServiceRequest
+    ) async throws -> (BuildPipeline, BuildPipeline.Build) {
+        let pipeline = try enter()
+        defer { state.withLock { $0.running -= 1 } }
+        let build = try await pipeline.build(wanted, requestID: request.id) {
+            try await SourceBody.read(request, limit: limits.sourceBytes)
+        }
+        return (pipeline, build)
     }
 
     /// The pipeline, with this build counted among the running ones.
@@ -85,16 +99,19 @@ package final class BuilderAPI: Sendable {
         }
         guard let pipeline else {
             throw Problem(
-                "starting", 503, "Starting", "The base image is still being made ready; this takes some seconds once.", retryAfter: 2)
+                "starting", 503, "Starting", "The base image is still being made ready; this takes some seconds once.",
+                retryAfter: 2)
         }
         guard admitted else {
             throw Problem(
-                "busy", 503, "Too many builds", "\(limits.builds) builds are running; try again in a moment.", retryAfter: 1)
+                "busy", 503, "Too many builds", "\(limits.builds) builds are running; try again in a moment.",
+                retryAfter: 1)
         }
         return pipeline
     }
 
     private static func text(_ status: Int, _ text: String) -> ServiceResponse {
-        ServiceResponse(status: status, headers: [("Content-Type", "text/plain")], body: .bytes(Array((text + "\n").utf8)))
+        ServiceResponse(
+            status: status, headers: [("Content-Type", "text/plain")], body: .bytes(Array((text + "\n").utf8)))
     }
 }

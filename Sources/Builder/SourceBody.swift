@@ -5,12 +5,13 @@ import Service
 
 /// Reads a function's source from a request.
 enum SourceBody {
-    /// The whole body; throws a 413 as soon as it is known to have more than `limit` bytes, a 400 when there is none, and a 400 for a
-    /// form, which is what `curl -F` sends.
+    /// The whole body; throws a 413 as soon as it is known to have more than `limit` bytes, a 400 when there is none,
+    /// and a 400 for a form, which is what `curl -F` sends.
     static func read(_ request: ServiceRequest, limit: Int) async throws -> [UInt8] {
         if let type = request.headers.first(name: "Content-Type"), type.lowercased().hasPrefix("multipart/") {
             throw Problem(
-                "invalid-body", 400, "Not a source", "The body is a form. Send the file itself: curl --data-binary @FILE.ts …")
+                "invalid-body", 400, "Not a source",
+                "The body is a form. Send the file itself: curl --data-binary @FILE.ts …")
         }
         if let length = request.headers.first(name: "Content-Length").flatMap({ Int($0) }), length > limit {
             throw tooLarge(limit)

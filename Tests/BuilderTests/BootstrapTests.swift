@@ -7,11 +7,23 @@ import Transfer
 @Suite struct BootstrapTests {
     @Test(arguments: [
         (HandlerForm.request, "export default (request) => new Response('hello ' + new URL(request.url).pathname)"),
-        (.request, "export default { greeting: 'hello ', fetch(r) { return new Response(this.greeting + new URL(r.url).pathname) } }"),
-        (.event, "export default async function ({ req }) { await req.respondWith(new Response('hello ' + new URL(req.request.url).pathname)) }"),
-        (.event, "export default ({ req }) => { req.respondWith(Promise.resolve(new Response('hello ' + new URL(req.url).pathname))) }"),
+        (
+            .request,
+            "export default { greeting: 'hello ', fetch(r) { return new Response(this.greeting + new URL(r.url).pathname) } }"
+        ),
+        (
+            .event,
+            "export default async function ({ req }) { await req.respondWith(new Response('hello ' + new URL(req.request.url).pathname)) }"
+        ),
+        (
+            .event,
+            "export default ({ req }) => { req.respondWith(Promise.resolve(new Response('hello ' + new URL(req.url).pathname))) }"
+        ),
         (.serve, "Deno.serve((r) => new Response('hello ' + new URL(r.url).pathname))"),
-        (.serve, "if (import.meta.main) Deno.serve({ port: 1234, handler: (r) => new Response('hello ' + new URL(r.url).pathname) })"),
+        (
+            .serve,
+            "if (import.meta.main) Deno.serve({ port: 1234, handler: (r) => new Response('hello ' + new URL(r.url).pathname) })"
+        ),
         (.node, "import http from 'node:http'; http.createServer((q, a) => a.end('hello ' + q.url)).listen(1234)"),
     ])
     func `every handler contract is served and drained`(form: HandlerForm, code: String) async throws {
@@ -35,7 +47,9 @@ import Transfer
         (.node, "import http from 'node:http'; http.createServer(async (_, a) => { \(slow) a.end('late') }).listen(1)"),
         (.request, "setInterval(() => {}, 1000); export default async () => { \(slow) return new Response('late') }"),
     ])
-    func `requests in flight are answered after SIGTERM, and new ones refused`(form: HandlerForm, code: String) async throws {
+    func `requests in flight are answered after SIGTERM, and new ones refused`(form: HandlerForm, code: String)
+        async throws
+    {
         let outcome = try await withFunction(code, form) { function in
             let function = try #require(function)
             async let answer = function.call("/")
@@ -48,7 +62,8 @@ import Transfer
     }
 
     @Test func `what waits for the server to finish still runs after SIGTERM`() async throws {
-        let code = "const server = Deno.serve(() => new Response('')); await server.finished; await 1; console.log('farewell')"
+        let code =
+            "const server = Deno.serve(() => new Response('')); await server.finished; await 1; console.log('farewell')"
         let outcome = try await withFunction(code, .serve) { _ in }
         #expect(outcome.log.contains("farewell"))
         #expect(outcome.exitCode == 0)
@@ -73,7 +88,8 @@ import Transfer
     }
 
     @Test func `an unhandled rejection ends the process and says why`() async throws {
-        let code = "export default () => { setTimeout(() => Promise.reject(new Error('forgotten')), 20); return new Response('') }"
+        let code =
+            "export default () => { setTimeout(() => Promise.reject(new Error('forgotten')), 20); return new Response('') }"
         let outcome = try await withFunction(code) { function in
             _ = try await function?.call("/")
             try await Task.sleep(for: .milliseconds(500))
@@ -90,7 +106,9 @@ import Transfer
         (.serve, "const s = Deno.serve(() => new Response('')); await s.shutdown()", "server has stopped"),
         (.request, "throw new Error('at the start')", "at the start"),
     ])
-    func `a module that cannot serve says so and exits with 1`(form: HandlerForm, code: String, words: String) async throws {
+    func `a module that cannot serve says so and exits with 1`(form: HandlerForm, code: String, words: String)
+        async throws
+    {
         let outcome = try await withFunction(code, form) { _ in }
         #expect(outcome.exitCode == 1)
         #expect(outcome.log.contains(words), "\(outcome.log)")

@@ -48,9 +48,14 @@ import Testing
 
     @Test func `functions get no right to run, load or learn of anything`() {
         let flags = Sandbox.function
-        for refused in ["-A", "--allow-all", "--allow-run", "--allow-ffi", "--allow-sys", "--allow-read", "--allow-write"] {
+        for refused in [
+            "-A", "--allow-all", "--allow-run", "--allow-ffi", "--allow-sys", "--allow-read", "--allow-write",
+        ] {
             #expect(!flags.contains(refused))
         }
-        #expect(!flags.contains { $0.hasPrefix("--allow-run") || $0.hasPrefix("--allow-ffi") || $0.hasPrefix("--allow-sys") })
+        #expect(
+            !flags.contains {
+                $0.hasPrefix("--allow-run") || $0.hasPrefix("--allow-ffi") || $0.hasPrefix("--allow-sys")
+            })
     }
 }

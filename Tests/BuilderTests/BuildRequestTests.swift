@@ -11,7 +11,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("wait", "false", BuildRequest.Mode.untilRecorded), ("wait", "true", .untilServing), ("wait", "", .untilServing),
+        ("wait", "false", BuildRequest.Mode.untilRecorded), ("wait", "true", .untilServing),
+        ("wait", "", .untilServing),
         ("dry-run", "true", .dryRun), ("dry-run", "", .dryRun), ("dry-run", "false", .untilServing),
     ])
     func `wait and dry-run say how far it goes`(option: String, value: String, mode: BuildRequest.Mode) throws {
@@ -19,7 +20,9 @@ import Testing
     }
 
     @Test func `every other option is the function's`() throws {
-        let query = [("name", "hello"), ("memory", "128Mi"), ("env", "A=1"), ("env", "B=2=3"), ("secret", "KEY"), ("min", "2")]
+        let query = [
+            ("name", "hello"), ("memory", "128Mi"), ("env", "A=1"), ("env", "B=2=3"), ("secret", "KEY"), ("min", "2"),
+        ]
         let spec = try BuildRequest(query: query, limits: SpecLimits()).spec
         #expect(spec.memoryBytes == 128 << 20)
         #expect(spec.environment == ["A": "1", "B": "2=3"])
@@ -27,13 +30,16 @@ import Testing
         #expect(spec.instances == 2)
     }
 
-    @Test(arguments: [
-        ([], "invalid-name"), ([("name", "")], "invalid-name"), ([("name", "Hello")], "invalid-name"),
-        ([("name", "base")], "invalid-name"), ([("name", "a"), ("name", "b")], "invalid-option"),
-        ([("name", "a"), ("wait", "maybe")], "invalid-option"), ([("name", "a"), ("wait", "true"), ("wait", "false")], "invalid-option"),
-        ([("name", "a"), ("colour", "red")], "invalid-option"), ([("name", "a"), ("memory", "1Ki")], "invalid-option"),
-        ([("name", "a"), ("entry", "main.ts")], "invalid-option"),
-    ] as [([(String, String)], String)])
+    @Test(
+        arguments: [
+            ([], "invalid-name"), ([("name", "")], "invalid-name"), ([("name", "Hello")], "invalid-name"),
+            ([("name", "base")], "invalid-name"), ([("name", "a"), ("name", "b")], "invalid-option"),
+            ([("name", "a"), ("wait", "maybe")], "invalid-option"),
+            ([("name", "a"), ("wait", "true"), ("wait", "false")], "invalid-option"),
+            ([("name", "a"), ("colour", "red")], "invalid-option"),
+            ([("name", "a"), ("memory", "1Ki")], "invalid-option"),
+            ([("name", "a"), ("entry", "main.ts")], "invalid-option"),
+        ] as [([(String, String)], String)])
     func `what cannot be meant is a 400 that says why`(query: [(String, String)], kind: String) {
         let problem = #expect(throws: Problem.self) {
             try BuildRequest(query: query.map { (name: $0.0, value: $0.1) }, limits: SpecLimits())

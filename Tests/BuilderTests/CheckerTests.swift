@@ -10,25 +10,40 @@ import Transfer
     static let forms: [(String, HandlerForm)] = [
         ("export default (request: Request) => new Response(request.url)", .request),
         ("export default async function (request: Request, info: unknown) { return new Response('') }", .request),
-        ("export default { fetch(request: Request) { return new Response('') } } satisfies Deno.ServeDefaultExport", .request),
+        (
+            "export default { fetch(request: Request) { return new Response('') } } satisfies Deno.ServeDefaultExport",
+            .request
+        ),
         ("const handler = { async fetch() { return new Response('') } }; export default handler as unknown", .request),
         ("const handler = () => new Response(''); export { handler as default }", .request),
         ("class App { fetch() { return new Response('') } }; const app = new App(); export default app", .request),
         ("const make = () => () => new Response(''); export default make()", .request),
         ("export default <Value>(value: Value) => value", .request),
         ("export default ({ url, method }: Request) => new Response(url + method)", .request),
-        ("export default async function handler({ req }: { req: any }) { await req.respondWith(new Response('')) }", .event),
+        (
+            "export default async function handler({ req }: { req: any }) { await req.respondWith(new Response('')) }",
+            .event
+        ),
         ("const handler = ({ req }: { req: Deno.RequestEvent }) => {}; export default handler", .event),
-        ("export default async (call: any) => { const { req } = call; await req.respondWith(new Response('')) }", .event),
+        (
+            "export default async (call: any) => { const { req } = call; await req.respondWith(new Response('')) }",
+            .event
+        ),
         ("function handle(call: any) { call.req.respondWith(new Response('')) }\nexport default handle", .event),
         ("Deno.serve(() => new Response(''))", .serve),
         ("if (import.meta.main) { Deno.serve({ port: 80 }, () => new Response('')) }", .serve),
         ("const { serve } = Deno;; serve(() => new Response(''))", .serve),
         ("class Empty {}; { ; /* c */ ; { ;; globalThis.Deno.serve(() => new Response('')) } }", .serve),
         ("import { createServer } from 'node:http'; createServer((_q, a) => a.end()).listen(80)", .node),
-        ("function d(value: any, _: any) { return value } @d class K { @d x = 1 }; export default () => new Response(String(new K().x))", .request),
+        (
+            "function d(value: any, _: any) { return value } @d class K { @d x = 1 }; export default () => new Response(String(new K().x))",
+            .request
+        ),
         ("namespace A { export const b = 1 } enum E { C }; export default () => Response.json([A.b, E.C])", .request),
-        ("import type { T } from './types.ts'; import { type U } from 'npm:x'; export default (v: T | U) => new Response('')", .request),
+        (
+            "import type { T } from './types.ts'; import { type U } from 'npm:x'; export default (v: T | U) => new Response('')",
+            .request
+        ),
         ("// deno-lint-ignore-file\nexport default () => new Response('')", .request),
         ("\u{feff}#!/usr/bin/env -S deno run\nexport default () => new Response('')", .request),
     ]
@@ -152,7 +167,10 @@ import Transfer
         }
     }
 
-    @Test(arguments: [("GET", "/check?file=main.ts", 405), ("POST", "/check?file=../x", 400), ("POST", "/other", 404), ("GET", "/healthz", 200)])
+    @Test(arguments: [
+        ("GET", "/check?file=main.ts", 405), ("POST", "/check?file=../x", 400), ("POST", "/other", 404),
+        ("GET", "/healthz", 200),
+    ])
     func `calls other than checks are told so`(method: String, target: String, status: Int) async throws {
         try await withChecker { checker in
             let answer = try await checker.call(target, method: Transfer.Method(rawValue: method))

@@ -37,7 +37,9 @@ final class FakeDeployer: Sendable {
 
     /// Serves on a unix socket until cancelled.
     func run(socket: String, onListening: @escaping @Sendable () -> Void) async throws {
-        let service = HTTPService(token: Self.token, logger: Logger(label: "fake deployer") { _ in SwiftLogNoOpLogHandler() }) {
+        let service = HTTPService(
+            token: Self.token, logger: Logger(label: "fake deployer") { _ in SwiftLogNoOpLogHandler() }
+        ) {
             try await self.handle($0)
         }
         try await service.run(on: .unix(path: socket)) { _ in onListening() }

@@ -10,7 +10,8 @@ import Transfer
 /// Where things are in the clone.
 enum Clone {
     /// The clone's root.
-    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
 
     /// The pinned Deno: `KILN_DENO`, or where `scripts/fetch-deno.sh` puts it.
     static let deno = ProcessEnvironment["KILN_DENO"] ?? "\(root)/.tools/deno/\(BaseRecipe.denoVersion)/deno"
@@ -62,7 +63,8 @@ final class DenoServer: Sendable {
     func call(
         _ target: String, method: Transfer.Method = .get, headers: HeaderFields = [:], body: RequestBody = .none
     ) async throws -> CollectedResponse {
-        try await client.collect(ClientRequest(method, "http://function\(target)", socket: socket, headers: headers, body: body))
+        try await client.collect(
+            ClientRequest(method, "http://function\(target)", socket: socket, headers: headers, body: body))
     }
 
     /// Everything that the process has printed so far.
@@ -94,7 +96,9 @@ final class DenoServer: Sendable {
     }
 
     private var hasEnded: Bool {
-        guard let status = try? String(contentsOfFile: "/proc/\(processIdentifier)/stat", encoding: .utf8) else { return true }
+        guard let status = try? String(contentsOfFile: "/proc/\(processIdentifier)/stat", encoding: .utf8) else {
+            return true
+        }
         return status.contains(") Z ")
     }
 }
@@ -107,10 +111,11 @@ struct DenoOutcome: Sendable {
 
 /// Runs Deno with `arguments` as in a container whose root is `root`, until it serves and `body` has returned.
 ///
-/// Arguments and environment are those of the image, with the paths of the container moved below `root`. `body` gets `nil` when
-/// the process ended before it served.
+/// Arguments and environment are those of the image, with the paths of the container moved below `root`. `body` gets
+/// `nil` when the process ended before it served.
 func withDeno(
-    root: String, arguments: [String], environment: [String: String] = [:], _ body: @Sendable (DenoServer?) async throws -> Void
+    root: String, arguments: [String], environment: [String: String] = [:],
+    _ body: @Sendable (DenoServer?) async throws -> Void
 ) async throws -> DenoOutcome {
     let moved = arguments.dropFirst().map { Paths.moved($0, below: root) }
     for name in ["app", "run", "tmp"] {
@@ -172,7 +177,8 @@ func withFunction(
     try await withRoot { root in
         try FileManager.default.createDirectory(atPath: root + "/app", withIntermediateDirectories: true)
         try Data(code.utf8).write(to: URL(filePath: root + "/app/main.js"))
-        return try await withDeno(root: root, arguments: Sandbox.function + form.command, environment: environment, body)
+        return try await withDeno(
+            root: root, arguments: Sandbox.function + form.command, environment: environment, body)
     }
 }
 
@@ -184,7 +190,9 @@ func withChecker(deadline: Duration = .seconds(10), _ body: @Sendable (DenoServe
             guard let server else { throw FixtureFailure("The checker did not start.") }
             try await body(server)
         }
-        if outcome.exitCode != 0 { throw FixtureFailure("The checker ended with \(String(describing: outcome.exitCode)): \(outcome.log)") }
+        if outcome.exitCode != 0 {
+            throw FixtureFailure("The checker ended with \(String(describing: outcome.exitCode)): \(outcome.log)")
+        }
     }
 }
 

@@ -14,7 +14,8 @@ import Transfer
 
     @Test func `a source becomes an image with its code on the base, and the Deployer is told`() async throws {
         try await withBuilder { builder in
-            let answer = try await builder.post("name=hello&memory=128Mi&env=A=1", Self.hello, headers: ["X-Request-Id": "abc"])
+            let answer = try await builder.post(
+                "name=hello&memory=128Mi&env=A=1", Self.hello, headers: ["X-Request-Id": "abc"])
             #expect(answer.status == 201, "\(answer.text)")
             let deploy = try #require(builder.deployer.deploys.first)
             #expect(deploy.ticket == 1)
@@ -43,7 +44,10 @@ import Transfer
         }
     }
 
-    @Test func `the same source again is found by one lookup and not checked, under another name it has the same digest`() async throws {
+    @Test
+    func `the same source again is found by one lookup and not checked, under another name it has the same digest`()
+        async throws
+    {
         try await withBuilder { builder in
             _ = try await builder.post("name=first", Self.hello)
             builder.deployer.setChecker(nil)
@@ -66,7 +70,9 @@ import Transfer
             for _ in 1...2 {
                 let images = try await withRegistry { registry in
                     let images = Log()
-                    try await withBuilder(recipe: smallRecipe, limits: BuilderAPI.Limits(), registry: registry, checker: checker) { builder in
+                    try await withBuilder(
+                        recipe: smallRecipe, limits: BuilderAPI.Limits(), registry: registry, checker: checker
+                    ) { builder in
                         _ = try await builder.post("name=hello", Self.hello)
                         images.add(try #require(builder.deployer.base).digest.description)
                         images.add(try #require(builder.deployer.deploys.first).image.digest.description)
@@ -86,7 +92,9 @@ import Transfer
             let image = try await builder.registry.image("kiln/hello", .digest(digest))
             let layer = try await builder.registry.blob("kiln/hello", try #require(image.manifest.layers.last))
             let listing = try await command("tar", ["-tvzf", "-", "--numeric-owner"], input: layer)
-            let names = listing.output.split(separator: "\n").map { $0.split(separator: " ").last.map(String.init) ?? "" }
+            let names = listing.output.split(separator: "\n").map {
+                $0.split(separator: " ").last.map(String.init) ?? ""
+            }
             #expect(names == ["app/", "app/main.js", "app/source/", "app/source/main.ts"])
             let posted = try await command("tar", ["-xzOf", "-", "app/source/main.ts"], input: layer)
             #expect(posted.output == Self.hello)
@@ -100,7 +108,8 @@ import Transfer
             #expect(answer.headers["Content-Type"] == Problem.mediaType)
             let problem = try JSONDecoder().decode(Problem.self, from: Data(answer.body))
             let first = try #require(problem.diagnostics?.first)
-            #expect(first.file == "main.ts" && first.line == 1 && first.column == 15 && first.code == "unresolved-import")
+            #expect(
+                first.file == "main.ts" && first.line == 1 && first.column == 15 && first.code == "unresolved-import")
             #expect(problem.detail.hasPrefix("main.ts:1:15: Cannot resolve"))
             #expect(builder.deployer.deploys.isEmpty)
             #expect(try await builder.registry.tags("kiln/hello").isEmpty)
@@ -128,7 +137,8 @@ import Transfer
         try await withBuilder(limits: limits) { builder in
             let cases: [(String, [UInt8], Int)] = [
                 ("name=hello", [], 400), ("name=Hello", Array("x".utf8), 400), ("", Array("x".utf8), 400),
-                ("name=hello&colour=red", Array("x".utf8), 400), ("name=hello", [UInt8](repeating: 32, count: 1001), 413),
+                ("name=hello&colour=red", Array("x".utf8), 400),
+                ("name=hello", [UInt8](repeating: 32, count: 1001), 413),
                 ("name=hello", [0xff, 0xfe], 422),
             ]
             for (query, source, status) in cases {
@@ -140,12 +150,14 @@ import Transfer
             let chunked = ClientRequest(
                 .post, "http://builder/func?name=hello", socket: builder.socket,
                 headers: ["Authorization": "Bearer \(FakeDeployer.token)"],
-                body: .stream(AsyncStream { stream in
-                    for _ in 0..<11 { stream.yield([UInt8](repeating: 32, count: 100)) }
-                    stream.finish()
-                }))
+                body: .stream(
+                    AsyncStream { stream in
+                        for _ in 0..<11 { stream.yield([UInt8](repeating: 32, count: 100)) }
+                        stream.finish()
+                    }))
             #expect(try await builder.client.collect(chunked).status == 413)
-            let form = try await builder.post("name=hello", "x", headers: ["Content-Type": "multipart/form-data; boundary=x"])
+            let form = try await builder.post(
+                "name=hello", "x", headers: ["Content-Type": "multipart/form-data; boundary=x"])
             #expect(form.status == 400)
             let method = try await builder.call(.get, "/func?name=hello")
             #expect(method.status == 405)
@@ -155,7 +167,7 @@ import Transfer
         }
     }
 
-    @Test func `without a checker a deploy is told to come back, and a registry that fails is a 502`() async throws {
+    @Test func `without a checker a deploy is told to come back`() async throws {
         try await withBuilder { builder in
             builder.deployer.setChecker(nil)
             let none = try await builder.post("name=hello", Self.hello)
@@ -167,9 +179,34 @@ import Transfer
         }
     }
 
+    @Test func `a registry or a Deployer that does not answer is said to be the one`() async throws {
+        try await withBuilder { builder in
+            let base = try #require(builder.deployer.base)
+            let image = try await builder.registry.image(base.repository, .digest(base.digest))
+            let nowhere = "127.0.0.1:\(try freePort())"
+            let registry = Registry(
+                RegistryEndpoint(name: nowhere, url: "http://" + nowhere), client: builder.client, retry: .never)
+            let request = try BuildRequest(query: [("name", "hello")], limits: SpecLimits())
+            func deploy(_ registry: Registry, _ socket: String) async throws {
+                let pipeline = BuildPipeline(
+                    registry: registry, base: BaseImage(image: image, registry: registry),
+                    checker: CheckerConnection(client: builder.client),
+                    deployer: DeployerConnection(
+                        client: builder.client, address: .unix(path: socket), token: FakeDeployer.token),
+                    logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+                _ = try await pipeline.build(request, requestID: "1") { Array(Self.hello.utf8) }
+            }
+            await #expect(throws: OCIError.self) {
+                try await deploy(registry, builder.socket.replacing("builder.sock", with: "deployer.sock"))
+            }
+            await #expect(throws: BuilderError.self) { try await deploy(builder.registry, "/nowhere/deployer.sock") }
+        }
+    }
+
     @Test func `what the Deployer refuses is passed on as it is`() async throws {
         try await withBuilder { builder in
-            builder.deployer.refuse(with: Problem("crashed", 422, "The function does not start", "exit code 1", logs: ["boom"]))
+            builder.deployer.refuse(
+                with: Problem("crashed", 422, "The function does not start", "exit code 1", logs: ["boom"]))
             let answer = try await builder.post("name=hello", Self.hello)
             #expect(answer.status == 422)
             let problem = try JSONDecoder().decode(Problem.self, from: Data(answer.body))
@@ -190,17 +227,52 @@ import Transfer
         }
     }
 
+    @Test func `more builds than allowed are told to come back`() async throws {
+        var limits = BuilderAPI.Limits()
+        limits.builds = 1
+        try await withBuilder(limits: limits) { builder in
+            let slow = ClientRequest(
+                .post, "http://builder/func?name=slow", socket: builder.socket,
+                headers: ["Authorization": "Bearer \(FakeDeployer.token)"],
+                body: .stream(
+                    AsyncStream { stream in
+                        stream.yield(Array(Self.hello.utf8))
+                        Task {
+                            try await Task.sleep(for: .seconds(1))
+                            stream.finish()
+                        }
+                    }))
+            async let first = builder.client.collect(slow)
+            try await waitUntil("the first build runs") { builder.deployer.tickets == 1 }
+            let second = try await builder.post("name=quick", Self.hello)
+            #expect(second.status == 503)
+            #expect(second.headers["Retry-After"] == "1")
+            #expect(try await first.status == 201)
+            let third = try await builder.post("name=quick", Self.hello)
+            #expect(third.status == 201)
+        }
+    }
+
     @Test func `before the base image is there, deploys are told to come back`() async throws {
-        let api = BuilderAPI(limits: BuilderAPI.Limits(), logger: .init(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let api = BuilderAPI(
+            limits: BuilderAPI.Limits(), logger: .init(label: "test") { _ in SwiftLogNoOpLogHandler() })
         try await withRoot { root in
-            let service = HTTPService(token: "t", logger: .init(label: "test") { _ in SwiftLogNoOpLogHandler() }) { try await api.handle($0) }
+            let service = HTTPService(token: "t", logger: .init(label: "test") { _ in SwiftLogNoOpLogHandler() }) {
+                try await api.handle($0)
+            }
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await service.run(on: .unix(path: root + "/builder.sock")) }
-                try await waitUntil("the role listens") { FileManager.default.fileExists(atPath: root + "/builder.sock") }
+                try await waitUntil("the role listens") {
+                    FileManager.default.fileExists(atPath: root + "/builder.sock")
+                }
                 let client = try HTTPClient()
-                for (method, target, status) in [(Transfer.Method.get, "/healthz", 200), (.get, "/readyz", 503), (.post, "/func?name=a", 503)] {
+                for (method, target, status) in [
+                    (Transfer.Method.get, "/healthz", 200), (.get, "/readyz", 503), (.post, "/func?name=a", 503),
+                ] {
                     let answer = try await client.collect(
-                        ClientRequest(method, "http://b\(target)", socket: root + "/builder.sock", headers: ["Authorization": "Bearer t"]))
+                        ClientRequest(
+                            method, "http://b\(target)", socket: root + "/builder.sock",
+                            headers: ["Authorization": "Bearer t"]))
                     #expect(answer.status == status)
                 }
                 group.cancelAll()

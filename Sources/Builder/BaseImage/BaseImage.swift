@@ -17,8 +17,8 @@ package struct BaseImage: Sendable {
         pinned = PinnedImage(registry: registry.endpoint.name, repository: Self.repository, digest: image.digest)
     }
 
-    /// The image of `recipe`: the one in the registry that was made from the same input, or else a new one, baked in `cache` and pushed.
-    /// `progress` is told what takes a while, one sentence at a time.
+    /// The image of `recipe`: the one in the registry that was made from the same input, or else a new one, baked in
+    /// `cache` and pushed. `progress` is told what takes a while, one sentence at a time.
     package static func ensure(
         _ recipe: BaseRecipe, in registry: Registry, cache: BlobCache, progress: @Sendable (String) -> Void
     ) async throws -> BaseImage {

@@ -5,8 +5,8 @@ import OCI
 
 /// What the base image is made of: Deno with the libraries it loads, and Kiln's scripts.
 ///
-/// The libraries are this machine's. Deno is a plain binary that needs a C library and little else: certificates are compiled into it,
-/// and names are resolved by what is in the C library (since glibc 2.34 that includes DNS).
+/// The libraries are this machine's. Deno is a plain binary that needs a C library and little else: certificates are
+/// compiled into it, and names are resolved by what is in the C library (since glibc 2.34 that includes DNS).
 package struct BaseRecipe: Sendable, Hashable {
     /// Rises when the same parts have to make another image.
     package static let format = 1
@@ -91,7 +91,8 @@ package struct BaseRecipe: Sendable, Hashable {
 
     /// Kiln's scripts, and the directories and mount points that a container needs.
     private static let platform: [LayerEntry] = [
-        .directory("app"), .directory("dev"), .directory("etc"), .directory("kiln"), .directory("proc"), .directory("run"),
+        .directory("app"), .directory("dev"), .directory("etc"), .directory("kiln"), .directory("proc"),
+        .directory("run"),
         .directory("run/kiln"), .directory("sys"), .directory("tmp", mode: 0o1777),
         .file("etc/hosts", Array("127.0.0.1 localhost\n".utf8)),
         .file("etc/nsswitch.conf", Array("hosts: files dns\n".utf8)),

@@ -3,7 +3,9 @@ import FoundationEssentials
 /// The shared libraries that Deno loads, as they are on this machine.
 enum RuntimeLibraries {
     /// What `DT_NEEDED` of the pinned Deno names, and what those need.
-    private static let names = ["libc.so.6", "libdl.so.2", "libgcc_s.so.1", "libm.so.6", "libpthread.so.0", "librt.so.1"]
+    private static let names = [
+        "libc.so.6", "libdl.so.2", "libgcc_s.so.1", "libm.so.6", "libpthread.so.0", "librt.so.1",
+    ]
 
     #if arch(x86_64)
         /// The program interpreter that the binary names (System V ABI, `PT_INTERP`): its path is fixed.
@@ -17,7 +19,9 @@ enum RuntimeLibraries {
     #endif
 
     /// Where the loader looks by itself: on Debian and its kin in the first two, elsewhere in the others.
-    private static let directories = ["/lib/\(multiarch)", "/usr/lib/\(multiarch)", "/lib64", "/usr/lib64", "/lib", "/usr/lib"]
+    private static let directories = [
+        "/lib/\(multiarch)", "/usr/lib/\(multiarch)", "/lib64", "/usr/lib64", "/lib", "/usr/lib",
+    ]
 
     /// Absolute paths at which the files are here and have to be in the image; throws `recipe` when one is missing.
     static func find() throws(BuilderError) -> [String] {
@@ -32,6 +36,7 @@ enum RuntimeLibraries {
     }
 
     private static func missing(_ name: String) -> BuilderError {
-        BuilderError(.recipe, "Deno needs \(name), which is not on this machine. Kiln runs on Linux with glibc 2.34 or newer.")
+        BuilderError(
+            .recipe, "Deno needs \(name), which is not on this machine. Kiln runs on Linux with glibc 2.34 or newer.")
     }
 }

@@ -1,4 +1,5 @@
-/// What Deno lets code do inside a container. The container is the wall; this is the rail in front of it, with clear messages.
+/// What Deno lets code do inside a container. The container is the wall; this is the rail in front of it, with clear
+/// messages.
 package enum Sandbox {
     private static let program = ["/usr/bin/deno", "run"]
     /// Nothing is asked for, looked up or written that is not in the image.
@@ -6,15 +7,19 @@ package enum Sandbox {
         "--quiet", "--no-prompt", "--no-config", "--no-lock", "--cached-only", "--node-modules-dir=none",
     ]
 
-    /// A function: the network (what of it is reachable, the container's network decides), its environment, its own code to read, `/tmp`
-    /// to write, and the directory of the socket it serves on. No processes, native code or facts about the machine.
-    package static let function = program + closed + [
-        "--allow-net", "--allow-env", "--allow-read=/app,/tmp,/run/kiln", "--allow-write=/tmp,/run/kiln",
-    ]
+    /// A function: the network (what of it is reachable, the container's network decides), its environment, its own
+    /// code to read, `/tmp` to write, and the directory of the socket it serves on. No processes, native code or facts
+    /// about the machine.
+    package static let function =
+        program + closed + [
+            "--allow-net", "--allow-env", "--allow-read=/app,/tmp,/run/kiln", "--allow-write=/tmp,/run/kiln",
+        ]
 
-    /// The checker: its socket, its scripts, `/tmp`, and Deno as a child process. What it judges has fewer rights, see `checker.js`.
-    package static let checker = program + closed + [
-        "--allow-net", "--allow-env=DENO_DIR,DENO_SERVE_ADDRESS", "--allow-run=/usr/bin/deno",
-        "--allow-read=/kiln,/tmp,/run/kiln", "--allow-write=/tmp,/run/kiln", "/kiln/checker.js",
-    ]
+    /// The checker: its socket, its scripts, `/tmp`, and Deno as a child process. What it judges has fewer rights, see
+    /// `checker.js`.
+    package static let checker =
+        program + closed + [
+            "--allow-net", "--allow-run=/usr/bin/deno",
+            "--allow-read=/kiln,/tmp,/run/kiln", "--allow-write=/tmp,/run/kiln", "/kiln/checker.js",
+        ]
 }

@@ -2,8 +2,8 @@ import Contract
 import FoundationEssentials
 import Transfer
 
-/// The checker over HTTP (`base-image/checker.js`). It parses hostile source, so its answers are taken as hostile too: bounded, and with
-/// nothing in them but what an answer has.
+/// The checker over HTTP (`base-image/checker.js`). It parses hostile source, so its answers are taken as hostile too:
+/// bounded, and with nothing in them but what an answer has.
 package struct CheckerConnection: SourceChecker {
     /// Most diagnostics that are passed on.
     private static let mostDiagnostics = 50
@@ -14,18 +14,20 @@ package struct CheckerConnection: SourceChecker {
     private let client: HTTPClient
     private let deadline: Duration
 
-    /// A connection that gives up after `deadline`, which should be longer than the checker's own of 10 s: a check may have to
-    /// wait for others.
+    /// A connection that gives up after `deadline`, which should be longer than the checker's own of 10 s: a check may
+    /// have to wait for others.
     package init(client: HTTPClient, deadline: Duration = .seconds(20)) {
         self.client = client
         self.deadline = deadline
     }
 
-    package func check(_ source: [UInt8], file: String, at endpoint: Endpoint) async throws(BuilderError) -> CheckResult {
+    package func check(_ source: [UInt8], file: String, at endpoint: Endpoint) async throws(BuilderError) -> CheckResult
+    {
         let request = ClientRequest(
             .post, endpoint.address.url("/check?file=\(file)"), socket: endpoint.address.socket, body: .bytes(source),
             timeouts: Timeouts(connect: .seconds(2), total: deadline, idle: nil))
-        // JavaScript can be longer than its source: enums, decorators, and the source map. Escaped as JSON it can be longer again.
+        // JavaScript can be longer than its source: enums, decorators, and the source map. Escaped as JSON it can be
+        // longer again.
         let limit = 16 * source.count + (1 << 20)
         let answer: CollectedResponse
         do {
@@ -52,7 +54,7 @@ package struct CheckerConnection: SourceChecker {
     }
 
     /// The result in an answer's body, with `file` as the only file there is.
-    static func result(_ body: [UInt8], file: String) throws(BuilderError) -> CheckResult {
+    package static func result(_ body: [UInt8], file: String) throws(BuilderError) -> CheckResult {
         let answer: Answer
         do {
             answer = try JSONDecoder().decode(Answer.self, from: Data(body))

@@ -1,7 +1,7 @@
 import Contract
 
-/// What the Builder asks of the Deployer. Every call throws a ``Contract/Problem`` that the Deployer answered with, or ``BuilderError``
-/// `deployer` when it does not answer.
+/// What the Builder asks of the Deployer. Every call throws a ``Contract/Problem`` that the Deployer answered with, or
+/// ``BuilderError`` `deployer` when it does not answer.
 package protocol DeployerClient: Sendable {
     /// The next place in the order of deploys of `name`.
     func ticket(for name: FunctionName, requestID: String) async throws -> Ticket

@@ -21,7 +21,8 @@ package struct DeployerConnection: DeployerClient {
         return try decode(answer)
     }
 
-    package func deploy(_ request: DeployRequest, of name: FunctionName, requestID: String) async throws -> DeployReply {
+    package func deploy(_ request: DeployRequest, of name: FunctionName, requestID: String) async throws -> DeployReply
+    {
         let answer = try await call(
             .post, "/internal/functions/\(name)/revisions", try JSON.encode(request), requestID: requestID)
         return DeployReply(status: answer.status, answer: try decode(answer))
@@ -38,7 +39,8 @@ package struct DeployerConnection: DeployerClient {
         var headers: HeaderFields = ["Authorization": "Bearer \(token)", "X-Request-Id": requestID]
         if body != nil { headers["Content-Type"] = "application/json" }
         let request = ClientRequest(
-            method, address.url(target), socket: address.socket, headers: headers, body: body.map { .bytes($0) } ?? .none,
+            method, address.url(target), socket: address.socket, headers: headers,
+            body: body.map { .bytes($0) } ?? .none,
             timeouts: Timeouts(connect: .seconds(5), total: nil, idle: nil))
         let answer: CollectedResponse
         do {

@@ -21,8 +21,8 @@ package struct BuildPlan: Sendable, Hashable {
         self.source = source
     }
 
-    /// The digest over everything that the image is made from. What the checker finds is not in it: the checker comes with the base
-    /// and finds the same in the same source.
+    /// The digest over everything that the image is made from. What the checker finds is not in it: the checker comes
+    /// with the base and finds the same in the same source.
     package var inputDigest: Digest {
         var hash = InputHash()
         hash.add("kiln function \(Self.format)")
