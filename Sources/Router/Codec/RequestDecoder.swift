@@ -65,7 +65,8 @@ struct RequestDecoder {
     mutating func recycle(_ fields: [Head.Field]) { fieldStorage = fields }
 
     private var trailerLimits: HeadScanner.Limits {
-        HeadScanner.Limits(startLine: limits.bytes, bytes: limits.bytes, fields: limits.fields)
+        // The scanner takes the first line for a start line, which is no field; trailers have none.
+        HeadScanner.Limits(startLine: limits.bytes, bytes: limits.bytes, fields: limits.fields - 1)
     }
 
     /// Skips one empty line before a request, which old clients send after a body (RFC 9112 §2.2); `false`: wait for

@@ -123,6 +123,7 @@ extension ClientHandler {
     /// Breaks the connection off in the middle of a response. Where only the connection's end marks the response's, a
     /// reset says that this isn't it.
     func abort() {
+        flushResponse()
         if request?.framing == .close, let socket = context?.channel as? any SocketOptionProvider {
             // On the channel's own loop this takes effect at once.
             _ = socket.setSoLinger(linger(l_onoff: 1, l_linger: 0))

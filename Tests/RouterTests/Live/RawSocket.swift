@@ -66,10 +66,7 @@ final class RawSocket: Sendable {
 
     /// Some bytes; empty at the end. Throws when none come in time or the connection is reset.
     func receiveSome(_ limit: Int = 65_536, seconds: Double = 5) throws -> [UInt8] {
-        let waiting = buffered.withLock { bytes in
-            defer { bytes = [] }
-            return bytes
-        }
+        let waiting = takeBuffered()
         if !waiting.isEmpty { return waiting }
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         guard poll(&entry, 1, Int32(seconds * 1000)) > 0 else { throw Failure(description: "nothing received in time") }
@@ -77,6 +74,14 @@ final class RawSocket: Sendable {
         let count = recv(descriptor, &buffer, limit, 0)
         guard count >= 0 else { throw Failure(description: "recv: \(String(cString: strerror(errno)))") }
         return Array(buffer[..<count])
+    }
+
+    /// What has been received and not asked for.
+    func takeBuffered() -> [UInt8] {
+        buffered.withLock { bytes in
+            defer { bytes = [] }
+            return bytes
+        }
     }
 
     /// Exactly `count` bytes.
