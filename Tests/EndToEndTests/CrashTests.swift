@@ -4,12 +4,15 @@ import Transfer
 
 /// `kill -9` at random moments of deploys and rollbacks, then `kiln up` again.
 @Suite(.serialized) struct CrashTests {
+    /// What a function that was never deployed answers with.
+    fileprivate static let absent = "404"
+
     private func source(_ text: String) -> String { "export default () => new Response('\(text)');" }
 
     @Test func `whatever is killed whenever, what was acknowledged serves and nothing is left over`() async throws {
         try await withState { state, port, registryPort in
             let rounds = isLong ? 200 : 20
-            var acknowledged: [String: Set<String>] = [:]
+            var allowed: [String: Set<String>] = [:]
             var platform = try await Platform(state: state, port: port, registryPort: registryPort)
             let installation = try String(contentsOfFile: state + "/installation", encoding: .utf8)
                 .trimmingCharacters(in: .whitespacesAndNewlines)
@@ -24,24 +27,16 @@ import Transfer
                 try await Task.sleep(for: .milliseconds(Int.random(in: 0...300)))
                 try strike(victim, platform)
                 let status = await deploying.value
-                if round % 4 != 0 {
-                    // Without an answer either outcome is right; with one, exactly the new one is.
-                    let before = acknowledged[name] ?? []
-                    acknowledged[name] =
-                        status == 201 || status == 200 ? ["\(round)"] : status == nil || status ?? 0 >= 500
-                        ? before.union(["\(round)"]) : before
-                } else if acknowledged[name] != nil {
-                    acknowledged[name] = Set((1...round).map(String.init))
-                }
+                allowed[name, default: [Self.absent]].settle(status, rollback: round % 4 == 0, source: "\(round)")
                 if victim == "supervisor" || victim == "everything" {
                     await platform.waitForExit(.seconds(30))
                     try? FileManager.default.removeItem(atPath: state + "/run/address")
                     platform = try await Platform(state: state, port: port, registryPort: registryPort)
                 }
-                for (name, allowed) in acknowledged where status == 201 || acknowledged[name]?.count == 1 {
-                    try await eventually("\(name) serves one of \(allowed) after \(victim) died in round \(round)") {
+                for (name, outcomes) in allowed {
+                    try await eventually("\(name) is one of \(outcomes.sorted()) after \(victim) died in round \(round)") {
                         let answer = try await platform.get("/fn/\(name)")
-                        return answer.status == 200 && allowed.contains(answer.text)
+                        return outcomes.contains(answer.status == 200 ? answer.text : "\(answer.status)")
                     }
                 }
                 try await noHalfRevisions(platform)
@@ -112,6 +107,19 @@ import Transfer
                 guard head.status == 200 else { return false }
             }
             return true
+        }
+    }
+}
+
+extension Set<String> {
+    /// Narrows or widens what a function may answer by what became of a call: an acknowledged deploy is the only right outcome; without
+    /// an acknowledgement the old and the new one are both right.
+    fileprivate mutating func settle(_ status: Int?, rollback: Bool, source: String) {
+        switch (status, rollback) {
+        case (200, false), (201, false): self = [source]
+        case (.some(400..<500), _): return
+        case (_, false): insert(source)
+        case (_, true): formUnion((1...999).map(String.init))
         }
     }
 }
