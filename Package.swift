@@ -73,7 +73,8 @@ let package = Package(
         .executableTarget(
             name: "kiln",
             dependencies: [
-                "Contract", "Transfer", "OCI", "Service", "Builder", "Deployer", "Router", "CLinux", logging, subprocess,
+                "Contract", "Transfer", "OCI", "Service", "Builder", "Deployer", "Router", "CLinux", logging,
+                subprocess,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: strict),
@@ -90,7 +91,8 @@ let package = Package(
         .testTarget(name: "TransferTests", dependencies: ["Transfer", "Support"], swiftSettings: strict),
         .testTarget(
             name: "BuilderTests",
-            dependencies: ["Builder", "Contract", "OCI", "Service", "Support", "Transfer", crypto, logging, subprocess] + nio,
+            dependencies: ["Builder", "Contract", "OCI", "Service", "Support", "Transfer", crypto, logging, subprocess]
+                + nio,
             swiftSettings: strict),
         .testTarget(
             name: "OCITests", dependencies: ["OCI", "Transfer", "Contract", "Support", crypto], swiftSettings: strict),

@@ -7,7 +7,9 @@ package struct FunctionName: Hashable, Sendable, Comparable, CustomStringConvert
     package static let maximumLength = 40
 
     /// Names that a path or an object of Kiln's own uses or may come to use.
-    package static let reserved: Set<String> = ["kiln", "fn", "func", "healthz", "readyz", "metrics", "openapi", "base"]
+    package static let reserved: Set<String> = [
+        "kiln", "fn", "func", "healthz", "readyz", "metrics", "openapi", "base",
+    ]
 
     /// The name as text.
     package let value: String

@@ -20,7 +20,8 @@ extension FunctionSpec {
         let size = environment.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
         guard size <= limits.environmentBytes else {
             throw InvalidOption(
-                name: "env", value: "…", reason: "all variables together have \(size) bytes, \(limits.environmentBytes) are allowed")
+                name: "env", value: "…",
+                reason: "all variables together have \(size) bytes, \(limits.environmentBytes) are allowed")
         }
     }
 
@@ -53,7 +54,8 @@ extension FunctionSpec {
         }
     }
 
-    private static func whole(_ name: String, _ value: String, in range: ClosedRange<Int>) throws(InvalidOption) -> Int {
+    private static func whole(_ name: String, _ value: String, in range: ClosedRange<Int>) throws(InvalidOption) -> Int
+    {
         guard !value.isEmpty, value.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(value),
             range.contains(number)
         else {

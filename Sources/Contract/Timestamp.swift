@@ -10,7 +10,9 @@ package struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertibl
 
     /// A moment from RFC 3339 text, with or without a fraction of a second; `nil` when it is not that.
     package init?(_ text: String) {
-        guard let date = (try? Self.style.parse(text)) ?? (try? Date.ISO8601FormatStyle().parse(text)) else { return nil }
+        guard let date = (try? Self.style.parse(text)) ?? (try? Date.ISO8601FormatStyle().parse(text)) else {
+            return nil
+        }
         milliseconds = Int64((date.timeIntervalSince1970 * 1000).rounded())
     }
 

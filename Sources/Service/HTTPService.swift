@@ -113,7 +113,8 @@ package struct HTTPService: Sendable {
         } catch {
             logger.error("request failed", metadata: ["requestId": "\(requestID)", "error": "\(error)"])
             var problem = Problem(
-                "internal", 500, "Internal error", "Something inside Kiln failed; the log has the reason under this request id.")
+                "internal", 500, "Internal error",
+                "Something inside Kiln failed; the log has the reason under this request id.")
             problem.requestId = requestID
             response = .problem(problem)
         }
@@ -134,8 +135,10 @@ package struct HTTPService: Sendable {
 
     private func authorize(_ request: ServiceRequest) throws(Problem) {
         if ["healthz", "readyz"].contains(request.path.first) { return }
-        guard let value = request.headers.first(name: "Authorization"), ConstantTime.equal(value, "Bearer " + token) else {
-            throw Problem("unauthorized", 401, "Unauthorized", "This call is for Kiln's own parts and needs their token.")
+        guard let value = request.headers.first(name: "Authorization"), ConstantTime.equal(value, "Bearer " + token)
+        else {
+            throw Problem(
+                "unauthorized", 401, "Unauthorized", "This call is for Kiln's own parts and needs their token.")
         }
     }
 

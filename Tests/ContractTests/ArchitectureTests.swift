@@ -30,8 +30,9 @@ import Testing
     @Test func `Package.swift declares no edge that the architecture forbids`() throws {
         let manifest = try String(contentsOf: Self.root.appending(path: "Package.swift"), encoding: .utf8)
         for (target, allowed) in Self.allowed {
-            let start = try #require(manifest.range(of: ".target(\n            name: \"\(target)\"")
-                ?? manifest.range(of: ".target(name: \"\(target)\""))
+            let start = try #require(
+                manifest.range(of: ".target(\n            name: \"\(target)\"")
+                    ?? manifest.range(of: ".target(name: \"\(target)\""))
             let end = try #require(manifest.range(of: "swiftSettings", range: start.upperBound..<manifest.endIndex))
             let declaration = manifest[start.upperBound..<end.lowerBound]
             for module in Self.own where declaration.contains("\"\(module)\"") {
@@ -44,7 +45,9 @@ import Testing
         Set(
             text.split(whereSeparator: \.isNewline).compactMap { line in
                 let words = line.split(separator: " ")
-                guard let index = words.firstIndex(of: "import"), index <= 2, words.count > index + 1 else { return nil }
+                guard let index = words.firstIndex(of: "import"), index <= 2, words.count > index + 1 else {
+                    return nil
+                }
                 return String(words[index + 1])
             })
     }

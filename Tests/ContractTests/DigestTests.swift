@@ -2,7 +2,10 @@ import Contract
 import Testing
 
 @Suite struct DigestTests {
-    @Test(arguments: ["sha256:zz", "sha256:", "", "sha512:" + String(repeating: "a", count: 64), "sha256:" + String(repeating: "A", count: 64)])
+    @Test(arguments: [
+        "sha256:zz", "sha256:", "", "sha512:" + String(repeating: "a", count: 64),
+        "sha256:" + String(repeating: "A", count: 64),
+    ])
     func `anything but sha256 and 64 lower-case hex digits is refused`(text: String) {
         #expect(throws: InvalidDigest.self) { try Digest(text) }
     }

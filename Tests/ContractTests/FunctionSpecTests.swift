@@ -45,7 +45,9 @@ import Testing
         #expect(error?.name == name)
     }
 
-    @Test(arguments: [[("min", "1"), ("min", "2")], [("env", "A=1"), ("env", "A=2")], [("env", "A=1"), ("secret", "A")]])
+    @Test(arguments: [
+        [("min", "1"), ("min", "2")], [("env", "A=1"), ("env", "A=2")], [("env", "A=1"), ("secret", "A")],
+    ])
     func `what is said twice is refused`(query: [(String, String)]) {
         #expect(throws: InvalidOption.self) {
             try FunctionSpec(query: query.map { (name: $0.0, value: $0.1) }, limits: SpecLimits())

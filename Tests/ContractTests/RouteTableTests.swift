@@ -7,7 +7,10 @@ import Testing
         targets: [
             RouteTarget(
                 revision: 2, weight: 1, timeoutMilliseconds: 60_000, concurrency: 10,
-                endpoints: [Endpoint(id: "a", address: .unix(path: "/run/a")), Endpoint(id: "b", address: .tcp(host: "::1", port: 8000))])
+                endpoints: [
+                    Endpoint(id: "a", address: .unix(path: "/run/a")),
+                    Endpoint(id: "b", address: .tcp(host: "::1", port: 8000)),
+                ])
         ])
 
     @Test func `an update leads from one table to the next`() throws {
@@ -18,7 +21,8 @@ import Testing
     }
 
     @Test func `messages survive JSON, names as keys`() throws {
-        let message = RouteMessage.snapshot(version: TableVersion(epoch: "e", number: 1), routes: [try FunctionName("one"): route])
+        let message = RouteMessage.snapshot(
+            version: TableVersion(epoch: "e", number: 1), routes: [try FunctionName("one"): route])
         let bytes = try JSONEncoder().encode(message)
         #expect(String(decoding: bytes, as: UTF8.self).contains("\"one\":{"))
         #expect(try JSONDecoder().decode(RouteMessage.self, from: bytes) == message)

@@ -22,7 +22,8 @@ import Testing
     @Test func `the same image and configuration as the live revision make no new one`() async throws {
         try await withStore { store in
             let first = try await store.deployLive("hello", "a")
-            let again = try await store.record(draft("hello", "a", ticket: store.issueTicket(for: name("hello"))), floor: 0)
+            let again = try await store.record(
+                draft("hello", "a", ticket: store.issueTicket(for: name("hello"))), floor: 0)
             #expect(again == .unchanged(first))
 
             var changed = try await draft("hello", "a", ticket: store.issueTicket(for: name("hello")))
@@ -38,8 +39,9 @@ import Testing
     @Test func `numbers rise above the registry's tags and are not used again after a delete`() async throws {
         try await withStore { store in
             let hello = try name("hello")
-            guard case .pending(let first) = try await store.record(
-                draft("hello", "a", ticket: store.issueTicket(for: hello)), floor: 7)
+            guard
+                case .pending(let first) = try await store.record(
+                    draft("hello", "a", ticket: store.issueTicket(for: hello)), floor: 7)
             else { throw Unexpected() }
             #expect(first.number == 8)
             #expect(try await store.delete(hello, ticket: store.issueTicket(for: hello)))
@@ -57,7 +59,8 @@ import Testing
                 throw Unexpected()
             }
             #expect(try await store.goLive(second.id, ticket: late, cause: .deploy) == .live(previous: nil))
-            guard case .superseded(let first) = try await store.record(draft("hello", "a", ticket: early), floor: 0) else {
+            guard case .superseded(let first) = try await store.record(draft("hello", "a", ticket: early), floor: 0)
+            else {
                 throw Unexpected()
             }
             #expect(try await store.goLive(first.id, ticket: early, cause: .deploy) == .superseded)

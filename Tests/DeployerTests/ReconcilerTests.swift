@@ -48,14 +48,22 @@ import Testing
         }
     }
 
-    @Test func `a rollback without a goal, of an unknown function and to an unknown revision are told apart`() async throws {
+    @Test func `a rollback without a goal, of an unknown function and to an unknown revision are told apart`()
+        async throws
+    {
         try await withReconciler { reconciler, _, _ in
             try await reconciler.deploy("hello", "a")
-            let nothing = await #expect(throws: Problem.self) { try await reconciler.rollback(try name("hello"), to: nil) }
+            let nothing = await #expect(throws: Problem.self) {
+                try await reconciler.rollback(try name("hello"), to: nil)
+            }
             #expect(nothing?.status == 409)
-            let unknown = await #expect(throws: Problem.self) { try await reconciler.rollback(try name("other"), to: nil) }
+            let unknown = await #expect(throws: Problem.self) {
+                try await reconciler.rollback(try name("other"), to: nil)
+            }
             #expect(unknown?.status == 404)
-            let revision = await #expect(throws: Problem.self) { try await reconciler.rollback(try name("hello"), to: 9) }
+            let revision = await #expect(throws: Problem.self) {
+                try await reconciler.rollback(try name("hello"), to: 9)
+            }
             #expect(revision?.status == 404)
         }
     }
@@ -155,7 +163,8 @@ extension Reconciler {
         let draft = try draft(function, letter, ticket: ticket)
         return try await deploy(
             draft.function,
-            DeployRequest(ticket: ticket, image: draft.image, spec: draft.spec, wait: true, timings: [:]), requestID: "t")
+            DeployRequest(ticket: ticket, image: draft.image, spec: draft.spec, wait: true, timings: [:]),
+            requestID: "t")
     }
 }
 

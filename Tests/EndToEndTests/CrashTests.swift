@@ -34,7 +34,9 @@ import Transfer
                     platform = try await Platform(state: state, port: port, registryPort: registryPort)
                 }
                 for (name, outcomes) in allowed {
-                    try await eventually("\(name) is one of \(outcomes.sorted()) after \(victim) died in round \(round)") {
+                    try await eventually(
+                        "\(name) is one of \(outcomes.sorted()) after \(victim) died in round \(round)"
+                    ) {
                         let answer = try await platform.get("/fn/\(name)")
                         return outcomes.contains(answer.status == 200 ? answer.text : "\(answer.status)")
                     }
@@ -42,7 +44,9 @@ import Transfer
                 try await noHalfRevisions(platform)
             }
             await platform.stop()
-            try await eventually("nothing is left over") { try Leftovers(state: state, installation: installation).found.isEmpty }
+            try await eventually("nothing is left over") {
+                try Leftovers(state: state, installation: installation).found.isEmpty
+            }
         }
     }
 
@@ -103,7 +107,8 @@ import Transfer
                 let parts = image.split(separator: "/", maxSplits: 1)[1].split(separator: "@")
                 let url = "http://\(platform.registry)/v2/\(parts[0])/manifests/\(parts[1])"
                 let head = try await platform.client.collect(
-                    .init(.head, url, headers: ["Accept": "application/vnd.oci.image.manifest.v1+json"]), limit: 1 << 20)
+                    .init(.head, url, headers: ["Accept": "application/vnd.oci.image.manifest.v1+json"]), limit: 1 << 20
+                )
                 guard head.status == 200 else { return false }
             }
             return true

@@ -76,14 +76,16 @@ import Transfer
                 #expect((answer.json["diagnostics"] as? [[String: Any]])?.isEmpty == false, "\(answer.text)")
             }
             let crash = try await platform.deploy(
-                "robust", "console.error('about to fail'); throw new Error('no luck'); export default () => new Response();")
+                "robust",
+                "console.error('about to fail'); throw new Error('no luck'); export default () => new Response();")
             #expect(crash.status == 422)
             #expect((crash.json["logs"] as? [String])?.joined().contains("no luck") == true, "\(crash.text)")
             #expect(try await platform.get("/fn/robust").text == "alive")
         }
     }
 
-    @Test func `a handler that throws answers 500, and a process that dies 502 until it is started again`() async throws {
+    @Test func `a handler that throws answers 500, and a process that dies 502 until it is started again`() async throws
+    {
         try await withPlatform { platform in
             try await platform.mustDeploy(
                 "fragile",
@@ -109,8 +111,10 @@ import Transfer
             let source = answering("x")
             let cases: [(String, [UInt8], Int)] = [
                 ("/func?name=Bad_Name", Array(source.utf8), 400), ("/func", Array(source.utf8), 400),
-                ("/func?name=x&nonsense=1", Array(source.utf8), 400), ("/func?name=x&memory=1", Array(source.utf8), 400),
-                ("/func?name=x&env=LD_PRELOAD=y", Array(source.utf8), 400), ("/func?name=kiln", Array(source.utf8), 400),
+                ("/func?name=x&nonsense=1", Array(source.utf8), 400),
+                ("/func?name=x&memory=1", Array(source.utf8), 400),
+                ("/func?name=x&env=LD_PRELOAD=y", Array(source.utf8), 400),
+                ("/func?name=kiln", Array(source.utf8), 400),
                 ("/func?name=x", [], 400), ("/func?name=x", [UInt8](repeating: 32, count: 70_000), 413),
                 ("/func?name=x", [0xff, 0xfe, 0x00], 422),
             ]
@@ -121,7 +125,9 @@ import Transfer
                 #expect((answer.json["detail"] as? String)?.isEmpty == false, "\(path)")
                 #expect((answer.json["requestId"] as? String)?.isEmpty == false, "\(path)")
             }
-            for path in ["/fn/unknown", "/fn/", "/nothing", "/func/unknown", "/func/unknown/revisions", "/internal/routes"] {
+            for path in [
+                "/fn/unknown", "/fn/", "/nothing", "/func/unknown", "/func/unknown/revisions", "/internal/routes",
+            ] {
                 let answer = try await platform.get(path)
                 #expect(answer.status == 404, "\(path): \(answer.text)")
                 #expect(answer.headers["Content-Type"] == "application/problem+json", "\(path)")

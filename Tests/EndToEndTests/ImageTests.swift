@@ -12,7 +12,8 @@ import Transfer
             let digest = try #require(deployed.json["digest"] as? String)
             let remote = "docker://\(platform.registry)/kiln/image:r1"
             try await eventually("the revision is tagged") {
-                try run("skopeo", ["inspect", "--tls-verify=false", "--format", "{{.Digest}}", remote]).output.contains(digest)
+                try run("skopeo", ["inspect", "--tls-verify=false", "--format", "{{.Digest}}", remote]).output.contains(
+                    digest)
             }
             let layout = platform.state + "/layout"
             let copied = try run("skopeo", ["copy", "--src-tls-verify=false", remote, "oci:\(layout):r1"])
@@ -45,14 +46,17 @@ import Transfer
         let port = try freePort()
         process["terminal"] = false
         let environment = process["env"] as? [String] ?? []
-        process["env"] = environment.filter { !$0.hasPrefix("DENO_SERVE_ADDRESS=") } + ["DENO_SERVE_ADDRESS=tcp:127.0.0.1:\(port)"]
+        process["env"] =
+            environment.filter { !$0.hasPrefix("DENO_SERVE_ADDRESS=") } + ["DENO_SERVE_ADDRESS=tcp:127.0.0.1:\(port)"]
         config["process"] = process
         var linux = try #require(config["linux"] as? [String: Any])
         linux["namespaces"] = (linux["namespaces"] as? [[String: Any]])?.filter { $0["type"] as? String != "network" }
         config["linux"] = linux
         try JSONSerialization.data(withJSONObject: config).write(to: file)
         let id = "kiln-test-\(UInt32.random(in: 0 ... .max))"
-        let started = try run("sh", ["-c", "cd '\(bundle)' && runc --root '\(state)/runc' run -d \(id) >'\(state)/runc.log' 2>&1 </dev/null"])
+        let started = try run(
+            "sh",
+            ["-c", "cd '\(bundle)' && runc --root '\(state)/runc' run -d \(id) >'\(state)/runc.log' 2>&1 </dev/null"])
         #expect(started.code == 0, "\((try? String(contentsOfFile: state + "/runc.log", encoding: .utf8)) ?? "")")
         defer { _ = try? run("runc", ["--root", state + "/runc", "delete", "-f", id]) }
         try await eventually("the image answers on its own") {

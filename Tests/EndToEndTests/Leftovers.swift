@@ -14,7 +14,9 @@ struct Leftovers: CustomStringConvertible {
         found += try lines("ip", ["-o", "link"]).filter { $0.contains(installation) }.map { "link \($0)" }
         found += try lines("nft", ["list", "tables"]).filter { $0.contains(installation) }
         found += try lines("cat", ["/proc/self/mountinfo"]).filter { $0.contains(state) }.map { "mount \($0)" }
-        found += try lines("find", ["/sys/fs/cgroup", "-type", "d", "-name", "*\(installation)*"]).map { "cgroup \($0)" }
+        found += try lines("find", ["/sys/fs/cgroup", "-type", "d", "-name", "*\(installation)*"]).map {
+            "cgroup \($0)"
+        }
         found += try lines("pgrep", ["-af", state]).filter { !$0.contains("pgrep") }.map { "process \($0)" }
         self.found = found
     }

@@ -54,7 +54,8 @@ final class Platform: Sendable {
 
     /// The checkout.
     static var root: String {
-        URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+        URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+            .path
     }
 
     var supervisor: Int32 { process.processIdentifier }
@@ -91,7 +92,9 @@ final class Platform: Sendable {
 
     private static func openLog(_ state: String) throws -> FileHandle {
         let path = state + "/up.log"
-        if !FileManager.default.fileExists(atPath: path) { _ = FileManager.default.createFile(atPath: path, contents: nil) }
+        if !FileManager.default.fileExists(atPath: path) {
+            _ = FileManager.default.createFile(atPath: path, contents: nil)
+        }
         let handle = try #require(FileHandle(forWritingAtPath: path))
         try handle.seekToEnd()
         return handle

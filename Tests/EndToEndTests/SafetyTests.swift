@@ -31,10 +31,12 @@ import Transfer
             let without = try await platform.call(.post, "/func?name=x", body: source)
             #expect(without.status == 401 && without.headers["WWW-Authenticate"] != nil)
             let wrong = try await platform.call(
-                .post, "/func?name=x", headers: ["Authorization": "Bearer 0123456789abcdef0123456789abcdee"], body: source)
+                .post, "/func?name=x", headers: ["Authorization": "Bearer 0123456789abcdef0123456789abcdee"],
+                body: source)
             #expect(wrong.status == 401)
             let right = try await platform.call(
-                .post, "/func?name=x", headers: ["Authorization": "Bearer 0123456789abcdef0123456789abcdef"], body: source)
+                .post, "/func?name=x", headers: ["Authorization": "Bearer 0123456789abcdef0123456789abcdef"],
+                body: source)
             #expect(right.status == 201, "\(right.text)")
             #expect(try await platform.get("/fn/x").status == 200)
             await platform.stop()
@@ -46,7 +48,9 @@ import Transfer
         (["--registry-listen", "0.0.0.0:0"], "loopback"), (["--listen", "nonsense"], "listen"),
         (["--token-file", "/nonexistent"], "/nonexistent"),
     ])
-    func `a start that would not be safe or cannot work ends with a sentence`(arguments: [String], word: String) async throws {
+    func `a start that would not be safe or cannot work ends with a sentence`(arguments: [String], word: String)
+        async throws
+    {
         try await withState { state, _, _ in
             let result = try run(Platform.program, ["up", "--state-dir", state] + arguments)
             #expect(result.code != 0)
@@ -60,7 +64,8 @@ import Transfer
                 let port = platform.url.split(separator: ":").last.map(String.init) ?? ""
                 let taken = try run(Platform.program, ["up", "--state-dir", other, "--listen", "127.0.0.1:\(port)"])
                 #expect(taken.code != 0 && taken.output.contains("in use"), "\(taken.output)")
-                let locked = try run(Platform.program, ["up", "--state-dir", platform.state, "--listen", "127.0.0.1:0"])
+                let locked = try run(
+                    Platform.program, ["up", "--state-dir", platform.state, "--listen", "127.0.0.1:0"])
                 #expect(locked.code != 0 && locked.output.contains("Another 'kiln up'"), "\(locked.output)")
             }
         }
@@ -68,9 +73,12 @@ import Transfer
 
     @Test func `the roles' sockets answer nobody without the internal token`() async throws {
         try await withPlatform { platform in
-            for (role, path) in [("deployer", "/func"), ("deployer", "/internal/routes?router=x"), ("builder", "/func?name=x")] {
+            for (role, path) in [
+                ("deployer", "/func"), ("deployer", "/internal/routes?router=x"), ("builder", "/func?name=x"),
+            ] {
                 let result = try run(
-                    "curl", [
+                    "curl",
+                    [
                         "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "5", "--unix-socket",
                         "\(platform.state)/run/\(role).sock", "http://role\(path)",
                     ])

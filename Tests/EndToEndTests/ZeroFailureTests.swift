@@ -28,7 +28,8 @@ import Transfer
         try await withPlatform { platform in
             try await platform.mustDeploy(
                 "slow",
-                "export default async () => { await new Promise((r) => setTimeout(r, 2000)); return new Response('old'); };")
+                "export default async () => { await new Promise((r) => setTimeout(r, 2000)); return new Response('old'); };"
+            )
             async let old = platform.get("/fn/slow")
             try await Task.sleep(for: .milliseconds(300))
             try await platform.mustDeploy("slow", "export default () => new Response('new');")

@@ -60,7 +60,9 @@ package actor LayerStore {
     }
 
     @concurrent
-    private static func unpack(_ blob: String, _ descriptor: Descriptor, _ diffID: Digest, to final: String) async throws {
+    private static func unpack(_ blob: String, _ descriptor: Descriptor, _ diffID: Digest, to final: String)
+        async throws
+    {
         let temporary = "\(final).\(getpid()).tmp"
         let unpacker = LayerUnpacker(ownership: .asArchived, whiteouts: .overlay)
         try unpacker.unpack(.file(blob), descriptor: descriptor, diffID: diffID, into: temporary)

@@ -102,7 +102,9 @@ extension DeployerAPI {
             status: 200,
             headers: [("Content-Type", structured ? "application/x-ndjson" : "text/plain; charset=utf-8")],
             body: .stream { writer in
-                for await line in lines { try await writer.write(structured ? JSON.encode(line) + [10] : Self.text(line)) }
+                for await line in lines {
+                    try await writer.write(structured ? JSON.encode(line) + [10] : Self.text(line))
+                }
             })
     }
 

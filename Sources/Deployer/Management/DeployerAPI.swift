@@ -27,7 +27,9 @@ package struct DeployerAPI: Sendable {
     /// Answers one request.
     package func handle(_ request: ServiceRequest) async throws -> ServiceResponse {
         switch request.path.first {
-        case "healthz": return ServiceResponse(status: 200, headers: [("Content-Type", "text/plain")], body: .bytes(Array("ok\n".utf8)))
+        case "healthz":
+            return ServiceResponse(
+                status: 200, headers: [("Content-Type", "text/plain")], body: .bytes(Array("ok\n".utf8)))
         case "readyz":
             return ServiceResponse(
                 status: isReady() ? 200 : 503, headers: [("Content-Type", "text/plain")],
@@ -113,7 +115,9 @@ package struct DeployerAPI: Sendable {
     }
 
     static func notFound(_ request: ServiceRequest) -> Problem {
-        Problem("not-found", 404, "Not found", "There is no call \(request.method) /\(request.path.joined(separator: "/")).")
+        Problem(
+            "not-found", 404, "Not found", "There is no call \(request.method) /\(request.path.joined(separator: "/"))."
+        )
     }
 
     static func notAllowed(_ request: ServiceRequest, _ methods: String) -> Problem {

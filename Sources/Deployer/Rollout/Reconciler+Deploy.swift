@@ -3,7 +3,8 @@ import Logging
 
 extension Reconciler {
     /// Carries out a finished build and answers when its revision serves, or at once when it is not to wait.
-    package func deploy(_ name: FunctionName, _ request: DeployRequest, requestID: String) async throws -> DeployAnswer {
+    package func deploy(_ name: FunctionName, _ request: DeployRequest, requestID: String) async throws -> DeployAnswer
+    {
         let started = ContinuousClock.now
         let floor = try await highestTag(name)
         var logger = logger
@@ -21,12 +22,14 @@ extension Reconciler {
                 return DeployAnswer(
                     revision: revision, unchanged: false, superseded: true, serving: false, timings: request.timings)
             case .pending(let revision):
-                logger.info("revision recorded", metadata: ["revision": "\(revision.id)", "image": "\(revision.image)"])
+                logger.info(
+                    "revision recorded", metadata: ["revision": "\(revision.id)", "image": "\(revision.image)"])
                 Task { await self.tag(revision) }
                 guard request.wait else {
                     Task { await self.rollOutLater(revision, ticket: request.ticket) }
                     return DeployAnswer(
-                        revision: revision, unchanged: false, superseded: false, serving: false, timings: request.timings)
+                        revision: revision, unchanged: false, superseded: false, serving: false,
+                        timings: request.timings)
                 }
                 let live = try await self.rollOut(revision, ticket: request.ticket, cause: .deploy)
                 var timings = request.timings
@@ -133,7 +136,9 @@ extension Reconciler {
 
     private func retireUnlessServing(_ id: RevisionID, _ version: TableVersion) async {
         let record = serving[id.function]
-        if record?.live?.number == id.number || record?.pinned.contains(where: { $0.number == id.number }) == true { return }
+        if record?.live?.number == id.number || record?.pinned.contains(where: { $0.number == id.number }) == true {
+            return
+        }
         scheduleRetirement(.revision(id), after: version)
     }
 

@@ -2,7 +2,9 @@ import Contract
 
 extension Reconciler {
     static func unknown(_ name: FunctionName) -> Problem {
-        Problem("unknown-function", 404, "Unknown function", "There is no function '\(name)'. GET /func lists what there is.")
+        Problem(
+            "unknown-function", 404, "Unknown function",
+            "There is no function '\(name)'. GET /func lists what there is.")
     }
 
     static func unknownRevision(_ id: RevisionID) -> Problem {
@@ -46,10 +48,12 @@ extension Reconciler {
                 "start-failed", 422, "Function did not start", "\(id): \(failure.message).\(kept)", logs: logs)
         case .secretMissing:
             Problem("secret-missing", 422, "Secret is missing", "\(id): \(failure.message).\(kept)")
-        case .image: Problem("image-failed", 502, "Image cannot be run", "\(id): \(failure.message).\(kept)", logs: logs)
+        case .image:
+            Problem("image-failed", 502, "Image cannot be run", "\(id): \(failure.message).\(kept)", logs: logs)
         case .platform:
             Problem(
-                "platform-failed", 503, "Platform failed", "\(id): \(failure.message).\(kept)", logs: logs, retryAfter: 5)
+                "platform-failed", 503, "Platform failed", "\(id): \(failure.message).\(kept)", logs: logs,
+                retryAfter: 5)
         case .retired: Problem("retired", 409, "Retired meanwhile", "\(id) was stopped while it started.\(kept)")
         }
     }

@@ -5,10 +5,12 @@ import Service
 extension SQLiteStore {
     package func function(_ name: FunctionName) async throws -> FunctionRecord? {
         try await database.read { database in
-            guard let row = try Row.fetchOne(database, sql: Self.summaries + " WHERE f.name = ?", arguments: [name.value])
+            guard
+                let row = try Row.fetchOne(database, sql: Self.summaries + " WHERE f.name = ?", arguments: [name.value])
             else { return nil }
             let revisions = try Row.fetchAll(
-                database, sql: "SELECT * FROM revision WHERE function = ? ORDER BY number DESC", arguments: [name.value])
+                database, sql: "SELECT * FROM revision WHERE function = ? ORDER BY number DESC", arguments: [name.value]
+            )
             let history = try Row.fetchAll(
                 database, sql: "SELECT revision, at, cause FROM history WHERE function = ? ORDER BY id DESC",
                 arguments: [name.value])
@@ -60,7 +62,8 @@ extension SQLiteStore {
     static func live(_ name: FunctionName, _ database: Database) throws -> Revision? {
         try Row.fetchOne(
             database,
-            sql: "SELECT r.* FROM revision r JOIN function f ON f.name = r.function AND f.live = r.number WHERE f.name = ?",
+            sql:
+                "SELECT r.* FROM revision r JOIN function f ON f.name = r.function AND f.live = r.number WHERE f.name = ?",
             arguments: [name.value])?.revision()
     }
 
@@ -80,7 +83,8 @@ struct Counter {
         guard let row = try Row.fetchOne(database, sql: "SELECT * FROM counter WHERE name = ?", arguments: [name.value])
         else { return Counter() }
         return Counter(
-            highestRevision: row["highest_revision"], liveTicket: row["live_ticket"], deletedTicket: row["deleted_ticket"])
+            highestRevision: row["highest_revision"], liveTicket: row["live_ticket"],
+            deletedTicket: row["deleted_ticket"])
     }
 }
 

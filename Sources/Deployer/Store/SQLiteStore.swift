@@ -19,11 +19,13 @@ package struct SQLiteStore: FunctionStore {
             let migrator = SQLiteSchema.migrator
             guard try !database.read(migrator.hasBeenSuperseded) else {
                 throw DeployerError(
-                    .store, "The state at \(path) was written by a newer Kiln. Start that version, or restore a backup.")
+                    .store, "The state at \(path) was written by a newer Kiln. Start that version, or restore a backup."
+                )
             }
             try migrator.migrate(database)
         } catch let error as DatabaseError {
-            throw DeployerError(.store, "The state at \(path) cannot be opened: \(error.message ?? "unknown reason")", error)
+            throw DeployerError(
+                .store, "The state at \(path) cannot be opened: \(error.message ?? "unknown reason")", error)
         }
     }
 
@@ -86,7 +88,8 @@ package struct SQLiteStore: FunctionStore {
             else { return .deleted }
             guard ticket >= counter.liveTicket else {
                 try database.execute(
-                    sql: "UPDATE revision SET state = 'superseded' WHERE function = ? AND number = ? AND state = 'pending'",
+                    sql:
+                        "UPDATE revision SET state = 'superseded' WHERE function = ? AND number = ? AND state = 'pending'",
                     arguments: [id.function.value, id.number])
                 return .superseded
             }

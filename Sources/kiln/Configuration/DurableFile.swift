@@ -16,7 +16,8 @@ enum DurableFile {
         }
         guard fsync(descriptor) == 0 else { throw failure("sync", temporary) }
         guard rename(temporary, path) == 0 else { throw failure("rename", temporary) }
-        let directory = open(String(path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex)), O_RDONLY | O_CLOEXEC)
+        let directory = open(
+            String(path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex)), O_RDONLY | O_CLOEXEC)
         if directory >= 0 {
             fsync(directory)
             close(directory)

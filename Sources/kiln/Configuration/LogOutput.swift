@@ -18,7 +18,9 @@ struct LogOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How log lines look: text or json.", valueName: "format"))
     var logFormat: LogFormat?
 
-    @Option(help: ArgumentHelp("The least level that is logged: trace, debug, info, notice, warning or error.", valueName: "level"))
+    @Option(
+        help: ArgumentHelp(
+            "The least level that is logged: trace, debug, info, notice, warning or error.", valueName: "level"))
     var logLevel: String?
 
     /// The same options as arguments for a child.

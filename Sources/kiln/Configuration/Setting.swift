@@ -14,11 +14,14 @@ enum Setting {
     }
 
     /// The value of a flag, else what is set for `name`, else `fallback`; throws when what is set cannot be read.
-    static func resolve<Value: ExpressibleByArgument>(_ flag: Value?, _ name: String, _ fallback: Value) throws -> Value {
+    static func resolve<Value: ExpressibleByArgument>(_ flag: Value?, _ name: String, _ fallback: Value) throws -> Value
+    {
         if let flag { return flag }
         guard let text = text(name) else { return fallback }
         guard let value = Value(argument: text) else {
-            throw ValidationError("KILN_\(name) cannot be '\(text)'\(Value.allValueStrings.isEmpty ? "" : ": use \(Value.allValueStrings.joined(separator: " or "))").")
+            throw ValidationError(
+                "KILN_\(name) cannot be '\(text)'\(Value.allValueStrings.isEmpty ? "" : ": use \(Value.allValueStrings.joined(separator: " or "))")."
+            )
         }
         return value
     }

@@ -5,7 +5,9 @@ struct StateOptions: ParsableArguments {
     /// The state directory of an installation that names no other.
     static let fallback = "/var/lib/kiln"
 
-    @Option(help: ArgumentHelp("The directory of everything Kiln keeps (default: \(Self.fallback)).", valueName: "directory"))
+    @Option(
+        help: ArgumentHelp(
+            "The directory of everything Kiln keeps (default: \(Self.fallback)).", valueName: "directory"))
     var stateDir: String?
 
     /// The directory, made absolute.

@@ -52,7 +52,8 @@ struct BuilderOptions: ParsableArguments {
     /// The deno program; `make up` names the one that it fetched.
     func denoPath() throws -> String {
         guard let path = deno ?? Setting.optional("DENO") else {
-            throw StartError("Say which deno program the base image gets: --deno PATH ('make up' fetches and names it).")
+            throw StartError(
+                "Say which deno program the base image gets: --deno PATH ('make up' fetches and names it).")
         }
         return path
     }

@@ -11,7 +11,8 @@ import Transfer
 /// `kiln deployer`: records revisions and runs them.
 struct DeployerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "deployer", abstract: "Run the Deployer: records revisions, runs instances, tells the Router of them.")
+        commandName: "deployer",
+        abstract: "Run the Deployer: records revisions, runs instances, tells the Router of them.")
 
     @OptionGroup var state: StateOptions
     @OptionGroup var logs: LogOptions
@@ -82,7 +83,9 @@ struct DeployerCommand: AsyncParsableCommand {
     }
 
     private static func base(_ directory: StateDirectory) -> PinnedImage? {
-        FileManager.default.contents(atPath: directory.base).flatMap { try? JSON.decode(PinnedImage.self, from: Array($0)) }
+        FileManager.default.contents(atPath: directory.base).flatMap {
+            try? JSON.decode(PinnedImage.self, from: Array($0))
+        }
     }
 }
 

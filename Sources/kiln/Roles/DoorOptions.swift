@@ -7,7 +7,8 @@ import Glibc
 struct DoorOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Where to listen (default: 127.0.0.1:8080). Anything but loopback needs --token-file.", valueName: "host:port"))
+            "Where to listen (default: 127.0.0.1:8080). Anything but loopback needs --token-file.",
+            valueName: "host:port"))
     var listen: ListenOption?
 
     @Option(

@@ -36,10 +36,13 @@ struct LocalOptions: ParsableArguments {
     /// The backend's configuration for an installation in `state`.
     func configuration(_ state: StateDirectory) throws -> LocalConfiguration {
         var result = LocalConfiguration(stateDirectory: state.path, installation: try state.installationID())
-        if let seconds = try seconds(startDeadline, "START_DEADLINE", 1...600) { result.startDeadline = .seconds(seconds) }
+        if let seconds = try seconds(startDeadline, "START_DEADLINE", 1...600) {
+            result.startDeadline = .seconds(seconds)
+        }
         if let text = instancePool ?? Setting.optional("INSTANCE_POOL") {
             guard let range = IPv4Range(text), (16...24).contains(range.prefixLength) else {
-                throw ValidationError("'\(text)' cannot be the instances' addresses: use an IPv4 range from /16 to /24.")
+                throw ValidationError(
+                    "'\(text)' cannot be the instances' addresses: use an IPv4 range from /16 to /24.")
             }
             result.addressPool = range
         }
@@ -65,7 +68,8 @@ struct LocalOptions: ParsableArguments {
         let chosen = try flag ?? (Setting.text(name) == nil ? nil : Setting.resolve(nil, name, 0))
         guard let chosen else { return nil }
         guard range.contains(chosen) else {
-            throw ValidationError("\(chosen) is not a number of seconds from \(range.lowerBound) to \(range.upperBound).")
+            throw ValidationError(
+                "\(chosen) is not a number of seconds from \(range.lowerBound) to \(range.upperBound).")
         }
         return chosen
     }

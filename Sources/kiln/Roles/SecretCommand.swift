@@ -11,7 +11,8 @@ struct SecretCommand: ParsableCommand {
 
     struct Set: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Store a secret; its value is read from standard input. Running instances get it when they next start.")
+            abstract:
+                "Store a secret; its value is read from standard input. Running instances get it when they next start.")
 
         @OptionGroup var state: StateOptions
         @Argument(help: "The name, also of the environment variable that functions see.") var name: String
@@ -49,7 +50,8 @@ struct SecretCommand: ParsableCommand {
         @Argument(help: "The name.") var name: String
 
         func run() throws {
-            guard EnvironmentName.problem(with: name) == nil, unlink(try state.directory().secrets + "/" + name) == 0 else {
+            guard EnvironmentName.problem(with: name) == nil, unlink(try state.directory().secrets + "/" + name) == 0
+            else {
                 throw ValidationError("There is no secret '\(name)'. 'kiln secret list' prints what there is.")
             }
         }

@@ -50,7 +50,8 @@ struct UpCommand: AsyncParsableCommand {
         if outcome == .ready {
             let url = "http://\(ListenOption(host: try door.address().host, port: frontDoor.port).text)"
             try DurableFile.write(Array("\(url)\n".utf8), to: directory.address)
-            Console.banner(url: url, registry: registry, started.duration(to: .now), token: try door.managementToken() != nil)
+            Console.banner(
+                url: url, registry: registry, started.duration(to: .now), token: try door.managementToken() != nil)
         }
         let failed = outcome == .ready ? await Self.waitForEnd(supervisor, reasons) : outcome
         unlink(directory.address)
@@ -74,7 +75,8 @@ struct UpCommand: AsyncParsableCommand {
             try RegistryProgram.plan(directory, address: registry, secret: RequestToken.make(bytes: 16)),
             ChildPlan(
                 name: "deployer",
-                arguments: [program, "deployer", "--registry", registry] + common + local.arguments, grace: .seconds(30)),
+                arguments: [program, "deployer", "--registry", registry] + common + local.arguments, grace: .seconds(30)
+            ),
             ChildPlan(
                 name: "builder", arguments: [program, "builder", "--registry", registry] + common + builder.arguments,
                 grace: .seconds(10)),

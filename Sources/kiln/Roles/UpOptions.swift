@@ -14,7 +14,8 @@ struct UpOptions: ParsableArguments {
     /// The registry's address with a definite port.
     func registryAddress() throws -> String {
         var address = try Setting.resolve(
-            registryListen, "REGISTRY_LISTEN", ListenOption(argument: Self.defaultRegistry) ?? .init(host: "127.0.0.1", port: 5080))
+            registryListen, "REGISTRY_LISTEN",
+            ListenOption(argument: Self.defaultRegistry) ?? .init(host: "127.0.0.1", port: 5080))
         guard address.isLoopback else {
             throw StartError(
                 "The embedded registry asks nobody for a password, so it may only listen at a loopback address, not at "

@@ -22,7 +22,8 @@ struct FrontDoor: Sendable {
         guard descriptor >= 0 else { throw StartError("Cannot make a socket: \(String(cString: strerror(errno))).") }
         var on: Int32 = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
-        guard bind(descriptor, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0, listen(descriptor, 4096) == 0 else {
+        guard bind(descriptor, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0, listen(descriptor, 4096) == 0
+        else {
             let reason = errno
             close(descriptor)
             throw StartError(Self.sentence(reason, address, flag))

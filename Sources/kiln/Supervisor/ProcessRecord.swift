@@ -16,7 +16,9 @@ struct ProcessRecord {
     var running: pid_t? {
         guard let data = FileManager.default.contents(atPath: path) else { return nil }
         let fields = String(decoding: data, as: UTF8.self).split(whereSeparator: \.isWhitespace)
-        guard fields.count == 2, let pid = pid_t(fields[0]), Self.startTime(pid) == String(fields[1]) else { return nil }
+        guard fields.count == 2, let pid = pid_t(fields[0]), Self.startTime(pid) == String(fields[1]) else {
+            return nil
+        }
         return pid
     }
 

@@ -10,7 +10,8 @@ enum RegistryProgram {
     /// `secret` signs the state of uploads that clients carry.
     static func plan(_ state: StateDirectory, address: String, secret: String) throws -> ChildPlan {
         guard FileManager.default.isExecutableFile(atPath: path) else {
-            throw StartError("The registry \(path) is missing. Install Debian's package docker-registry ('make up' does).")
+            throw StartError(
+                "The registry \(path) is missing. Install Debian's package docker-registry ('make up' does).")
         }
         let configuration = """
             version: 0.1

@@ -13,7 +13,8 @@ struct StateLock: Sendable {
             let pid = holder.split(whereSeparator: \.isWhitespace).first.map { " (pid \($0))" } ?? ""
             close(descriptor)
             throw StartError(
-                "Another 'kiln up'\(pid) uses this state directory. Stop it, or give this one its own with --state-dir.")
+                "Another 'kiln up'\(pid) uses this state directory. Stop it, or give this one its own with --state-dir."
+            )
         }
         ftruncate(descriptor, 0)
         let text = Array("\(getpid())\n".utf8)

@@ -69,7 +69,8 @@ actor Supervisor {
     }
 
     private func launch(_ plan: ChildPlan) throws -> ChildProcess {
-        let child = try ChildProcess(plan.arguments, lifeline: lifeline.readEnd, inherited: plan.inherited, log: plan.log)
+        let child = try ChildProcess(
+            plan.arguments, lifeline: lifeline.readEnd, inherited: plan.inherited, log: plan.log)
         running[plan.name] = child
         try ProcessRecord(path: state.record(plan.name)).write(child.pid)
         return child
