@@ -4,6 +4,9 @@ import OCI
 
 /// Makes the Builder ready: sees to the base image, tells the Deployer which one it is, then opens the door to deploys.
 package struct BaseProvision: Sendable {
+    /// How long failures go without a warning.
+    private static let patience = Duration.seconds(5)
+
     private let recipe: BaseRecipe
     private let cache: BlobCache
     private let registry: Registry
@@ -30,7 +33,8 @@ package struct BaseProvision: Sendable {
     /// Returns when `api` is open. Tries again as long as the registry or the Deployer fails: they may still be
     /// starting. Throws `recipe` when the base image cannot be made on this machine.
     package func open(_ api: BuilderAPI) async throws {
-        var pause = Duration.milliseconds(100)
+        var pause = Duration.milliseconds(20)
+        let started = ContinuousClock.now
         while true {
             do {
                 let base = try await BaseImage.ensure(recipe, in: registry, cache: cache, progress: progress)
@@ -42,7 +46,9 @@ package struct BaseProvision: Sendable {
             } catch let error as BuilderError where error.code == .recipe {
                 throw error
             } catch {
-                logger.warning("the base image is not ready yet", metadata: ["error": "\(error)"])
+                // All roles start at once: in the first moments the others may not answer yet.
+                let level: Logger.Level = started.duration(to: .now) < Self.patience ? .debug : .warning
+                logger.log(level: level, "the base image is not ready yet", metadata: ["error": "\(error)"])
             }
             try await Task.sleep(for: pause)
             pause = min(pause * 2, .seconds(5))

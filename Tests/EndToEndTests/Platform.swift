@@ -86,7 +86,7 @@ final class Platform: Sendable {
         }
     }
 
-    private static func log(_ state: String) -> String {
+    fileprivate static func log(_ state: String) -> String {
         (try? String(contentsOfFile: state + "/up.log", encoding: .utf8)) ?? ""
     }
 
@@ -163,11 +163,7 @@ func withPlatform(
 ) async throws {
     try await withState { state, port, registryPort in
         let platform = try await Platform(state: state, port: port, registryPort: registryPort, arguments: arguments)
-        do {
-            try await body(platform)
-        } catch {
-            Issue.record("\(error)\n--- what kiln up printed last\n\(platform.log.suffix(6000))")
-        }
+        try await body(platform)
         await platform.stop()
     }
 }
@@ -178,7 +174,23 @@ func withState(_ body: (String, Int, Int) async throws -> Void) async throws {
     try FileManager.default.createDirectory(
         atPath: state, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     defer { try? FileManager.default.removeItem(atPath: state) }
-    try await body(state, try freePort(), try freePort())
+    do {
+        try await body(state, try freePort(), try freePort())
+    } catch {
+        Issue.record("\(error)\n--- what kiln up printed last\n\(Platform.log(state).suffix(6000))")
+    }
+    try await endEverything(state)
+}
+
+/// Ends the platform that still runs in `state`, if a test left one.
+private func endEverything(_ state: String) async throws {
+    let holder = (try? String(contentsOfFile: state + "/lock", encoding: .utf8)) ?? ""
+    let command = holder.split(whereSeparator: \.isNewline).first.flatMap { Int32($0) }.map { pid in
+        (pid, (try? String(contentsOfFile: "/proc/\(pid)/cmdline", encoding: .utf8)) ?? "")
+    }
+    guard let (pid, line) = command, line.contains(state) else { return }
+    kill(pid, SIGINT)
+    for _ in 0..<1500 where kill(pid, 0) == 0 { try await Task.sleep(for: .milliseconds(20)) }
 }
 
 /// A port of 127.0.0.1 that was free a moment ago.

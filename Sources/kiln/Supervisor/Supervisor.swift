@@ -60,6 +60,7 @@ actor Supervisor {
         }
         await keepers[plan.name]?.value
         unlink(state.record(plan.name))
+        unlink(state.socket(plan.name))
     }
 
     /// Ends all children at once, without grace.
