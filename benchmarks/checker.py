@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""How long a check takes, beside what each of Deno's own commands takes as a process of its own, in the same run.
+
+usage: benchmarks/checker.py DENO [ROUNDS]
+"""
+import http.client, os, pathlib, socket, statistics, subprocess, sys, tempfile, time
+
+root = pathlib.Path(__file__).resolve().parent.parent
+deno, rounds = os.path.abspath(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 50
+plugin = 'export default { name: "b", rules: { r: { create: () => ({ Program() {} }) } } };'
+settings = '{ "lint": { "plugins": ["./plugin.js"], "rules": { "tags": [], "include": ["b/r"] } } }'
+
+
+class Connection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("checker")
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
+
+
+def measure(name, work, floor=None):
+    times = []
+    for round in range(rounds):
+        begin = time.perf_counter()
+        work(round)
+        times.append((time.perf_counter() - begin) * 1000)
+    median = statistics.median(times)
+    ratio = f"   {median / floor:5.1f} ×" if floor else ""
+    print(f"{name:34} median {median:7.2f} ms   min {min(times):7.2f} ms{ratio}")
+    return median
+
+
+with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+    path = f"{directory}/checker.sock"
+    source = (root / "examples/cards.ts").read_bytes()
+    for name, text in {"main.ts": source, "plugin.js": plugin.encode(), "deno.json": settings.encode()}.items():
+        pathlib.Path(directory, name).write_bytes(text)
+    environment = {"DENO_DIR": f"{directory}/deno", "NO_COLOR": "1", "PATH": "/usr/bin:/bin", "TMPDIR": directory}
+    flags = [f"--allow-run={deno}", "--allow-net", "--allow-read", f"--allow-write={directory}", "--no-config"]
+    checker = subprocess.Popen(
+        [deno, "run", *flags, str(root / "base-image/checker.js")],
+        env={**environment, "DENO_SERVE_ADDRESS": f"unix:{path}"})
+    try:
+        while not os.path.exists(path):
+            if checker.poll() is not None:
+                sys.exit("The checker did not start.")
+            time.sleep(0.01)
+        connection = Connection(path)
+
+        def check(round):
+            connection.request("POST", "/check?file=main.ts", body=source + b"// %d" % round)
+            answer = connection.getresponse()
+            assert answer.status == 200 and b'"ok":true' in answer.read()
+
+        def command(*arguments):
+            return lambda _: subprocess.run(
+                [deno, *arguments], cwd=directory, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        floor = measure("the checker (all of the below)", check)
+        measure("deno transpile", command("transpile", "-q", "--no-config", "-o", "out.js", "main.ts"), floor)
+        measure("deno doc --json", command("doc", "--json", "main.ts"), floor)
+        measure("deno lint --json with a plugin", command("lint", "--json", "-c", "deno.json", "main.ts"), floor)
+    finally:
+        checker.terminate()
+        checker.wait()
