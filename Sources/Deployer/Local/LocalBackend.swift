@@ -34,7 +34,7 @@ package actor LocalBackend: Backend {
         let host = try await LocalHost(configuration)
         let servers = Self.nameServers(configuration)
         let forwarder = try await host.startForwarder(servers: servers, logger: logger)
-        let network = try host.network(nameServerPort: forwarder.port, logger: logger)
+        let network = host.network(nameServerPort: forwarder.port, logger: logger)
         self.host = host
         self.forwarder = forwarder
         maker = InstanceMaker(

@@ -50,10 +50,9 @@ struct LocalHost: Sendable {
     }
 
     /// The instances' network, not started yet.
-    func network(nameServerPort: Int, logger: Logger) throws(DeployerError) -> NetworkPool {
+    func network(nameServerPort: Int, logger: Logger) -> NetworkPool {
         let rules = FirewallRules(
-            installation: configuration.installation, pool: pool, nameServerPort: nameServerPort,
-            unrouted: try Forwarding.enable())
+            installation: configuration.installation, pool: pool, nameServerPort: nameServerPort)
         return NetworkPool(
             wires: wires, firewall: Firewall(nft: nft, rules: rules), target: configuration.readyNetworks, logger: logger)
     }

@@ -38,30 +38,35 @@ final class TestImages: ImageSource {
 
     /// Answers every request with `hello`, and ends in order.
     static let hello = """
-        const server = Deno.serve({ onListen() {} }, () => new Response("hello"));
+        let server;
         Deno.addSignalListener("SIGTERM", async () => { await server.shutdown(); Deno.exit(0); });
+        server = Deno.serve({ onListen() {} }, () => new Response("hello"));
         """
 
     /// Runs the body of each POST as an async function and answers with what it returns, as JSON, or with the error's text.
     static let probe = """
         const AsyncFunction = (async () => {}).constructor;
-        const server = Deno.serve({ onListen() {} }, async (request) => {
+        let server;
+        Deno.addSignalListener("SIGTERM", async () => { await server.shutdown(); Deno.exit(0); });
+        server = Deno.serve({ onListen() {} }, async (request) => {
           try {
             return Response.json({ value: await new AsyncFunction(await request.text())() ?? null });
           } catch (error) {
             return Response.json({ error: String(error) });
           }
         });
-        Deno.addSignalListener("SIGTERM", async () => { await server.shutdown(); Deno.exit(0); });
         """
 
     private static let closed = ["--no-prompt", "--no-config", "--no-lock", "--cached-only", "--node-modules-dir=none"]
 
+    private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().path
+
+    /// The Deno that the images hold.
+    static var deno: String { ProcessInfo.processInfo.environment["KILN_DENO"] ?? root + "/.tools/deno/2.9.8/deno" }
+
     /// The lower layer, made once per build directory.
     private static let base = Result {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent().path
-        let deno = ProcessInfo.processInfo.environment["KILN_DENO"] ?? root + "/.tools/deno/2.9.8/deno"
         guard FileManager.default.fileExists(atPath: deno) else {
             throw FixtureFailure("There is no Deno at \(deno). Run the tests with `make test`, or set KILN_DENO.")
         }

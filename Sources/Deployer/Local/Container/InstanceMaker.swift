@@ -118,8 +118,11 @@ struct InstanceMaker: Sendable {
         }
         await cgroups.remove(id)
         if let record { archive.keep(paths.log, of: record) }
-        Mounts.removeAll(below: paths.directory)
-        DiskFile.removeTree(paths.directory)
+        // Each may wait 100 ms for all processors to let go of a mount (RCU).
+        await Blocking.run {
+            Mounts.removeAll(below: paths.directory)
+            DiskFile.removeTree(paths.directory)
+        }
     }
 
     /// The last lines that an instance printed.

@@ -2,7 +2,7 @@ import Contract
 
 /// The nftables rules of one installation, as text for `nft -f -`: each text is one transaction.
 ///
-/// Table `inet kiln_<installation>`. Whatever comes from an instance's wire is dropped unless a rule lets it pass: to the host only DNS to Kiln's
+/// Table `inet kiln_<installation>`. Whatever comes from an instance's wire is refused unless a rule lets it pass: to the host only DNS to Kiln's
 /// forwarder, elsewhere what the instance's policy allows and never a special range or another instance. Each
 /// packet is judged by the policy of the wire it comes from, also those of connections that are open already.
 struct FirewallRules: Sendable {
@@ -11,9 +11,11 @@ struct FirewallRules: Sendable {
     /// The port that Kiln's DNS forwarder listens on.
     var nameServerPort: Int
     /// Devices between which the host must not start to route only because Kiln turned forwarding on.
-    var unrouted: [String]
-    /// Most connections that one instance may have in the host's connection table, which all share.
+    var unrouted: [String] = []
+    /// Most open connections of one instance, and most new ones in a second: all instances and the host share one connection table,
+    /// which keeps a closed one for two minutes (`nf_conntrack_tcp_timeout_time_wait`).
     var connections = 2048
+    var newConnections = 500
 
     private var names: NetworkSlot.Names { .init(installation: installation) }
 
@@ -28,7 +30,13 @@ struct FirewallRules: Sendable {
         table \(table) {
             set allowed { type ifname . ipv4_addr; flags interval; }
             set connections { type ifname; size 4096; flags dynamic; }
+            set rates { type ifname; size 4096; flags dynamic; }
             map instances { type ifname : verdict; }
+            # With an answer, so that a function sees an error at once. The kernel limits how many ICMP messages it sends, but not resets.
+            chain refuse {
+                meta l4proto tcp reject with tcp reset
+                reject with icmpx admin-prohibited
+            }
             chain to_name_server {
                 type nat hook prerouting priority dstnat; policy accept;
                 iifname "\(wires)" ip daddr \(pool.nameServer) udp dport 53 dnat ip to \(nameServer)
@@ -47,7 +55,7 @@ struct FirewallRules: Sendable {
                 meta nfproto != ipv4 drop
                 udp dport \(nameServerPort) ct original proto-dst 53 accept
                 tcp dport \(nameServerPort) ct original proto-dst 53 accept
-                drop
+                goto refuse
             }
             chain forward {
                 type filter hook forward priority filter - 10; policy accept;
@@ -60,18 +68,19 @@ struct FirewallRules: Sendable {
                 meta nfproto != ipv4 drop
                 ip saddr != \(pool.range) drop
                 ct state invalid drop
-                ip daddr { \(list(SpecialRanges.neverReachable + [pool.range])) } drop
+                ip daddr { \(list(SpecialRanges.neverReachable + [pool.range])) } goto refuse
+                ct state new add @rates { iifname limit rate over \(newConnections)/second burst \(connections) packets } drop
                 ct state new add @connections { iifname ct count over \(connections) } drop
                 iifname vmap @instances
-                drop
+                goto refuse
             }
             chain internet {
-                ip daddr { \(list(SpecialRanges.private)) } drop
+                ip daddr { \(list(SpecialRanges.private)) } goto refuse
                 accept
             }
             chain ranges {
                 iifname . ip daddr @allowed accept
-                drop
+                goto refuse
             }
         }
         \(elements(slots: slots, flush: false))

@@ -9,6 +9,19 @@ import Glibc
 enum Forwarding {
     private static let setting = "/proc/sys/net/ipv4/ip_forward"
     private static let note = "/run/kiln-forwarding"
+    private static let lock = "/run/kiln-forwarding.lock"
+
+    /// Runs `body` while no other Kiln of the machine turns forwarding on or off, or makes or removes its table.
+    static func exclusively(_ body: () async throws(DeployerError) -> Void) async throws(DeployerError) {
+        let descriptor = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw .system("open \(lock)", code: .network) }
+        defer { close(descriptor) }
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            guard errno == EWOULDBLOCK || errno == EINTR else { throw .system("lock \(lock)", code: .network) }
+            try? await Task.sleep(for: .milliseconds(5))
+        }
+        try await body()
+    }
 
     /// Turns forwarding on; returns the devices between which nothing may be forwarded.
     static func enable() throws(DeployerError) -> [String] {

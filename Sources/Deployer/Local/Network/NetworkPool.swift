@@ -4,7 +4,7 @@ import Logging
 /// Network slots: some are kept ready, so that an instance does not wait for one, and each is used once.
 actor NetworkPool {
     private let wires: Wires
-    private let firewall: Firewall
+    private var firewall: Firewall
     private let target: Int
     private let logger: Logger
     private var free: [Int]
@@ -32,7 +32,9 @@ actor NetworkPool {
     func start(adopted: [NetworkSlot]) async throws(DeployerError) {
         for slot in adopted { used[slot.number] = slot }
         free.removeAll { used[$0] != nil }
-        try await firewall.replace(slots: adopted)
+        var firewall = firewall
+        try await firewall.establish(slots: adopted)
+        self.firewall = firewall
         await wires.remove(wires.existing().subtracting(used.keys).sorted())
         upkeep = Task { await self.keepUp() }
     }
@@ -72,7 +74,11 @@ actor NetworkPool {
         await stop()
         await wires.remove(wires.existing().sorted())
         await wires.removeNameServer()
-        await Firewall.remove(firewall.nft, rules: firewall.rules)
+        do {
+            try await firewall.remove()
+        } catch {
+            logger.error("the firewall's table stays", metadata: ["error": "\(error)"])
+        }
         used = [:]
         ready = []
     }
