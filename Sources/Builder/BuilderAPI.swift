@@ -65,7 +65,9 @@ package final class BuilderAPI: Sendable {
             case .dryRun(let answer): return try .json(answer)
             case .ready(let deploy):
                 let reply = try await pipeline.deploy(deploy, of: wanted.name, requestID: request.id)
-                return try .json(reply.answer, status: reply.status)
+                var answer = reply.answer
+                answer.url = request.externalURL(answer.url)
+                return try .json(answer, status: reply.status)
             }
         } catch {
             guard let problem = Problem(deployFailedWith: error) else { throw error }

@@ -56,7 +56,7 @@ package struct DeployAnswer: Hashable, Sendable, Codable {
     package var superseded: Bool
     /// Whether the revision answers at `url` now.
     package var serving: Bool
-    /// The path to call the function.
+    /// Where to call the function: a URL, or only its path when the public address is not known.
     package var url: String
     /// Milliseconds by phase.
     package var timings: [String: Double]

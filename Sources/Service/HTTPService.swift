@@ -78,7 +78,7 @@ package struct HTTPService: Sendable {
                 var iterator = inbound.makeAsyncIterator()
                 while case .head(let head)? = try await iterator.next() {
                     let body = RequestBody(iterator, onFirstRead: interim(for: head, outbound))
-                    guard try await answer(head, body, outbound) else { return }
+                    guard try await answer(head, body, outbound, connection.channel) else { return }
                 }
             }
         } catch {
@@ -97,7 +97,8 @@ package struct HTTPService: Sendable {
 
     /// Answers one request; `false` when the connection must be closed.
     private func answer(
-        _ head: HTTPRequestHead, _ body: RequestBody, _ outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>
+        _ head: HTTPRequestHead, _ body: RequestBody, _ outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>,
+        _ channel: any Channel
     ) async throws -> Bool {
         let started = ContinuousClock.now
         var requestID = ""
@@ -120,7 +121,7 @@ package struct HTTPService: Sendable {
         }
         let whole = try await body.drain(upTo: Self.drainLimit)
         let keep = whole && head.isKeepAlive
-        try await send(response, requestID, head, keep: keep, outbound)
+        try await send(response, requestID, head, keep: keep, outbound, channel)
         let elapsed = started.duration(to: .now)
         let isProbe = head.uri == "/healthz" || head.uri == "/readyz"
         logger.log(
@@ -144,7 +145,7 @@ package struct HTTPService: Sendable {
 
     private func send(
         _ response: ServiceResponse, _ requestID: String, _ request: HTTPRequestHead, keep: Bool,
-        _ outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>
+        _ outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>, _ channel: any Channel
     ) async throws {
         var head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: response.status))
         for (name, value) in response.headers { head.headers.add(name: name, value: value) }
@@ -158,8 +159,23 @@ package struct HTTPService: Sendable {
             try await outbound.write(contentsOf: parts + [.end(nil)])
         case .stream(let write):
             try await outbound.write(.head(head))
-            try await write(ResponseWriter(outbound: outbound))
+            try await untilClosed(channel) { try await write(ResponseWriter(outbound: outbound)) }
             try await outbound.write(.end(nil))
+        }
+    }
+
+    /// Runs `body` and cancels it as soon as the peer has gone: a stream may have nothing to send for hours, and would not notice.
+    private func untilClosed(_ channel: any Channel, _ body: @escaping @Sendable () async throws -> Void) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await body() }
+            let watch = channel.closeFuture
+            group.addTask {
+                let (closed, signal) = AsyncStream.makeStream(of: Void.self)
+                watch.whenComplete { _ in signal.finish() }
+                for await _ in closed {}
+            }
+            try await group.next()
+            group.cancelAll()
         }
     }
 }

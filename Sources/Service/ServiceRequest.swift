@@ -36,6 +36,12 @@ package struct ServiceRequest: Sendable {
         self.query = query
     }
 
+    /// `path` as the client has to write it: with the scheme and authority that the Router was asked under, when it says so.
+    package func externalURL(_ path: String) -> String {
+        guard let host = headers.first(name: "X-Forwarded-Host"), !host.isEmpty else { return path }
+        return "\(headers.first(name: "X-Forwarded-Proto") ?? "http")://\(host)\(path)"
+    }
+
     /// The value of the query item `name`, when it is given exactly once; throws a 400 for a repeated one.
     package func queryItem(_ name: String) throws(Problem) -> String? {
         let values = query.filter { $0.name == name }

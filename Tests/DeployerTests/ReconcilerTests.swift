@@ -80,6 +80,18 @@ import Testing
         }
     }
 
+    @Test func `the first table names every function, also one without an instance yet`() async throws {
+        try await withStore { store in
+            let revision = try await store.deployLive("hello", "a")
+            let reconciler = Reconciler(
+                store: store, backend: RecordingBackend(), tags: NoTags(), epoch: "e", logger: Logger(label: "test"))
+            try await reconciler.start(base: nil)
+            var stream = await reconciler.hub.subscribe("router").makeAsyncIterator()
+            guard case .snapshot(_, let routes) = await stream.next() else { throw Unexpected() }
+            #expect(routes[revision.function]?.targets.map(\.revision) == [1])
+        }
+    }
+
     @Test func `a deploy without waiting is resumed by the next Deployer`() async throws {
         try await withStore { store in
             let revision = try await store.deploy("hello", "a")

@@ -12,6 +12,7 @@ import Transfer
             #expect(first.status == 201)
             #expect(first.json["revision"] as? Int == 1)
             #expect((first.json["digest"] as? String)?.hasPrefix("sha256:") == true)
+            #expect(first.json["url"] as? String == platform.url + "/fn/hello")
             #expect(try await platform.get("/fn/hello").text == "one")
 
             let again = try await platform.deploy("hello", answering("one"))

@@ -71,6 +71,25 @@ import Transfer
         }
     }
 
+    @Test func `a full disk and a missing permission are one sentence each`() async throws {
+        try await withState { state, _, _ in
+            let mounted = try run("mount", ["-t", "tmpfs", "-o", "size=32m", "tmpfs", state])
+            #expect(mounted.code == 0, "\(mounted.output)")
+            defer { _ = try? run("umount", ["-l", state]) }
+            let full = try run(Platform.program, ["up", "--state-dir", state, "--listen", "127.0.0.1:0"])
+            #expect(full.code != 0 && full.output.contains("MiB free"), "\(full.output)")
+            #expect(full.output.split(whereSeparator: \.isNewline).count == 1, "\(full.output)")
+        }
+        try await withState { state, _, _ in
+            let copy = state + ".kiln"
+            try FileManager.default.copyItem(atPath: Platform.program, toPath: copy)
+            defer { try? FileManager.default.removeItem(atPath: copy) }
+            let denied = try run(
+                "setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", copy, "up", "--state-dir", state])
+            #expect(denied.code != 0 && denied.output.contains("needs root"), "\(denied.output)")
+        }
+    }
+
     @Test func `the roles' sockets answer nobody without the internal token`() async throws {
         try await withPlatform { platform in
             for (role, path) in [

@@ -57,7 +57,9 @@ package struct DeployerAPI: Sendable {
         case (3, "rollback"):
             try allow(request, "POST")
             try request.allowQueryItems(["to"])
-            return try await .json(reconciler.rollback(name, to: Self.number(request, "to")))
+            var answer = try await reconciler.rollback(name, to: Self.number(request, "to"))
+            answer.url = request.externalURL(answer.url)
+            return try .json(answer)
         case (3, "pin"): return try await pin(request, name)
         case (3, "logs"):
             try allow(request, "GET")

@@ -40,19 +40,20 @@ extension Reconciler {
 
     /// The answer to a deploy whose instances did not come up.
     static func problem(_ failure: RolloutFailure, _ id: RevisionID) -> Problem {
+        let message = failure.message.hasSuffix(".") ? failure.message : failure.message + "."
         let kept = " What was live before keeps serving."
         let logs = failure.logs.isEmpty ? nil : failure.logs
         return switch failure.code {
         case .crashed, .timedOut, .outOfMemory:
             Problem(
-                "start-failed", 422, "Function did not start", "\(id): \(failure.message).\(kept)", logs: logs)
+                "start-failed", 422, "Function did not start", "\(id): \(message)\(kept)", logs: logs)
         case .secretMissing:
-            Problem("secret-missing", 422, "Secret is missing", "\(id): \(failure.message).\(kept)")
+            Problem("secret-missing", 422, "Secret is missing", "\(id): \(message)\(kept)")
         case .image:
-            Problem("image-failed", 502, "Image cannot be run", "\(id): \(failure.message).\(kept)", logs: logs)
+            Problem("image-failed", 502, "Image cannot be run", "\(id): \(message)\(kept)", logs: logs)
         case .platform:
             Problem(
-                "platform-failed", 503, "Platform failed", "\(id): \(failure.message).\(kept)", logs: logs,
+                "platform-failed", 503, "Platform failed", "\(id): \(message)\(kept)", logs: logs,
                 retryAfter: 5)
         case .retired: Problem("retired", 409, "Retired meanwhile", "\(id) was stopped while it started.\(kept)")
         }

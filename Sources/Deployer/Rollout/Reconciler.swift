@@ -53,6 +53,8 @@ package actor Reconciler {
         for record in try await store.serving() {
             serving[record.name] = record
             desired += ([record.live].compactMap(\.self) + record.pinned).map { Workload($0) }
+            // Known from the first table on, if without an instance yet: the Router holds requests instead of answering 404.
+            await publish(record.name)
         }
         if let base { desired.append(Self.checker(base)) }
         try await backend.adopt(desired)

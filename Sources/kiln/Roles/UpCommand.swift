@@ -34,6 +34,8 @@ struct UpCommand: AsyncParsableCommand {
         let reasons = Shutdown.reasons(lifeline: false)
         let directory = try state.directory()
         try directory.create()
+        try DiskSpace.require(
+            try DiskSpace.minimum(up.minFreeDisk ?? Setting.optional("MIN_FREE_DISK")), at: directory.path)
         let lock = try StateLock(directory.lock)
         _ = try directory.internalTokenText()
         _ = try door.managementToken()
