@@ -32,7 +32,8 @@ func bodyRewound(_ context: UnsafeMutableRawPointer?, _ offset: curl_off_t, _ or
     return CURL_SEEKFUNC_OK
 }
 
-/// Decides on a new connection.
+/// Opens a connection's socket, if the address may be called. Unlike libcurl's own it is not inherited by child
+/// processes.
 func socketWanted(
     _ context: UnsafeMutableRawPointer?, _ purpose: curlsocktype, _ address: UnsafeMutablePointer<curl_sockaddr>?
 ) -> curl_socket_t {
@@ -52,16 +53,4 @@ func requestBegins(
         return CURL_PREREQFUNC_ABORT
     }
     return CURL_PREREQFUNC_OK
-}
-
-extension RunningTransfer {
-    fileprivate func permits(_ peer: PeerAddress?) -> Bool {
-        guard let rule = exchange.request.addressRule, let peer, rule.permits(peer) else {
-            failure = TransferError(
-                .addressRefused, "\(exchange.request.target): the host has an address that may not be called from here."
-            )
-            return false
-        }
-        return true
-    }
 }

@@ -34,8 +34,9 @@ final class Engine {
     }
 
     fileprivate func run() {
-        while !isStopping {
+        while true {
             mailbox.take().forEach(perform)
+            if isStopping { break }
             var running: Int32 = 0
             curl_multi_perform(multi, &running)
             reportEnded()

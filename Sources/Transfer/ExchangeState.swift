@@ -64,11 +64,6 @@ struct ExchangeState {
     /// The head is complete.
     mutating func receive(_ head: ResponseHead) -> Outcome? {
         self.head = head
-        if case .whole(let limit) = delivery, let length = head.headers["content-length"].flatMap({ Int($0) }),
-            length > 0
-        {
-            buffer.reserveCapacity(min(length, limit))
-        }
         return answer()
     }
 
@@ -77,6 +72,9 @@ struct ExchangeState {
         switch delivery {
         case .whole(let limit):
             guard buffer.count + bytes.count <= limit else { return (.overflow, nil) }
+            if buffer.isEmpty, let length = head?.headers["Content-Length"].flatMap({ Int($0) }), length > bytes.count {
+                buffer.reserveCapacity(min(length, limit))
+            }
         case .streamed:
             guard buffer.isEmpty || buffer.count + bytes.count <= Self.highWater else {
                 isPaused = true

@@ -59,7 +59,9 @@ package final class HTTPClient: Sendable {
     private func begin(
         _ request: ClientRequest, _ delivery: ExchangeState.Delivery
     ) throws(TransferError) -> Exchange {
-        guard !Task.isCancelled else { throw TransferError(.cancelled, "The request was cancelled before it was sent.") }
+        guard !Task.isCancelled else {
+            throw TransferError(.cancelled, "The request was cancelled before it was sent.")
+        }
         let exchange = Exchange(request, delivery, mailbox: mailbox)
         exchange.start()
         return exchange

@@ -6,6 +6,8 @@ import Glibc
 final class RunningTransfer {
     let exchange: Exchange
     let easy: EasyHandle
+    /// Which addresses may be dialled; `nil` for any, for a unix socket and for a proxy, which dials itself.
+    private let rule: AddressRule?
     /// What a callback found wrong; says more than the code that libcurl then reports.
     var failure: TransferError?
     /// When a byte last moved, or this side was last the one that made it wait.
@@ -20,6 +22,8 @@ final class RunningTransfer {
 
     init(_ exchange: Exchange, _ configuration: HTTPClient.Configuration) throws(TransferError) {
         self.exchange = exchange
+        let isDirect = exchange.request.socket == nil && configuration.proxy == .direct
+        rule = isDirect ? exchange.request.addressRule : nil
         var easy = try EasyHandle()
         try easy.configure(exchange.request, configuration)
         self.easy = consume easy
@@ -33,6 +37,15 @@ final class RunningTransfer {
 
     /// Whether the idle limit applies now: a side that waits for its own reader or its own body is not idle.
     var isWaitingForPeer: Bool { !isReceivingPaused && !isSendingPaused }
+
+    /// Whether `peer` may be called; remembers the refusal if not.
+    func permits(_ peer: PeerAddress?) -> Bool {
+        guard let rule else { return true }
+        if let peer, rule.permits(peer) { return true }
+        failure = TransferError(
+            .addressRefused, "\(exchange.request.target): the host has an address that may not be called from here.")
+        return false
+    }
 
     // MARK: What arrives
 
@@ -148,10 +161,10 @@ final class RunningTransfer {
         for option in [CURLOPT_HEADERDATA, CURLOPT_WRITEDATA, CURLOPT_READDATA, CURLOPT_SEEKDATA, CURLOPT_PRIVATE] {
             try easy.set(option, pointer: context)
         }
-        if exchange.request.addressRule != nil, exchange.request.socket == nil {
-            try easy.check(kiln_easy_set_open_socket(raw, socketWanted), CURLOPT_OPENSOCKETFUNCTION)
+        try easy.check(kiln_easy_set_open_socket(raw, socketWanted), CURLOPT_OPENSOCKETFUNCTION)
+        try easy.set(CURLOPT_OPENSOCKETDATA, pointer: context)
+        if rule != nil {
             try easy.check(kiln_easy_set_before_request(raw, requestBegins), CURLOPT_PREREQFUNCTION)
-            try easy.set(CURLOPT_OPENSOCKETDATA, pointer: context)
             try easy.set(CURLOPT_PREREQDATA, pointer: context)
         }
     }

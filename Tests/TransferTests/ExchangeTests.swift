@@ -1,4 +1,6 @@
 import FoundationEssentials
+import Glibc
+import Support
 import Testing
 import Transfer
 
@@ -137,5 +139,38 @@ struct Echo: Decodable {
             }
             #expect(direct?.code == .cannotConnect)
         }
+    }
+
+    @Test func `no child process inherits a connection`() async throws {
+        try await withPeer { peer in
+            let answer = try await HTTPClient().execute(ClientRequest(.get, peer.url + "/lines?count=50&ms=1"))
+            let port = try #require(peer.url.split(separator: ":").last.flatMap { Int($0) })
+            let flags = (Int32(0)..<1024).filter { peerPort(of: $0) == port }.map { fcntl($0, F_GETFD) }
+            #expect(flags == [FD_CLOEXEC])
+            _ = try await answer.body.collect(limit: 10_000)
+        }
+    }
+
+    /// In a process of its own, where nothing else opens descriptors and threads.
+    @Test func `a client that goes takes its thread and its descriptors along`() async {
+        await #expect(processExitsWith: .success) {
+            @Sendable func count(_ directory: String) -> Int {
+                (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/" + directory).count) ?? 0
+            }
+            _ = try? await HTTPClient().collect(ClientRequest(.get, "http://127.0.0.1:1/"))
+            let (threads, descriptors) = (count("task"), count("fd"))
+            for _ in 0..<50 { _ = try? await HTTPClient().collect(ClientRequest(.get, "http://127.0.0.1:1/")) }
+            try await waitUntil("all are gone") { count("task") < threads + 10 && count("fd") < descriptors + 10 }
+        }
+    }
+
+    /// The TCP port at the other end of `descriptor`.
+    private func peerPort(of descriptor: Int32) -> Int? {
+        var address = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let found = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(descriptor, $0, &length) == 0 }
+        }
+        return found && address.sin_family == sa_family_t(AF_INET) ? Int(UInt16(bigEndian: address.sin_port)) : nil
     }
 }

@@ -68,14 +68,14 @@ extension Registry {
         return image
     }
 
-    /// The blob's size if it is in the repository.
+    /// The blob's size if it is in the repository; 0 if the registry does not tell.
     package func blobSize(_ repository: String, _ digest: Digest) async throws(OCIError) -> Int? {
         let answer = try await collect(
             RegistryCall(.head, try address(repository, "blobs/\(digest)"), pulling: repository))
         switch answer.status {
         case 200:
             known.insert(digest, in: repository)
-            return answer.headers["Content-Length"].flatMap { Int($0) }
+            return answer.headers["Content-Length"].flatMap { Int($0) } ?? 0
         case 404: return nil
         default: throw OCIError(refusal: answer, "\(endpoint.name)/\(repository) cannot be asked for \(digest)")
         }
