@@ -162,13 +162,12 @@ for name in "${names[@]}"; do
     exit 1
 done
 
-# CPU ticks of a process and its children: nginx works in child processes.
+# CPU ticks of a process and its children, in user mode and in all: nginx works in child processes.
 ticks() {
-    local total=0 process
+    local process
     for process in "$1" $(cat "/proc/$1/task/"*"/children" 2>/dev/null); do
-        total=$((total + $(awk '{sub(/.*\) /, ""); print $12 + $13}' "/proc/$process/stat")))
-    done
-    echo $total
+        awk '{sub(/.*\) /, ""); print $12, $12 + $13}' "/proc/$process/stat"
+    done | awk '{user += $1; all += $2} END {print user, all}'
 }
 resident() {
     local total=0 process
@@ -180,16 +179,18 @@ resident() {
 hertz=$(getconf CLK_TCK)
 
 measure() { # scenario proxy, wrk arguments follow
-    local scenario=$1 name=$2 before after
+    local scenario=$1 name=$2 user_before user all_before all
     shift 2
-    before=$(ticks "${pid[$name]}")
+    read -r user_before all_before <<< "$(ticks "${pid[$name]}")"
     wrk -t1 -c"$connections" -d"${seconds}s" --latency "$@" > "$work/wrk.txt"
-    after=$(ticks "${pid[$name]}")
-    awk -v scenario="$scenario" -v name="$name" -v cpu=$(((after - before) * 1000000 / hertz)) '
+    read -r user all <<< "$(ticks "${pid[$name]}")"
+    awk -v scenario="$scenario" -v name="$name" -v cpu=$(((all - all_before) * 1000000 / hertz)) \
+        -v user=$(((user - user_before) * 1000000 / hertz)) '
         function ms(text) { value = text + 0; return text ~ /us$/ ? value / 1000 : text ~ /ms$/ ? value : value * 1000 }
         /50%/ { p50 = ms($2) } /99%/ { p99 = ms($2) } /requests in/ { count = $1 } /Requests\/sec/ { rate = $2 }
         /Non-2xx/ { errors = $NF } /Socket errors/ { errors += $4 + $6 + $8 + $10 }
-        END { printf "%s %s %.0f %.2f %.3f %.3f %d\n", scenario, name, rate, cpu / (count ? count : 1), p50, p99, errors }
+        END { printf "%s %s %.0f %.2f %.3f %.3f %d %.2f\n", scenario, name, rate, cpu / (count ? count : 1), p50, p99, errors,
+            user / (count ? count : 1) }
     ' "$work/wrk.txt" >> "$work/results"
 }
 
@@ -215,14 +216,14 @@ awk '
         return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
     }
     function column(key, field,    i, list) { for (i = 1; i <= n[key]; i++) list[i] = v[key, field, i]; return median(list, n[key]) }
-    { key = $1 SUBSEP $2; n[key]++; for (f = 3; f <= 7; f++) v[key, f, n[key]] = $f
+    { key = $1 SUBSEP $2; n[key]++; for (f = 3; f <= 8; f++) v[key, f, n[key]] = $f
       if (!($1 in seen)) { seen[$1]; order[++scenarios] = $1 } if (!($2 in known)) { known[$2]; names[++count] = $2 } errors[key] += $7 }
     END {
-        printf "%-8s %-8s %9s %8s %9s %8s %8s %8s %7s\n", "case", "proxy", "req/s", "ratio", "µs CPU", "req/CPU", "p50 ms", "p99 ms", "errors"
+        printf "%-8s %-8s %9s %8s %9s %9s %8s %8s %8s %7s\n", "case", "proxy", "req/s", "ratio", "us CPU", "us user", "req/CPU", "p50 ms", "p99 ms", "errors"
         for (s = 1; s <= scenarios; s++) for (p = 1; p <= count; p++) {
             key = order[s] SUBSEP names[p]; base = order[s] SUBSEP "nginx"
-            printf "%-8s %-8s %9.0f %8.2f %9.1f %8.2f %8.2f %8.2f %7d\n", order[s], names[p], column(key, 3),
-                column(key, 3) / column(base, 3), column(key, 4), column(base, 4) / column(key, 4), column(key, 5), column(key, 6), errors[key]
+            printf "%-8s %-8s %9.0f %8.2f %9.1f %9.1f %8.2f %8.2f %8.2f %7d\n", order[s], names[p], column(key, 3),
+                column(key, 3) / column(base, 3), column(key, 4), column(key, 8), column(base, 4) / column(key, 4), column(key, 5), column(key, 6), errors[key]
         }
         print "ratio: requests per second against nginx; req/CPU: requests per CPU second against nginx (both: more is better)"
     }' "$work/results"

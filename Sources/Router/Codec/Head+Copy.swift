@@ -1,12 +1,10 @@
-import NIOCore
-
 extension Head {
     /// Copies the field lines whose names are neither in `dropped` nor among `nominated`, in their order and byte by
     /// byte.
     func copyFields(
         except dropped: FieldNames,
         nominated: [Range<Int>],
-        into buffer: inout ByteBuffer
+        into out: inout HeadWriter
     ) {
         withBytes { bytes in
             let end = bytes.count - 2
@@ -15,19 +13,19 @@ extension Head {
                 let field = fields[index]
                 guard dropped.contains(field.name) || isNominated(field, nominated, bytes) else { continue }
                 let start = Int(field.start)
-                if start > run { buffer.writeBytes(bytes.part(run..<start)) }
+                if start > run { out.write(bytes.part(run..<start)) }
                 run = index + 1 < fields.count ? Int(fields[index + 1].start) : end
             }
-            if end > run { buffer.writeBytes(bytes.part(run..<end)) }
+            if end > run { out.write(bytes.part(run..<end)) }
         }
     }
 
     /// Writes the values of the fields named `name` as one list, followed by a comma and a blank.
-    func copyList(_ name: FieldName, into buffer: inout ByteBuffer) {
+    func copyList(_ name: FieldName, into out: inout HeadWriter) {
         withBytes { bytes in
             for field in fields where field.name == name && !field.value.isEmpty {
-                buffer.writeBytes(bytes.part(field.value))
-                buffer.writeStaticString(", ")
+                out.write(bytes.part(field.value))
+                out.write(", ")
             }
         }
     }

@@ -24,31 +24,21 @@ enum RequestID {
     }
 
     /// Writes the id; `head` holds what the client sent.
-    func write(into buffer: inout ByteBuffer, head: borrowing Head) {
+    func write(into out: inout HeadWriter, head: borrowing Head) {
         switch self {
         case .generated(let high, let low):
-            Self.writeHexadecimal(high, into: &buffer)
-            Self.writeHexadecimal(low, into: &buffer)
+            out.writeHexadecimal(high)
+            out.writeHexadecimal(low)
         case .given(let range):
-            head.withBytes { bytes in _ = buffer.writeBytes(bytes.part(range)) }
+            head.withBytes { bytes in out.write(bytes.part(range)) }
         }
     }
 
     /// The id as text.
     func text(_ head: borrowing Head) -> String {
         var buffer = ByteBuffer()
-        write(into: &buffer, head: head)
+        buffer.writeHead(atMost: Self.maximumLength) { write(into: &$0, head: head) }
         return String(buffer: buffer)
-    }
-
-    private static func writeHexadecimal(_ value: UInt64, into buffer: inout ByteBuffer) {
-        let digits: StaticString = "0123456789abcdef"
-        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 16) { bytes in
-            for index in 0..<16 {
-                bytes[index] = digits.utf8Start[Int(truncatingIfNeeded: value >> UInt64(60 - index * 4)) & 15]
-            }
-            return 16
-        }
     }
 }
 

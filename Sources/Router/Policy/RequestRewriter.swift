@@ -22,23 +22,42 @@ struct RequestRewriter {
     private static let fromTrusted = fromAnyone.union(FieldNames([.xForwardedFor]))
     private static let forRole = FieldNames([.authorization, .expect])
 
-    /// The head for `audience`.
+    /// Writes the head for `audience`.
     func rewrite(
-        _ request: borrowing RequestHead,
-        facts: borrowing RequestFacts,
-        target: RequestTarget,
-        for audience: Audience,
-        into out: inout ByteBuffer
+        _ request: borrowing RequestHead, facts: borrowing RequestFacts, target: RequestTarget, for audience: Audience,
+        into buffer: inout ByteBuffer
+    ) {
+        let maximum = bound(request, facts, target, audience)
+        buffer.writeHead(atMost: maximum) { out in write(request, facts, target, audience, into: &out) }
+    }
+
+    /// What a head can become at most: its own bytes, of which only the host and the names in lists are written twice,
+    /// and what is added.
+    private func bound(
+        _ request: borrowing RequestHead, _ facts: borrowing RequestFacts, _ target: RequestTarget, _ audience: Audience
+    ) -> Int {
+        var added = 512 + RequestID.maximumLength
+        switch audience {
+        case .function(let prefix): added += prefix.count
+        case .role(let credentials): added += credentials.readableBytes
+        }
+        let host = (target.authority ?? facts.host)?.count ?? 16
+        return request.head.bytes.readableBytes + 2 * host + 2 * request.head.fields.count + added
+    }
+
+    private func write(
+        _ request: borrowing RequestHead, _ facts: borrowing RequestFacts, _ target: RequestTarget,
+        _ audience: Audience,
+        into out: inout HeadWriter
     ) {
         let head = request.head
-        out.reserveCapacity(minimumWritableBytes: head.bytes.readableBytes + 384)
         let host = target.authority ?? facts.host
         writeRequestLine(request.methodEnd, target.forwarded, head, into: &out)
-        out.writeStaticString("Host: ")
+        out.write("Host: ")
         head.withBytes { bytes in
-            _ = if let host { out.writeBytes(bytes.part(host)) } else { out.writeStaticString("localhost") }
+            if let host { out.write(bytes.part(host)) } else { out.write("localhost") }
         }
-        out.writeStaticString("\r\n")
+        out.write("\r\n")
         var dropped = client.isTrusted ? Self.fromTrusted : Self.fromUntrusted
         switch audience {
         case .function:
@@ -46,35 +65,35 @@ struct RequestRewriter {
             if !facts.expectsContinue { dropped.formUnion(FieldNames([.expect])) }
         case .role(let credentials):
             dropped.formUnion(Self.forRole)
-            out.writeStaticString("Authorization: Bearer ")
-            out.writeImmutableBuffer(credentials)
-            out.writeStaticString("\r\n")
+            out.write("Authorization: Bearer ")
+            out.write(credentials)
+            out.write("\r\n")
         }
         head.copyFields(except: dropped, nominated: facts.nominated, into: &out)
         writeFraming(facts.framing, request, into: &out)
         writeConnection(facts, head, audience, into: &out)
         writeForwarded(head, host: host, audience, into: &out)
-        out.writeStaticString("Via: 1.1 kiln\r\nX-Request-Id: ")
+        out.write("Via: 1.1 kiln\r\nX-Request-Id: ")
         id.write(into: &out, head: head)
-        out.writeStaticString("\r\n\r\n")
+        out.write("\r\n\r\n")
     }
 
-    private func writeRequestLine(_ methodEnd: Int, _ target: Range<Int>, _ head: Head, into out: inout ByteBuffer) {
+    private func writeRequestLine(_ methodEnd: Int, _ target: Range<Int>, _ head: Head, into out: inout HeadWriter) {
         head.withBytes { bytes in
-            out.writeBytes(bytes.part(0..<(methodEnd + 1)))
-            if target.isEmpty || bytes[target.lowerBound] != UInt8(ascii: "/") { out.writeInteger(UInt8(ascii: "/")) }
-            out.writeBytes(bytes.part(target))
+            out.write(bytes.part(0..<(methodEnd + 1)))
+            if target.isEmpty || bytes[target.lowerBound] != UInt8(ascii: "/") { out.write(UInt8(ascii: "/")) }
+            out.write(bytes.part(target))
         }
-        out.writeStaticString(" HTTP/1.1\r\n")
+        out.write(" HTTP/1.1\r\n")
     }
 
-    private func writeFraming(_ framing: BodyFraming, _ request: borrowing RequestHead, into out: inout ByteBuffer) {
+    private func writeFraming(_ framing: BodyFraming, _ request: borrowing RequestHead, into out: inout HeadWriter) {
         switch framing {
         case .length(let length): out.writeContentLength(length)
-        case .chunked: out.writeStaticString("Transfer-Encoding: chunked\r\n")
+        case .chunked: out.write("Transfer-Encoding: chunked\r\n")
         case .none, .untilClose:
             // A method that usually has a body says that it has none (RFC 9110 §8.6).
-            if request.method == .post || request.method == .put { out.writeStaticString("Content-Length: 0\r\n") }
+            if request.method == .post || request.method == .put { out.write("Content-Length: 0\r\n") }
         }
     }
 
@@ -82,52 +101,36 @@ struct RequestRewriter {
         _ facts: borrowing RequestFacts,
         _ head: Head,
         _ audience: Audience,
-        into out: inout ByteBuffer
+        into out: inout HeadWriter
     ) {
-        if case .role = audience { return _ = out.writeStaticString("Connection: close\r\n") }
+        if case .role = audience { return out.write("Connection: close\r\n") }
         if let upgrade = facts.upgrade {
-            out.writeStaticString("Connection: Upgrade\r\nUpgrade: ")
-            head.withBytes { bytes in _ = out.writeBytes(bytes.part(upgrade)) }
-            out.writeStaticString("\r\n")
+            out.write("Connection: Upgrade\r\nUpgrade: ")
+            head.withBytes { bytes in out.write(bytes.part(upgrade)) }
+            out.write("\r\n")
         } else if facts.acceptsTrailers {
-            out.writeStaticString("TE: trailers\r\nConnection: TE\r\n")
+            out.write("TE: trailers\r\nConnection: TE\r\n")
         }
     }
 
-    private func writeForwarded(_ head: Head, host: Range<Int>?, _ audience: Audience, into out: inout ByteBuffer) {
-        out.writeStaticString("X-Forwarded-For: ")
+    private func writeForwarded(_ head: Head, host: Range<Int>?, _ audience: Audience, into out: inout HeadWriter) {
+        out.write("X-Forwarded-For: ")
         if client.isTrusted { head.copyList(.xForwardedFor, into: &out) }
-        out.writeImmutableBuffer(client.address)
-        out.writeStaticString("\r\n")
+        out.write(client.address)
+        out.write("\r\n")
         head.withBytes { bytes in
             let known = client.isTrusted ? FieldNames(head.fields.map(\.name)) : FieldNames([])
-            if !known.contains(.xForwardedProto) { out.writeStaticString("X-Forwarded-Proto: http\r\n") }
+            if !known.contains(.xForwardedProto) { out.write("X-Forwarded-Proto: http\r\n") }
             if let host, !known.contains(.xForwardedHost) {
-                out.writeStaticString("X-Forwarded-Host: ")
-                out.writeBytes(bytes.part(host))
-                out.writeStaticString("\r\n")
+                out.write("X-Forwarded-Host: ")
+                out.write(bytes.part(host))
+                out.write("\r\n")
             }
             if case .function(let prefix) = audience {
-                out.writeStaticString("X-Forwarded-Prefix: ")
-                out.writeBytes(bytes.part(prefix))
-                out.writeStaticString("\r\n")
+                out.write("X-Forwarded-Prefix: ")
+                out.write(bytes.part(prefix))
+                out.write("\r\n")
             }
         }
-    }
-}
-
-extension ByteBuffer {
-    /// Writes a Content-Length field.
-    mutating func writeContentLength(_ length: Int) {
-        writeStaticString("Content-Length: ")
-        writeDecimal(length)
-        writeStaticString("\r\n")
-    }
-
-    /// Writes a number that is not negative, in decimal.
-    mutating func writeDecimal(_ value: Int) {
-        guard value > 9 else { return _ = writeInteger(UInt8(truncatingIfNeeded: 0x30 + value)) }
-        writeDecimal(value / 10)
-        writeInteger(UInt8(truncatingIfNeeded: 0x30 + value % 10))
     }
 }

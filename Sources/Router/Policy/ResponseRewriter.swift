@@ -47,36 +47,38 @@ struct ResponseRewriter {
         id: RequestID,
         request: borrowing Head,
         date: ByteBuffer,
-        into out: inout ByteBuffer
+        into buffer: inout ByteBuffer
     ) {
         let head = response.head
-        out.writeStaticString("HTTP/1.1 ")
-        out.writeDecimal(response.status)
-        out.writeStaticString(" ")
-        head.withBytes { bytes in _ = out.writeBytes(bytes.part(response.reason)) }
-        out.writeStaticString("\r\n")
-        var dropped = fromFunction ? Self.fromFunction : Self.fromRole
-        if framing != .chunked { dropped.formUnion(FieldNames([.trailer])) }
-        head.copyFields(except: dropped, nominated: facts.nominated, into: &out)
-        writeFraming(response.status, facts, framing, into: &out)
-        writeConnection(facts, connection, head, into: &out)
-        if response.status >= 200 {
-            if !facts.hasDate { out.writeImmutableBuffer(date) }
-            out.writeStaticString("Via: 1.1 kiln\r\nX-Request-Id: ")
-            id.write(into: &out, head: request)
-            out.writeStaticString("\r\n")
+        buffer.writeHead(atMost: head.bytes.readableBytes + 384 + RequestID.maximumLength) { out in
+            out.write("HTTP/1.1 ")
+            out.writeDecimal(response.status)
+            out.write(" ")
+            head.withBytes { bytes in out.write(bytes.part(response.reason)) }
+            out.write("\r\n")
+            var dropped = fromFunction ? Self.fromFunction : Self.fromRole
+            if framing != .chunked { dropped.formUnion(FieldNames([.trailer])) }
+            head.copyFields(except: dropped, nominated: facts.nominated, into: &out)
+            writeFraming(response.status, facts, framing, into: &out)
+            writeConnection(facts, connection, head, into: &out)
+            if response.status >= 200 {
+                if !facts.hasDate { out.write(date) }
+                out.write("Via: 1.1 kiln\r\nX-Request-Id: ")
+                id.write(into: &out, head: request)
+                out.write("\r\n")
+            }
+            out.write("\r\n")
         }
-        out.writeStaticString("\r\n")
     }
 
     private static func writeFraming(
         _ status: Int,
         _ facts: borrowing ResponseFacts,
         _ framing: Framing,
-        into out: inout ByteBuffer
+        into out: inout HeadWriter
     ) {
         switch framing {
-        case .chunked: out.writeStaticString("Transfer-Encoding: chunked\r\n")
+        case .chunked: out.write("Transfer-Encoding: chunked\r\n")
         case .close: break
         case .length, .none:
             // RFC 9110 §8.6: none in a 1xx or 204; after HEAD and in a 304 it is what GET would have had.
@@ -88,16 +90,16 @@ struct ResponseRewriter {
         _ facts: borrowing ResponseFacts,
         _ connection: Connection,
         _ head: Head,
-        into out: inout ByteBuffer
+        into out: inout HeadWriter
     ) {
         switch connection {
         case .implied: break
-        case .keepAlive: out.writeStaticString("Connection: keep-alive\r\n")
-        case .close: out.writeStaticString("Connection: close\r\n")
+        case .keepAlive: out.write("Connection: keep-alive\r\n")
+        case .close: out.write("Connection: close\r\n")
         case .upgrade:
-            out.writeStaticString("Connection: Upgrade\r\nUpgrade: ")
-            if let upgrade = facts.upgrade { head.withBytes { bytes in _ = out.writeBytes(bytes.part(upgrade)) } }
-            out.writeStaticString("\r\n")
+            out.write("Connection: Upgrade\r\nUpgrade: ")
+            if let upgrade = facts.upgrade { head.withBytes { bytes in out.write(bytes.part(upgrade)) } }
+            out.write("\r\n")
         }
     }
 }

@@ -49,7 +49,7 @@ struct RouterAnswer {
         out.writeStaticString("Server: kiln-router\r\n")
         out.writeImmutableBuffer(date)
         out.writeString("Content-Type: \(mediaType)\r\n")
-        out.writeContentLength(body.count)
+        out.writeString("Content-Length: \(body.count)\r\n")
         out.writeStaticString("Cache-Control: no-store\r\n")
         if let reason { out.writeString("X-Kiln-Reason: \(reason)\r\n") }
         if let id { out.writeString("X-Request-Id: \(id)\r\n") }

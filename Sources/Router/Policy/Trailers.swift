@@ -12,8 +12,10 @@ enum Trailers {
 
     /// Writes the end of a chunked body with those of `trailers` that may be passed on.
     static func writeEnd(_ trailers: Head, into out: inout ByteBuffer) {
-        out.writeStaticString("0\r\n")
-        trailers.copyFields(except: refused, nominated: [], into: &out)
-        out.writeStaticString("\r\n")
+        out.writeHead(atMost: trailers.bytes.readableBytes + 8) { out in
+            out.write("0\r\n")
+            trailers.copyFields(except: refused, nominated: [], into: &out)
+            out.write("\r\n")
+        }
     }
 }

@@ -18,7 +18,7 @@ extension ClientHandler {
         let level: Logger.Level = reason.status >= 500 ? .info : .debug
         worker.log(level, "request answered by the router") {
             [
-                "request": "\(request.id.text(request.head.head))", "reason": "\(reason.rawValue)",
+                "requestId": "\(request.id.text(request.head.head))", "reason": "\(reason.rawValue)",
                 "target": "\(request.head.head.text(request.head.target).prefix(200))",
                 "endpoint": "\(request.assignment?.endpoint.shared.endpoint.id ?? "-")",
             ]
@@ -184,6 +184,9 @@ extension ClientHandler: DeadlineOwner {
         worker.setDeadline(slot, probeAt.map { min($0, waitUntil) } ?? waitUntil)
     }
 
+    /// A role may have nothing to say for long, when someone follows logs.
+    private var isForRole: Bool { if case .role = request?.key { true } else { false } }
+
     private func deadline(of what: Wait) -> NIODeadline {
         let timeouts = worker.settings.timeouts
         let amount: TimeAmount
@@ -194,7 +197,7 @@ extension ClientHandler: DeadlineOwner {
         case .nextRequest: amount = worker.drain == .serving ? timeouts.idle : min(timeouts.idle, timeouts.drainIdle)
         case .body: amount = timeouts.body
         case .response(let timeout): amount = timeout
-        case .stream: amount = timeouts.stream
+        case .stream: amount = isForRole ? timeouts.tunnel : timeouts.stream
         case .tunnel: amount = timeouts.tunnel
         case .linger: amount = timeouts.linger
         }

@@ -54,15 +54,7 @@ extension ClientHandler {
         case .nothing: return refuse(.notFound)
         }
         let giveUpAt = NIODeadline.now() + timeout
-        request = Request(
-            head: head,
-            facts: facts,
-            target: target,
-            key: key,
-            id: id,
-            exchange: Exchange(head.method, facts),
-            giveUpAt: giveUpAt
-        )
+        request = Request(head, facts, target, key, id, giveUpAt: giveUpAt)
         probeAt = inputEnded ? .now() + settings.timeouts.probe : nil
         worker.seek(key, for: self, again: false)
     }

@@ -1,3 +1,5 @@
+import Contract
+import Logging
 import NIOCore
 
 // From an instance's connection to the client.
@@ -147,7 +149,14 @@ extension ClientHandler {
             guard (request?.retries ?? 0) < 3 else { return answer(reason) }
             retry()
         case .answer(let reason): answer(reason)
-        case .abort: abort()
+        case .abort:
+            worker.log(.info, "response broken off") {
+                [
+                    "requestId": "\(request.map { $0.id.text($0.head.head) } ?? "-")",
+                    "endpoint": "\(request?.assignment?.endpoint.shared.endpoint.id ?? "-")",
+                ]
+            }
+            abort()
         }
     }
 

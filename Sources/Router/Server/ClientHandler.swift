@@ -51,6 +51,8 @@ final class ClientHandler: ChannelDuplexHandler {
     var attempt = 0
     var inputEnded = false
     var discarded = 0
+    /// Whether more can be written without it piling up here.
+    private(set) var isWritable = true
     private var isReadPending = false
     private var isAdvancing = false
 
@@ -70,7 +72,11 @@ final class ClientHandler: ChannelDuplexHandler {
         wait(for: .firstRequest)
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        // A connection that never became active doesn't become inactive either.
+        if slot != nil { channelInactive(context: context) }
+        self.context = nil
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
@@ -98,7 +104,8 @@ final class ClientHandler: ChannelDuplexHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        guard context.channel.isWritable else { return }
+        isWritable = context.channel.isWritable
+        guard isWritable else { return }
         switch phase {
         case .exchanging(let upstream):
             if request?.exchange.download == .open { wait(for: .stream) }
@@ -130,9 +137,6 @@ final class ClientHandler: ChannelDuplexHandler {
         request = nil
         worker.leave(self)
     }
-
-    /// Whether more can be written without it piling up here.
-    var isWritable: Bool { context?.channel.isWritable ?? true }
 
     /// Whether more input has a use now: it is what holds a fast client back.
     private var wantsInput: Bool {
@@ -205,7 +209,9 @@ final class ClientHandler: ChannelDuplexHandler {
 }
 
 /// A request that a client connection is busy with.
-struct Request {
+///
+/// A class, because a dozen places look at it while it is under way and each look would copy all of what it refers to.
+final class Request {
     let head: RequestHead
     let facts: RequestFacts
     let target: RequestTarget
@@ -225,4 +231,17 @@ struct Request {
     var upstreamPersistent = false
     /// Bytes of its body so far.
     var uploaded = 0
+
+    init(
+        _ head: RequestHead, _ facts: RequestFacts, _ target: RequestTarget, _ key: HoldKey, _ id: RequestID,
+        giveUpAt: NIODeadline
+    ) {
+        self.head = head
+        self.facts = facts
+        self.target = target
+        self.key = key
+        self.id = id
+        self.giveUpAt = giveUpAt
+        exchange = Exchange(head.method, facts)
+    }
 }

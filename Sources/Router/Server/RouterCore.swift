@@ -4,6 +4,12 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// What a Router's event loops have in common. Touched when a table comes and when an endpoint that left has finished,
 /// never on behalf of a single request.
 final class RouterCore: Sendable {
@@ -23,7 +29,7 @@ final class RouterCore: Sendable {
         group: any EventLoopGroup,
         logger: Logger,
         statuses: AsyncStream<RouterStatus>.Continuation
-    ) throws {
+    ) async throws {
         let loops = Array(group.makeIterator())
         guard (1...64).contains(loops.count) else {
             throw RouterError(.configuration, "A Router runs on 1 to 64 event loops, not \(loops.count).")
@@ -36,14 +42,15 @@ final class RouterCore: Sendable {
             wake: { loops, function in back.value?.wake(loops, function) }
         )
         self.statuses = statuses
-        workers = try loops.enumerated().map { index, loop in
-            try loop.submit {
-                NIOLoopBound(
-                    Worker(index: index, eventLoop: loop, settings: settings, reports: reports),
-                    eventLoop: loop
-                )
-            }.wait()
+        var workers: [NIOLoopBound<Worker>] = []
+        for (index, loop) in loops.enumerated() {
+            let worker = loop.submit {
+                let worker = Worker(index: index, eventLoop: loop, settings: settings, reports: reports)
+                return NIOLoopBound(worker, eventLoop: loop)
+            }
+            workers.append(try await worker.get())
         }
+        self.workers = workers
         byLoop = Dictionary(uniqueKeysWithValues: loops.enumerated().map { (ObjectIdentifier($1), $0) })
         books = Mutex(Books(ledger: DrainLedger(loops: loops.count)))
         back.set(self)
@@ -60,6 +67,9 @@ final class RouterCore: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
+            .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 30)
+            .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 10)
+            .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 3)
             .childChannelInitializer { [self] channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard let index = byLoop[ObjectIdentifier(channel.eventLoop)] else {
@@ -109,7 +119,7 @@ final class RouterCore: Sendable {
             defer { channel = nil }
             return channel
         }
-        try? await listening?.close()
+        if let listening { await stopAccepting(listening) }
         let loop = workers[0].eventLoop
         let ends = workers.map { worker in
             let promise = worker.eventLoop.makePromise(of: Void.self)
@@ -125,6 +135,17 @@ final class RouterCore: Sendable {
         for timer in timers { timer.cancel() }
         for worker in workers { worker.execute { $0.closePools() } }
         statuses.finish()
+    }
+
+    /// Closes the listening socket without losing a connection: one that has been accepted is handed from loop to loop
+    /// a few times before it is a client's, and would be dropped on the way. Those not accepted yet stay in the
+    /// backlog, for whoever else holds the socket.
+    private func stopAccepting(_ listening: any Channel) async {
+        try? await listening.setOption(.autoRead, value: false).get()
+        for _ in 0..<3 {
+            for loop in workers.map(\.eventLoop) + [listening.eventLoop] { try? await loop.submit {}.get() }
+        }
+        try? await listening.close()
     }
 
     private func closeConnections(tunnelsToo: Bool) {

@@ -43,7 +43,7 @@ package struct RouterServer: Sendable {
             of: RouterStatus.self,
             bufferingPolicy: .bufferingNewest(1)
         )
-        let core = try RouterCore(configuration, group: group, logger: logger, statuses: continuation)
+        let core = try await RouterCore(configuration, group: group, logger: logger, statuses: continuation)
         do {
             try await core.listen(configuration.listen, group: group)
         } catch {

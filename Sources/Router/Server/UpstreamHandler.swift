@@ -45,7 +45,7 @@ final class UpstreamHandler: ChannelDuplexHandler {
     // MARK: From the client's side
 
     /// Whether more can be written without it piling up here.
-    var isWritable: Bool { context?.channel.isWritable ?? false }
+    private(set) var isWritable = true
 
     /// Begins a request of `client`, whose head is written by `head`.
     func begin(_ client: ClientHandler, _ method: RequestHead.Method, head: (inout ByteBuffer) -> Void) {
@@ -86,9 +86,13 @@ final class UpstreamHandler: ChannelDuplexHandler {
     /// The client has sent its last byte through the tunnel.
     func endTunnelInput() {
         guard let context, let output else { return }
-        if inputEnded { return close() }
-        output.flush(to: context)
-        context.close(mode: .output, promise: nil)
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        promise.futureResult.whenComplete { _ in
+            let handler = bound.value
+            if handler.inputEnded { handler.close() } else { handler.context?.close(mode: .output, promise: nil) }
+        }
+        output.flush(to: context, promise: promise)
     }
 
     /// The exchange is over; keeps the connection for another if it is fit for that.
@@ -152,7 +156,8 @@ final class UpstreamHandler: ChannelDuplexHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        guard context.channel.isWritable else { return }
+        isWritable = context.channel.isWritable
+        guard isWritable else { return }
         switch state {
         case .busy(let client), .tunnel(let client): client.upstreamBecameWritable()
         case .idle, .closed: break
