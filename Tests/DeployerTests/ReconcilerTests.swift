@@ -197,9 +197,9 @@ private func withReconciler(
     }
 }
 
-/// Waits until `condition` holds, at most 5 seconds.
-func eventually(_ condition: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now.advanced(by: .seconds(5))
+/// Waits until `condition` holds, at most `limit`.
+func eventually(within limit: Duration = .seconds(5), _ condition: () async throws -> Bool) async throws {
+    let deadline = ContinuousClock.now.advanced(by: limit)
     while ContinuousClock.now < deadline {
         if try await condition() { return }
         try await Task.sleep(for: .milliseconds(10))

@@ -64,6 +64,12 @@ final class LocalFixture: Sendable {
         return try await client.collect(request).text
     }
 
+    /// What a GET of the socket at `path` answers.
+    func get(_ path: String, within limit: Duration = .seconds(10)) async throws -> String {
+        let request = ClientRequest(.get, "http://function/", socket: path, timeouts: Timeouts(total: limit))
+        return try await client.collect(request).text
+    }
+
     /// Runs `code` inside the workload's first instance; the JSON of what it returns, or `error: …`.
     func inside(_ id: WorkloadID, _ code: String, within limit: Duration = .seconds(10)) async throws -> String {
         let answer = try await call(id, code, within: limit)

@@ -30,7 +30,7 @@ enum InstanceEnd: Sendable, Hashable, CustomStringConvertible {
         let code = exitFile.flatMap { Int($0.filter { !$0.isWhitespace }) }
         if outOfMemoryKills > 0, code != 0 {
             self = .outOfMemory(limit: memoryLimit)
-        } else if let code, code > 128, lastLines.contains(where: { $0.contains("JavaScript heap out of memory") }) {
+        } else if let code, code > 128, lastLines.contains(where: Self.speaksOfFullHeap) {
             self = .heapExhausted
         } else if let code, code > 128, code <= 192 {
             self = .killed(signal: code - 128)
@@ -39,6 +39,11 @@ enum InstanceEnd: Sendable, Hashable, CustomStringConvertible {
         } else {
             self = .unknown
         }
+    }
+
+    /// V8's last words: `Fatal JavaScript out of memory: …` or `JavaScript heap out of memory`.
+    private static func speaksOfFullHeap(_ line: String) -> Bool {
+        line.contains("JavaScript") && line.contains("out of memory")
     }
 
     var description: String {

@@ -85,7 +85,7 @@ struct InstanceMaker: Sendable {
         _ = await instance.monitor?.exited(within: .seconds(2))
         return InstanceEnd(
             exitFile: DiskFile.text(instance.paths.exit), outOfMemoryKills: cgroups.outOfMemoryKills(instance.record.id),
-            memoryLimit: instance.record.workload.spec.memoryBytes, lastLines: lastLines(of: instance))
+            memoryLimit: instance.record.workload.spec.memoryBytes, lastLines: lastLines(of: instance, count: 100))
     }
 
     /// Lets an instance end: SIGTERM, the grace period, SIGKILL. Then removes it.
@@ -126,8 +126,8 @@ struct InstanceMaker: Sendable {
     }
 
     /// The last lines that an instance printed.
-    func lastLines(of instance: Instance) -> [String] {
-        LogReader.lastLines(of: instance.paths.log, count: 20).map(\.message)
+    func lastLines(of instance: Instance, count: Int = 20) -> [String] {
+        LogReader.lastLines(of: instance.paths.log, count: count).map(\.message)
     }
 
     private func create(_ workload: Workload, image: PreparedImage, environment: [String]) async throws -> Instance {
