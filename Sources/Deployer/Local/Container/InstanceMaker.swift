@@ -25,7 +25,7 @@ struct InstanceMaker: Sendable {
     func launch(_ workload: Workload) async throws -> Instance {
         let image = try await imageFiles(workload.image)
         let environment = Sandbox.environment(
-            image: image.environment, spec: workload.spec, secrets: try await values(of: workload.spec.secrets))
+            image: image.environment, workload: workload, secrets: try await values(of: workload.spec.secrets))
         try Task.checkCancellation()
         // Once begun, creating goes on to a point from which everything can be taken back.
         let instance = try await Task { try await create(workload, image: image, environment: environment) }.value
