@@ -24,7 +24,8 @@ package struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertibl
     package static func < (left: Self, right: Self) -> Bool { left.milliseconds < right.milliseconds }
 
     package var description: String {
-        Date(timeIntervalSince1970: Double(milliseconds) / 1000).formatted(Self.style)
+        // The style cuts off what is beyond a millisecond, and 0.8 s is a little less than 0.8 as a binary fraction.
+        Date(timeIntervalSince1970: (Double(milliseconds) + 0.5) / 1000).formatted(Self.style)
     }
 
     private static let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)

@@ -99,16 +99,9 @@ struct Monitor: Sendable {
 
     /// runc logs its last words as `time="…" level=error msg="…"`.
     static func sentence(of message: String) -> String {
-        guard let start = message.lastIndex(of: "msg=\""), let end = message.lastIndex(of: "\""), start < end else {
-            return Program.oneLine(message)
-        }
-        return String(message[start..<end]).replacing("\\\"", with: "\"")
-    }
-}
-
-extension String {
-    /// Where the text after the last occurrence of `text` starts.
-    fileprivate func lastIndex(of text: String) -> String.Index? {
-        ranges(of: text).last?.upperBound
+        guard let mark = message.ranges(of: "msg=\"").last, let end = message.lastIndex(where: { $0 == "\"" }),
+            mark.upperBound <= end
+        else { return Program.oneLine(message) }
+        return String(message[mark.upperBound..<end]).replacing("\\\"", with: "\"")
     }
 }
