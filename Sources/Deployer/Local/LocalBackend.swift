@@ -38,7 +38,8 @@ package actor LocalBackend: Backend {
         self.host = host
         self.forwarder = forwarder
         maker = InstanceMaker(
-            configuration: configuration, images: images, secrets: secrets, runtime: host.runtime, monitor: host.monitor,
+            configuration: configuration, images: images, secrets: secrets, runtime: host.runtime,
+            monitor: host.monitor,
             sandbox: host.sandbox, cgroups: host.cgroups, network: network, nameServer: host.pool.nameServer,
             userIDs: UserIDs(first: configuration.firstUserID), watch: host.watch,
             archive: LogArchive(directory: configuration.logs, perFunction: configuration.keptLogs), logger: logger,
@@ -47,7 +48,8 @@ package actor LocalBackend: Backend {
 
     package func adopt(_ desired: [Workload]) async throws {
         let found = await Adoption(maker: maker).find(desired)
-        try await maker.network.start(adopted: found.kept.values.flatMap(\.self).compactMap(\.slot) + found.unwanted.compactMap(\.slot))
+        try await maker.network.start(
+            adopted: found.kept.values.flatMap(\.self).compactMap(\.slot) + found.unwanted.compactMap(\.slot))
         await Sweep(maker: maker).run(keeping: found.all)
         for workload in desired {
             let runner = runner(of: workload)

@@ -60,13 +60,15 @@ package struct LocalConfiguration: Sendable {
     func check() throws(DeployerError) {
         guard stateDirectory.hasPrefix("/"), stateDirectory.utf8.count + InstancePaths.longestSuffix <= 107 else {
             throw DeployerError(
-                .state, "The state directory '\(stateDirectory)' cannot be used: give an absolute path of at most "
+                .state,
+                "The state directory '\(stateDirectory)' cannot be used: give an absolute path of at most "
                     + "\(107 - InstancePaths.longestSuffix) bytes.")
         }
         // What overlayfs and log paths would take for more than a name.
         guard stateDirectory.utf8.allSatisfy({ $0 > 32 && $0 < 127 && !":,\\\"'".utf8.contains($0) }) else {
             throw DeployerError(
-                .state, "The state directory '\(stateDirectory)' cannot be used: its path has spaces, ':', ',', quotes, '\\' or "
+                .state,
+                "The state directory '\(stateDirectory)' cannot be used: its path has spaces, ':', ',', quotes, '\\' or "
                     + "characters beyond ASCII.")
         }
         guard InstanceID.isHexadecimal(installation, count: 6) else {

@@ -20,14 +20,17 @@ struct LocalHost: Sendable {
         try configuration.check()
         guard geteuid() == 0 else {
             throw DeployerError(
-                .runtime, "Running functions on this machine needs root: containers, their network and their limits do. Start Kiln as root.")
+                .runtime,
+                "Running functions on this machine needs root: containers, their network and their limits do. Start Kiln as root."
+            )
         }
         try Self.makeDirectories(configuration)
         self.configuration = configuration
         cgroups = Cgroups(
             installation: configuration.installation, mountTable: DiskFile.text("/proc/self/mountinfo") ?? "")
         guard !cgroups.hierarchies.isEmpty else {
-            throw DeployerError(.runtime, "No control groups are mounted, so no function could be limited. Mount /sys/fs/cgroup.")
+            throw DeployerError(
+                .runtime, "No control groups are mounted, so no function could be limited. Mount /sys/fs/cgroup.")
         }
         sandbox = Sandbox(configuration: configuration, machine: Self.machine(cgroups))
         ip = try Program("ip", package: "iproute2")
@@ -54,13 +57,15 @@ struct LocalHost: Sendable {
         let rules = FirewallRules(
             installation: configuration.installation, pool: pool, nameServerPort: nameServerPort)
         return NetworkPool(
-            wires: wires, firewall: Firewall(nft: nft, rules: rules), target: configuration.readyNetworks, logger: logger)
+            wires: wires, firewall: Firewall(nft: nft, rules: rules), target: configuration.readyNetworks,
+            logger: logger)
     }
 
     private static func makeDirectories(_ configuration: LocalConfiguration) throws(DeployerError) {
         for directory in [
             configuration.stateDirectory, configuration.instances, configuration.logs,
-            OCIRuntime.directory(configuration.installation), OCIRuntime.directory(configuration.installation) + "/runtime",
+            OCIRuntime.directory(configuration.installation),
+            OCIRuntime.directory(configuration.installation) + "/runtime",
         ] {
             try DiskFile.directory(directory)
         }
@@ -71,12 +76,15 @@ struct LocalHost: Sendable {
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         return Sandbox.Machine(
             cgroupVersion: cgroups.version, limitsSwap: cgroups.limitsSwap,
-            hasIPv6: DiskFile.exists("/proc/sys/net/ipv6"), hasCgroupNamespaces: DiskFile.exists("/proc/self/ns/cgroup"),
+            hasIPv6: DiskFile.exists("/proc/sys/net/ipv6"),
+            hasCgroupNamespaces: DiskFile.exists("/proc/self/ns/cgroup"),
             openFiles: UInt64(limit.rlim_max))
     }
 
     /// The configured pool, or the one chosen at the first start, or a new one.
-    private static func pool(_ configuration: LocalConfiguration, _ routes: HostRoutes) throws(DeployerError) -> AddressPool {
+    private static func pool(_ configuration: LocalConfiguration, _ routes: HostRoutes) throws(DeployerError)
+        -> AddressPool
+    {
         if let range = configuration.addressPool { return try AddressPool(range) }
         if let text = DiskFile.text(configuration.chosenPool), let range = IPv4Range(text.filter { !$0.isWhitespace }) {
             return try AddressPool(range)

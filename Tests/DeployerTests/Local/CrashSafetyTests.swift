@@ -76,7 +76,9 @@ extension LocalContainerTests {
             }
         }
 
-        @Test func `adopting starts what is desired and does not run, and removes what runs something else`() async throws {
+        @Test func `adopting starts what is desired and does not run, and removes what runs something else`()
+            async throws
+        {
             try await withLocalFixture { fixture in
                 let first = try await fixture.backend()
                 try await first.adopt([])
@@ -98,7 +100,9 @@ extension LocalContainerTests {
             }
         }
 
-        @Test func `an instance that was started but not yet ready when its Deployer stopped is waited for`() async throws {
+        @Test func `an instance that was started but not yet ready when its Deployer stopped is waited for`()
+            async throws
+        {
             try await withLocalFixture { fixture in
                 let stop = Stop(at: .started)
                 let first = try await fixture.backend { await stop.reached($0) }
@@ -145,7 +149,8 @@ extension LocalContainerTests {
                 try files.createDirectory(atPath: instances + "/0123456789ab/run", withIntermediateDirectories: true)
                 try files.createDirectory(atPath: precious, withIntermediateDirectories: true)
                 try Data("x".utf8).write(to: URL(filePath: precious + "/file"))
-                try files.createSymbolicLink(atPath: instances + "/0123456789ab/run/link", withDestinationPath: precious)
+                try files.createSymbolicLink(
+                    atPath: instances + "/0123456789ab/run/link", withDestinationPath: precious)
                 try files.createSymbolicLink(atPath: instances + "/abcdefabcdef", withDestinationPath: precious)
                 try Data("{".utf8).write(to: URL(filePath: instances + "/0123456789ab/instance.json"))
                 try files.createDirectory(atPath: instances + "/.new-0123456789ac", withIntermediateDirectories: true)

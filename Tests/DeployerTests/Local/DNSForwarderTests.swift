@@ -51,8 +51,10 @@ import Testing
     }
 
     @Test func `name servers are read from resolv.conf, three at most`() {
-        let text = "# c\nnameserver 192.0.2.1\nsearch x\nnameserver\tfe80::1\nnameserver nonsense\n nameserver 192.0.2.2 \nnameserver 192.0.2.3\n"
-        #expect(NameServers(resolver: text).addresses.map { $0.ipAddress ?? "" } == ["192.0.2.1", "fe80::1", "192.0.2.2"])
+        let text =
+            "# c\nnameserver 192.0.2.1\nsearch x\nnameserver\tfe80::1\nnameserver nonsense\n nameserver 192.0.2.2 \nnameserver 192.0.2.3\n"
+        #expect(
+            NameServers(resolver: text).addresses.map { $0.ipAddress ?? "" } == ["192.0.2.1", "fe80::1", "192.0.2.2"])
         #expect(NameServers(["127.0.0.1:5353"]).addresses.map(\.port) == [5353])
     }
 
@@ -98,7 +100,9 @@ import Testing
                 let answer = try await ask(forwarder.port, Self.query("a.test"))
                 #expect(answer.suffix(4) == [203, 0, 113, 9])
             }
-            let again = try await DNSForwarder(address: "127.0.0.1", port: port, logger: Logger(label: "test")) { NameServers([]) }
+            let again = try await DNSForwarder(address: "127.0.0.1", port: port, logger: Logger(label: "test")) {
+                NameServers([])
+            }
             #expect(again.port == port)
             await again.stop()
         }

@@ -83,7 +83,9 @@ final class FakeNameServer: Sendable {
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             let envelope = unwrapInboundIn(data)
-            guard let bytes = answer(Array(envelope.data.readableBytesView), names, asked, truncates: true) else { return }
+            guard let bytes = answer(Array(envelope.data.readableBytesView), names, asked, truncates: true) else {
+                return
+            }
             let reply = AddressedEnvelope(remoteAddress: envelope.remoteAddress, data: ByteBuffer(bytes: bytes))
             context.writeAndFlush(wrapOutboundOut(reply), promise: nil)
         }
@@ -102,7 +104,9 @@ final class FakeNameServer: Sendable {
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             let bytes = Array(unwrapInboundIn(data).readableBytesView)
-            guard bytes.count > 2, let reply = answer(Array(bytes.dropFirst(2)), names, asked, truncates: false) else { return }
+            guard bytes.count > 2, let reply = answer(Array(bytes.dropFirst(2)), names, asked, truncates: false) else {
+                return
+            }
             let length = [UInt8(reply.count >> 8), UInt8(reply.count & 255)]
             context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: length + reply)), promise: nil)
         }

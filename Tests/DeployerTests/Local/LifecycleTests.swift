@@ -27,7 +27,9 @@ extension LocalContainerTests {
             }
         }
 
-        @Test func `several instances start side by side, each with a user, a name and a socket of its own`() async throws {
+        @Test func `several instances start side by side, each with a user, a name and a socket of its own`()
+            async throws
+        {
             try await withLocalFixture { fixture in
                 let backend = try await fixture.backend()
                 try await backend.adopt([])
@@ -46,7 +48,9 @@ extension LocalContainerTests {
             }
         }
 
-        @Test func `an instance that ends is started again with growing pauses, and its endpoint is gone meanwhile`() async throws {
+        @Test func `an instance that ends is started again with growing pauses, and its endpoint is gone meanwhile`()
+            async throws
+        {
             try await withLocalFixture { fixture in
                 let backend = try await fixture.backend()
                 try await backend.adopt([])
@@ -64,11 +68,15 @@ extension LocalContainerTests {
             }
         }
 
-        @Test func `a function that ends at its start fails the rollout with its last words, and nothing is left`() async throws {
+        @Test func `a function that ends at its start fails the rollout with its last words, and nothing is left`()
+            async throws
+        {
             try await withLocalFixture { fixture in
                 let backend = try await fixture.backend()
                 try await backend.adopt([])
-                let workload = try fixture.workload("console.log('one'); console.error('two'); throw new Error('three')") {
+                let workload = try fixture.workload(
+                    "console.log('one'); console.error('two'); throw new Error('three')"
+                ) {
                     $0.instances = 2
                 }
                 let failure = await #expect(throws: RolloutFailure.self) { try await backend.rollOut(workload) }
@@ -111,20 +119,24 @@ extension LocalContainerTests {
             }
         }
 
-        @Test func `retiring waits for requests in flight, and kills what does not end in its grace period`() async throws {
+        @Test func `retiring waits for requests in flight, and kills what does not end in its grace period`()
+            async throws
+        {
             try await withLocalFixture({ $0.gracePeriod = .milliseconds(800) }) { fixture in
                 let backend = try await fixture.backend()
                 try await backend.adopt([])
                 let polite = try fixture.workload(TestImages.probe, name: "polite")
                 try await backend.rollOut(polite)
                 let slow = Task {
-                    try await fixture.inside(polite.id, "await new Promise((r) => setTimeout(r, 400)); return 'finished'")
+                    try await fixture.inside(
+                        polite.id, "await new Promise((r) => setTimeout(r, 400)); return 'finished'")
                 }
                 try await Task.sleep(for: .milliseconds(150))
                 await backend.retire(polite.id)
                 #expect(try await slow.value == "finished")
 
-                let deaf = try fixture.workload("Deno.addSignalListener('SIGTERM', () => {}); Deno.serve(() => new Response())", name: "deaf")
+                let deaf = try fixture.workload(
+                    "Deno.addSignalListener('SIGTERM', () => {}); Deno.serve(() => new Response())", name: "deaf")
                 try await backend.rollOut(deaf)
                 let elapsed = await ContinuousClock().measure { await backend.retire(deaf.id) }
                 #expect(elapsed > .milliseconds(750) && elapsed < .seconds(4))
@@ -180,7 +192,8 @@ extension LocalContainerTests {
             }
         }
 
-        @Test func `a function that puts a link to a foreign socket in place of its own is not followed`() async throws {
+        @Test func `a function that puts a link to a foreign socket in place of its own is not followed`() async throws
+        {
             try await withLocalFixture({ $0.startDeadline = .seconds(1) }) { fixture in
                 let backend = try await fixture.backend()
                 try await backend.adopt([])
@@ -197,7 +210,8 @@ extension LocalContainerTests {
                 // Replaced later: the Router's name still means the socket that was there first.
                 let probe = try fixture.workload(TestImages.probe, revision: 3)
                 try await backend.rollOut(probe)
-                let swap = "Deno.removeSync('/run/kiln/http.sock'); Deno.symlinkSync('/etc/passwd', '/run/kiln/http.sock'); return 1"
+                let swap =
+                    "Deno.removeSync('/run/kiln/http.sock'); Deno.symlinkSync('/etc/passwd', '/run/kiln/http.sock'); return 1"
                 #expect(try await fixture.inside(probe.id, swap) == "1")
                 #expect(try await fixture.inside(probe.id, "return 2") == "2")
             }
@@ -215,7 +229,9 @@ extension LocalContainerTests {
         private func lines(_ backend: LocalBackend, _ function: String) async -> [String] {
             guard let name = try? FunctionName(function) else { return [] }
             var lines: [String] = []
-            for await line in await backend.logs(of: name, since: nil, tail: 100, follow: false) { lines.append(line.message) }
+            for await line in await backend.logs(of: name, since: nil, tail: 100, follow: false) {
+                lines.append(line.message)
+            }
             return lines
         }
     }

@@ -52,7 +52,9 @@ final class LocalFixture: Sendable {
     /// The socket of the workload's only instance.
     func socket(_ id: WorkloadID) async throws -> String {
         try await eventually { !endpoints(id).isEmpty }
-        guard case .unix(let path) = try #require(endpoints(id).first).address else { throw FixtureFailure("no socket") }
+        guard case .unix(let path) = try #require(endpoints(id).first).address else {
+            throw FixtureFailure("no socket")
+        }
         return path
     }
 
@@ -77,7 +79,9 @@ final class LocalFixture: Sendable {
         if let error = object?["error"] as? String { return "error: \(error)" }
         let value = object?["value"] ?? NSNull()
         if let text = value as? String { return text }
-        return String(decoding: try JSONSerialization.data(withJSONObject: value, options: [.fragmentsAllowed, .sortedKeys]), as: UTF8.self)
+        return String(
+            decoding: try JSONSerialization.data(withJSONObject: value, options: [.fragmentsAllowed, .sortedKeys]),
+            as: UTF8.self)
     }
 
     /// A workload that runs `code`.
@@ -110,7 +114,9 @@ final class LocalFixture: Sendable {
         found += DiskFile.names(in: configuration.instances).map { "instances/\($0)" }
         for process in DiskFile.names(in: "/proc") where Int(process) != nil {
             let arguments = DiskFile.text("/proc/\(process)/cmdline") ?? ""
-            if arguments.contains(configuration.stateDirectory + "/") { found.append("process \(process) \(arguments)") }
+            if arguments.contains(configuration.stateDirectory + "/") {
+                found.append("process \(process) \(arguments)")
+            }
         }
         return found
     }

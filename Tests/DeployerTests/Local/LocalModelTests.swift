@@ -19,7 +19,8 @@ import Testing
         ("0\n", 0, "", "exit code 0"), ("1", 0, "", "exit code 1"), ("137", 0, "", "killed by signal 9"),
         ("137", 1, "", "out of memory (limit 64 MiB)"), ("0", 1, "", "exit code 0"), ("255", 0, "", "exit code 255"),
         ("133", 0, "# Fatal JavaScript out of memory: x", "out of memory (the JavaScript heap is full)"),
-        ("133", 0, "", "killed by signal 5"), (nil, 0, "", "ended without an exit code"), ("?", 0, "", "ended without an exit code"),
+        ("133", 0, "", "killed by signal 5"), (nil, 0, "", "ended without an exit code"),
+        ("?", 0, "", "ended without an exit code"),
     ])
     func `the end of an instance is told in words`(file: String?, kills: Int, line: String, text: String) {
         let end = InstanceEnd(exitFile: file, outOfMemoryKills: kills, memoryLimit: 64 << 20, lastLines: [line])
@@ -27,12 +28,19 @@ import Testing
         #expect((end.code == .outOfMemory) == text.hasPrefix("out of memory"))
     }
 
-    @Test func `Kiln's variables win over secrets, those over the function's, those over the image's`() {
+    @Test func `Kiln's variables win over secrets, those over the function's, those over the image's`() throws {
         var spec = FunctionSpec()
         spec.environment = ["A": "function", "B": "function", "DENO_SERVE_ADDRESS": "tcp:0.0.0.0:1"]
-        let list = Sandbox.environment(
-            image: ["A=image", "C=a=b", "=x", "rubbish", "B=image"], spec: spec, secrets: ["B": "secret"])
-        #expect(list == ["A=function", "B=secret", "C=a=b", "DENO_SERVE_ADDRESS=unix:/run/kiln/http.sock"])
+        let image = PinnedImage(registry: "r", repository: "x", digest: Digest(bytes: [UInt8](repeating: 0, count: 32)))
+        let function = RevisionID(function: try FunctionName("x"), number: 1)
+        let environment = ["A=image", "C=a=b", "=x", "rubbish", "B=image"]
+        func list(_ id: WorkloadID) -> [String] {
+            Sandbox.environment(
+                image: environment, workload: Workload(id: id, image: image, spec: spec), secrets: ["B": "secret"])
+        }
+        let values = ["A=function", "B=secret", "C=a=b", "DENO_SERVE_ADDRESS=unix:/run/kiln/http.sock"]
+        #expect(list(.checker) == values)
+        #expect(list(.revision(function)) == values + ["DENO_V8_FLAGS=--max-heap-size=208"])
     }
 
     @Test func `user ids are unique while in use and come back late`() throws {
@@ -67,17 +75,24 @@ import Testing
             3 1 0:5 / /state/instances2 rw - tmpfs tmpfs rw
             4 1 0:5 / /state/instances/with\\040space rw - tmpfs tmpfs rw
             """
-        #expect(Mounts.points(below: "/state/instances", in: table) == ["/state/instances/a/run", "/state/instances/with space"])
+        #expect(
+            Mounts.points(below: "/state/instances", in: table) == [
+                "/state/instances/a/run", "/state/instances/with space",
+            ])
     }
 
     @Test func `the runtime's last words are found in its log line`() {
         #expect(
             Monitor.sentence(of: #"time="2026" level=error msg="runc create failed: no \"x\" here""#)
                 == #"runc create failed: no "x" here"#)
-        #expect(Monitor.sentence(of: "crun: cgroups in hybrid mode not supported\n") == "crun: cgroups in hybrid mode not supported")
+        #expect(
+            Monitor.sentence(of: "crun: cgroups in hybrid mode not supported\n")
+                == "crun: cgroups in hybrid mode not supported")
     }
 
-    @Test(arguments: ["relative", "/with space", "/with:colon", "/with,comma", "/" + String(repeating: "x", count: 71), "/ä"])
+    @Test(arguments: [
+        "relative", "/with space", "/with:colon", "/with,comma", "/" + String(repeating: "x", count: 71), "/ä",
+    ])
     func `a state directory that cannot work is refused with a reason`(path: String) {
         let error = #expect(throws: DeployerError.self) {
             try LocalConfiguration(stateDirectory: path, installation: "ab12cd").check()
@@ -88,7 +103,8 @@ import Testing
     @Test func `limits reach the runtime's configuration`() throws {
         var configuration = LocalConfiguration(stateDirectory: "/state", installation: "ab12cd")
         configuration.openFiles = 1000
-        let machine = Sandbox.Machine(cgroupVersion: .v2, limitsSwap: true, hasIPv6: true, hasCgroupNamespaces: true, openFiles: 500)
+        let machine = Sandbox.Machine(
+            cgroupVersion: .v2, limitsSwap: true, hasIPv6: true, hasCgroupNamespaces: true, openFiles: 500)
         var spec = FunctionSpec()
         spec.cpuMillicores = 250
         spec.memoryBytes = 64 << 20

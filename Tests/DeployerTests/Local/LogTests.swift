@@ -70,10 +70,12 @@ import Testing
             let archive = LogArchive(directory: directory + "/logs", perFunction: 2)
             try DiskFile.directory(directory + "/logs")
             let function = RevisionID(function: try FunctionName("hello"), number: 4)
-            let image = PinnedImage(registry: "r", repository: "x", digest: Digest(bytes: [UInt8](repeating: 0, count: 32)))
+            let image = PinnedImage(
+                registry: "r", repository: "x", digest: Digest(bytes: [UInt8](repeating: 0, count: 32)))
             for number in 1...3 {
                 let record = InstanceRecord(
-                    id: "00000000000\(number)", workload: Workload(id: .revision(function), image: image, spec: FunctionSpec()),
+                    id: "00000000000\(number)",
+                    workload: Workload(id: .revision(function), image: image, spec: FunctionSpec()),
                     userID: 1, networkSlot: nil, created: Timestamp(milliseconds: 1_700_000_000_000 + Int64(number)))
                 try Data("x".utf8).write(to: URL(filePath: directory + "/log"))
                 archive.keep(directory + "/log", of: record)
@@ -124,10 +126,14 @@ extension LocalContainerTests {
                 #expect(Set(lines.map(\.instance)).count == 2)
                 let later = lines[3].time
                 var since: [String] = []
-                for await line in await backend.logs(of: name, since: later, tail: 10, follow: false) { since.append(line.message) }
+                for await line in await backend.logs(of: name, since: later, tail: 10, follow: false) {
+                    since.append(line.message)
+                }
                 #expect(since == ["last", "started"])
                 var tail: [String] = []
-                for await line in await backend.logs(of: name, since: nil, tail: 2, follow: false) { tail.append(line.message) }
+                for await line in await backend.logs(of: name, since: nil, tail: 2, follow: false) {
+                    tail.append(line.message)
+                }
                 #expect(tail == ["last", "started"])
             }
         }

@@ -7,13 +7,17 @@ import Testing
 extension LocalContainerTests {
     /// What an instance reaches, seen from inside, with a namespace that plays the internet.
     @Suite struct NetworkTests {
-        @Test func `an instance reaches the internet, and nothing private, special, of the host or of another instance`() async throws {
+        @Test
+        func `an instance reaches the internet, and nothing private, special, of the host or of another instance`()
+            async throws
+        {
             try await withWorld { fixture, world, listener, names in
                 let backend = try await fixture.backend()
                 try await backend.adopt([])
                 let neighbour = try fixture.workload(
                     "Deno.serve({ port: 9000, onListen() {} }, () => new Response('neighbour'));" + TestImages.hello,
-                    name: "neighbour") { $0.network = .internet }
+                    name: "neighbour"
+                ) { $0.network = .internet }
                 let workload = try fixture.workload(TestImages.probe) { $0.network = .internet }
                 // The neighbour's first server takes the platform's address; the second listens on its own port.
                 try await backend.rollOut(neighbour)
@@ -25,26 +29,41 @@ extension LocalContainerTests {
                 let range = try #require(DiskFile.text(fixture.configuration.chosenPool)?.split(separator: "\n").first)
                 let pool = try AddressPool(try #require(IPv4Range(String(range))))
 
-                #expect(try await attempts(fixture, workload.id, [(world.publicAddress, 80), ("outside.test", 80), (world.otherPublicAddress, 80)])
+                #expect(
+                    try await attempts(
+                        fixture, workload.id,
+                        [(world.publicAddress, 80), ("outside.test", 80), (world.otherPublicAddress, 80)]
+                    )
                     .allSatisfy { $0.hasSuffix("connected") })
-                #expect(try await fixture.inside(workload.id, "return (await fetch('http://outside.test/')).text()") == "outside")
+                #expect(
+                    try await fixture.inside(workload.id, "return (await fetch('http://outside.test/')).text()")
+                        == "outside")
 
                 var forbidden: [(String, Int)] = world.privateAddresses.map { ($0, 80) }
-                forbidden += [("10.0.0.1", 80), ("172.16.0.1", 80), ("192.168.0.1", 80), ("169.254.169.254", 80), ("private.test", 80)]
+                forbidden += [
+                    ("10.0.0.1", 80), ("172.16.0.1", 80), ("192.168.0.1", 80), ("169.254.169.254", 80),
+                    ("private.test", 80),
+                ]
                 let own = [world.hostAddress, pool.nameServer] + slots.map(pool.hostAddress) + Self.hostAddresses()
                 forbidden += own.map { ($0, listener.port) }
                 forbidden += own.map { ("::ffff:\($0)", listener.port) }
-                forbidden += ["127.0.0.1", "0.0.0.0", "localhost", "::1", "::", "host.test", "2130706433", "0x7f.1", "017700000001"]
-                    .map { ($0, listener.port) }
+                forbidden += [
+                    "127.0.0.1", "0.0.0.0", "localhost", "::1", "::", "host.test", "2130706433", "0x7f.1",
+                    "017700000001",
+                ]
+                .map { ($0, listener.port) }
                 forbidden += slots.map { (pool.instanceAddress($0), 9000) }
                 for answer in try await attempts(fixture, workload.id, forbidden) {
                     #expect(!answer.hasSuffix("connected"), "\(answer)")
                 }
                 #expect(listener.connections == 0)
                 #expect(
-                    try await fixture.inside(workload.id, "return (await fetch('http://\(world.publicAddress)/redirect')).text()")
-                        .hasPrefix("error"))
-                let interfaces = try await fixture.inside(workload.id, "return Deno.networkInterfaces().map(i => i.family + i.address).join()")
+                    try await fixture.inside(
+                        workload.id, "return (await fetch('http://\(world.publicAddress)/redirect')).text()"
+                    )
+                    .hasPrefix("error"))
+                let interfaces = try await fixture.inside(
+                    workload.id, "return Deno.networkInterfaces().map(i => i.family + i.address).join()")
                 #expect(!interfaces.contains("IPv6"), "\(interfaces)")
                 #expect(names.questions.contains("outside.test"))
             }
@@ -57,11 +76,14 @@ extension LocalContainerTests {
                 let workload = try fixture.workload(TestImages.probe) { $0.network = .none }
                 try await backend.rollOut(workload)
                 for answer in try await attempts(
-                    fixture, workload.id, [(world.publicAddress, 80), ("outside.test", 80), (world.hostAddress, listener.port)])
+                    fixture, workload.id,
+                    [(world.publicAddress, 80), ("outside.test", 80), (world.hostAddress, listener.port)])
                 {
                     #expect(!answer.hasSuffix("connected"), "\(answer)")
                 }
-                #expect(try await fixture.inside(workload.id, "return Deno.networkInterfaces().map(i => i.name).join()") == "lo")
+                #expect(
+                    try await fixture.inside(workload.id, "return Deno.networkInterfaces().map(i => i.name).join()")
+                        == "lo")
                 #expect(names.questions.isEmpty)
             }
         }
@@ -70,15 +92,21 @@ extension LocalContainerTests {
             try await withWorld { fixture, world, listener, _ in
                 let backend = try await fixture.backend()
                 try await backend.adopt([])
-                let allowed = try [world.publicAddress, "10.99.77.0/24", "10.99.0.0/16", "0.0.0.0/32"].map { try #require(IPv4Range($0)) }
+                let allowed = try [world.publicAddress, "10.99.77.0/24", "10.99.0.0/16", "0.0.0.0/32"].map {
+                    try #require(IPv4Range($0))
+                }
                 let workload = try fixture.workload(TestImages.probe) { $0.network = .ranges(allowed) }
                 try await backend.rollOut(workload)
                 let good = try await attempts(
-                    fixture, workload.id, [(world.publicAddress, 80), ("outside.test", 80), (world.privateAddresses[0], 80)])
+                    fixture, workload.id,
+                    [(world.publicAddress, 80), ("outside.test", 80), (world.privateAddresses[0], 80)])
                 #expect(good.allSatisfy { $0.hasSuffix("connected") }, "\(good)")
                 for answer in try await attempts(
                     fixture, workload.id,
-                    [(world.otherPublicAddress, 80), (world.privateAddresses[1], 80), (world.hostAddress, listener.port)])
+                    [
+                        (world.otherPublicAddress, 80), (world.privateAddresses[1], 80),
+                        (world.hostAddress, listener.port),
+                    ])
                 {
                     #expect(!answer.hasSuffix("connected"), "\(answer)")
                 }
@@ -86,7 +114,9 @@ extension LocalContainerTests {
             }
         }
 
-        @Test func `what is refused is refused at once, and too many connections of one instance harm no other`() async throws {
+        @Test func `what is refused is refused at once, and too many connections of one instance harm no other`()
+            async throws
+        {
             try await withWorld { fixture, world, _, _ in
                 let backend = try await fixture.backend()
                 try await backend.adopt([])
@@ -110,7 +140,10 @@ extension LocalContainerTests {
                     return open.length;
                     """, within: .seconds(60))
                 #expect((1000...2048).contains(Int(opened) ?? 0), "\(opened)")
-                #expect(try await attempts(fixture, modest.id, [(world.publicAddress, 80)]).allSatisfy { $0.hasSuffix("connected") })
+                #expect(
+                    try await attempts(fixture, modest.id, [(world.publicAddress, 80)]).allSatisfy {
+                        $0.hasSuffix("connected")
+                    })
             }
         }
 
@@ -140,7 +173,9 @@ extension LocalContainerTests {
         }
 
         /// `host:port connected` or `host:port <error>`, for each target.
-        private func attempts(_ fixture: LocalFixture, _ id: WorkloadID, _ targets: [(String, Int)]) async throws -> [String] {
+        private func attempts(_ fixture: LocalFixture, _ id: WorkloadID, _ targets: [(String, Int)]) async throws
+            -> [String]
+        {
             let list = targets.map { "['\($0.0)', \($0.1)]" }.joined(separator: ", ")
             let answer = try await fixture.inside(
                 id,
@@ -166,7 +201,9 @@ extension LocalContainerTests {
             defer { freeifaddrs(first) }
             var found: [String] = []
             for entry in sequence(first: first, next: { $0?.pointee.ifa_next }) {
-                guard let address = entry?.pointee.ifa_addr, address.pointee.sa_family == sa_family_t(AF_INET) else { continue }
+                guard let address = entry?.pointee.ifa_addr, address.pointee.sa_family == sa_family_t(AF_INET) else {
+                    continue
+                }
                 var text = [CChar](repeating: 0, count: 64)
                 getnameinfo(address, socklen_t(MemoryLayout<sockaddr_in>.size), &text, 64, nil, 0, NI_NUMERICHOST)
                 found.append(String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self))
@@ -180,7 +217,8 @@ extension LocalContainerTests {
             let name = String(InstanceID.random().prefix(6))
             try await OutsideWorld.with(name) { world in
                 let names = [
-                    "outside.test": world.publicAddress, "private.test": world.privateAddresses[0], "host.test": world.hostAddress,
+                    "outside.test": world.publicAddress, "private.test": world.privateAddresses[0],
+                    "host.test": world.hostAddress,
                 ]
                 try await FakeNameServer.with(names) { server in
                     try await HostListener.with { listener in

@@ -27,7 +27,8 @@ struct OutsideWorld: Sendable {
             publicAddress: "203.0.113.\(base + 2)", otherPublicAddress: "203.0.113.\(base + 3)",
             hostAddress: "203.0.113.\(base + 1)",
             privateAddresses: [
-                "10.99.77.\(last)", "172.31.253.\(last)", "192.168.253.\(last)", "100.127.253.\(last)", "169.254.253.\(last)",
+                "10.99.77.\(last)", "172.31.253.\(last)", "192.168.253.\(last)", "100.127.253.\(last)",
+                "169.254.253.\(last)",
             ])
         let namespace = "kt-\(name)"
         let device = "kt\(name)"
@@ -57,7 +58,10 @@ struct OutsideWorld: Sendable {
             let script = "/tmp/kt-\(name).js"
             try Data(code.utf8).write(to: URL(filePath: script))
             defer { DiskFile.removeTree(script) }
-            let program = ["env", "NO_COLOR=1", "DENO_DIR=/tmp/kt-\(name)-deno", TestImages.deno, "run", "-A", "--no-config", script]
+            let program = [
+                "env", "NO_COLOR=1", "DENO_DIR=/tmp/kt-\(name)-deno", TestImages.deno, "run", "-A", "--no-config",
+                script,
+            ]
             try await withChildReady("ip", ["netns", "exec", namespace] + program) { _ in try await body(world) }
         } catch {
             await remove(namespace, device, name)

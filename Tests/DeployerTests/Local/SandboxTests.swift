@@ -33,11 +33,14 @@ extension LocalContainerTests {
 
                 for namespace in ["cgroup", "ipc", "mnt", "net", "pid", "uts"] {
                     let inside = try await fixture.inside(id, "return Deno.readLinkSync('/proc/self/ns/\(namespace)')")
-                    let outside = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/\(namespace)")
+                    let outside = try FileManager.default.destinationOfSymbolicLink(
+                        atPath: "/proc/self/ns/\(namespace)")
                     #expect(inside.hasPrefix("\(namespace):") && inside != outside, "\(namespace): \(inside)")
                 }
                 #expect(try await fixture.inside(id, "return Deno.hostname()") == "probe")
-                #expect(try await fixture.inside(id, "return [...Deno.readDirSync('/proc')].filter(e => /^\\d+$/.test(e.name)).length") == "1")
+                #expect(
+                    try await fixture.inside(
+                        id, "return [...Deno.readDirSync('/proc')].filter(e => /^\\d+$/.test(e.name)).length") == "1")
             }
         }
 
@@ -65,8 +68,10 @@ extension LocalContainerTests {
             ("Deno.chownSync('/tmp', 0, 0)", "not permitted"),
             ("Deno.kill(2, 'SIGKILL')", "No such process"),
             ("new Deno.Command('/bin/sh').outputSync()", "No such file"),
-            ("Deno.writeTextFileSync('/tmp/x', '#!/usr/bin/deno\\n'); Deno.chmodSync('/tmp/x', 0o755); "
-                + "new Deno.Command('/tmp/x').outputSync()", "ermission denied"),
+            (
+                "Deno.writeTextFileSync('/tmp/x', '#!/usr/bin/deno\\n'); Deno.chmodSync('/tmp/x', 0o755); "
+                    + "new Deno.Command('/tmp/x').outputSync()", "ermission denied"
+            ),
         ]
 
         @Test func `attempts to change or to see what is not the function's fail`() async throws {
@@ -81,18 +86,27 @@ extension LocalContainerTests {
         /// Numbers of x86-64 with arguments; a control that works is the first.
         private static let calls = [
             ("getppid", "110"), ("unshare(NEWUSER)", "272, 0x10000000"), ("unshare(NEWNS)", "272, 0x20000"),
-            ("setns", "308, 0, 0"), ("clone(NEWUSER)", "56, 0x10000011"), ("clone3", "435"), ("mount", "165"), ("umount2", "166"),
-            ("pivot_root", "155"), ("chroot", "161"), ("ptrace(TRACEME)", "101, 0"), ("process_vm_readv", "310"), ("bpf", "321"),
-            ("perf_event_open", "298"), ("userfaultfd", "323, 1"), ("io_uring_setup", "425, 1"), ("keyctl", "250, 0, -3, 1"),
-            ("add_key", "248"), ("request_key", "249"), ("kexec_load", "246"), ("init_module", "175"), ("finit_module", "313"),
+            ("setns", "308, 0, 0"), ("clone(NEWUSER)", "56, 0x10000011"), ("clone3", "435"), ("mount", "165"),
+            ("umount2", "166"),
+            ("pivot_root", "155"), ("chroot", "161"), ("ptrace(TRACEME)", "101, 0"), ("process_vm_readv", "310"),
+            ("bpf", "321"),
+            ("perf_event_open", "298"), ("userfaultfd", "323, 1"), ("io_uring_setup", "425, 1"),
+            ("keyctl", "250, 0, -3, 1"),
+            ("add_key", "248"), ("request_key", "249"), ("kexec_load", "246"), ("init_module", "175"),
+            ("finit_module", "313"),
             ("delete_module", "176"), ("reboot", "169"), ("swapon", "167"), ("acct", "163"), ("quotactl", "179"),
-            ("settimeofday", "164"), ("clock_settime", "227"), ("adjtimex", "159"), ("sethostname", "170"), ("syslog", "103, 10"),
+            ("settimeofday", "164"), ("clock_settime", "227"), ("adjtimex", "159"), ("sethostname", "170"),
+            ("syslog", "103, 10"),
             ("open_by_handle_at", "304"), ("name_to_handle_at", "303"), ("fanotify_init", "300"), ("fsopen", "430"),
-            ("move_mount", "429"), ("open_tree", "428"), ("mount_setattr", "442"), ("pidfd_getfd", "438"), ("kcmp", "312"),
-            ("shmget", "29, 0, 4096, 0o1600"), ("semget", "64, 0, 1, 0o1600"), ("msgget", "68, 0, 0o1600"), ("mq_open", "240"),
-            ("personality(ADDR_NO_RANDOMIZE)", "135, 0x40000"), ("modify_ldt", "154"), ("iopl", "172, 3"), ("ioperm", "173"),
+            ("move_mount", "429"), ("open_tree", "428"), ("mount_setattr", "442"), ("pidfd_getfd", "438"),
+            ("kcmp", "312"),
+            ("shmget", "29, 0, 4096, 0o1600"), ("semget", "64, 0, 1, 0o1600"), ("msgget", "68, 0, 0o1600"),
+            ("mq_open", "240"),
+            ("personality(ADDR_NO_RANDOMIZE)", "135, 0x40000"), ("modify_ldt", "154"), ("iopl", "172, 3"),
+            ("ioperm", "173"),
             ("socket(PACKET)", "41, 17, 3, 0"), ("socket(VSOCK)", "41, 40, 1, 0"), ("socket(ALG)", "41, 38, 5, 0"),
-            ("socket(NETLINK, NETFILTER)", "41, 16, 3, 12"), ("socket(INET, RAW)", "41, 2, 3, 1"), ("seccomp", "317, 0"),
+            ("socket(NETLINK, NETFILTER)", "41, 16, 3, 12"), ("socket(INET, RAW)", "41, 2, 3, 1"),
+            ("seccomp", "317, 0"),
             ("setuid(0)", "105, 0"), ("setgid(0)", "106, 0"), ("capset", "126"), ("mknod", "133, 0, 0o20600, 0x103"),
         ]
 
@@ -115,7 +129,8 @@ extension LocalContainerTests {
             }
         #endif
 
-        @Test func `the file systems an instance can write to are small, and nothing in them can be run`() async throws {
+        @Test func `the file systems an instance can write to are small, and nothing in them can be run`() async throws
+        {
             try await withLocalFixture({ $0.temporaryBytes = 8 << 20 }) { fixture in
                 let backend = try await fixture.backend()
                 try await backend.adopt([])
@@ -131,7 +146,9 @@ extension LocalContainerTests {
                     }
                     #expect(!line.contains(fixture.configuration.stateDirectory) || fields[1] == "/", "\(line)")
                 }
-                #expect(mounts.split(separator: "\n").first { $0.split(separator: " ")[1] == "/" }?.contains(" ro,") == true)
+                #expect(
+                    mounts.split(separator: "\n").first { $0.split(separator: " ")[1] == "/" }?.contains(" ro,") == true
+                )
 
                 let fill = """
                     const block = new Uint8Array(1 << 20);
@@ -142,7 +159,8 @@ extension LocalContainerTests {
                 let temporary = try await fixture.inside(id, fill.replacingOccurrences(of: "DIRECTORY", with: "/tmp"))
                 #expect(temporary.contains("No space left"), "\(temporary)")
                 #expect((temporary.split(separator: " ").first.flatMap { Int($0) } ?? 0) <= 8 << 20)
-                let sockets = try await fixture.inside(id, fill.replacingOccurrences(of: "DIRECTORY", with: "/run/kiln"))
+                let sockets = try await fixture.inside(
+                    id, fill.replacingOccurrences(of: "DIRECTORY", with: "/run/kiln"))
                 #expect(sockets.hasPrefix("0 "), "\(sockets)")
                 let entries = try await fixture.inside(
                     id,
@@ -155,23 +173,26 @@ extension LocalContainerTests {
             }
         }
 
-        @Test func `what Deno offers works inside: workers, WASM, files in tmp, timers, crypto, child processes`() async throws {
-            let answer = try await withProbe { try await $0(
-                """
-                const worker = new Worker(URL.createObjectURL(new Blob(["onmessage = (e) => postMessage(e.data * 2)"])), { type: "module" });
-                const doubled = await new Promise((resolve) => { worker.onmessage = (e) => resolve(e.data); worker.postMessage(21); });
-                worker.terminate();
-                const wasm = new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,7,1,96,2,127,127,1,127,3,2,1,0,7,7,1,3,97,100,100,0,0,10,9,1,7,0,32,0,32,1,106,11]));
-                const sum = new WebAssembly.Instance(wasm).exports.add(40, 2);
-                await Deno.writeTextFile("/tmp/a", "a"); await Deno.rename("/tmp/a", "/tmp/b");
-                const text = await Deno.readTextFile("/tmp/b");
-                const hash = await crypto.subtle.digest("SHA-256", new Uint8Array(3));
-                const child = await new Deno.Command("/usr/bin/deno", { args: ["--version"] }).output();
-                const watcher = Deno.watchFs("/tmp"); watcher.close();
-                localStorage.setItem("k", "v");
-                const { gzipSync } = await import("node:zlib"); const { hostname } = await import("node:os");
-                return [doubled, sum, text, hash.byteLength, child.success, gzipSync("x").length > 0, hostname(), Deno.memoryUsage().rss > 0].join();
-                """)
+        @Test func `what Deno offers works inside: workers, WASM, files in tmp, timers, crypto, child processes`()
+            async throws
+        {
+            let answer = try await withProbe {
+                try await $0(
+                    """
+                    const worker = new Worker(URL.createObjectURL(new Blob(["onmessage = (e) => postMessage(e.data * 2)"])), { type: "module" });
+                    const doubled = await new Promise((resolve) => { worker.onmessage = (e) => resolve(e.data); worker.postMessage(21); });
+                    worker.terminate();
+                    const wasm = new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,7,1,96,2,127,127,1,127,3,2,1,0,7,7,1,3,97,100,100,0,0,10,9,1,7,0,32,0,32,1,106,11]));
+                    const sum = new WebAssembly.Instance(wasm).exports.add(40, 2);
+                    await Deno.writeTextFile("/tmp/a", "a"); await Deno.rename("/tmp/a", "/tmp/b");
+                    const text = await Deno.readTextFile("/tmp/b");
+                    const hash = await crypto.subtle.digest("SHA-256", new Uint8Array(3));
+                    const child = await new Deno.Command("/usr/bin/deno", { args: ["--version"] }).output();
+                    const watcher = Deno.watchFs("/tmp"); watcher.close();
+                    localStorage.setItem("k", "v");
+                    const { gzipSync } = await import("node:zlib"); const { hostname } = await import("node:os");
+                    return [doubled, sum, text, hash.byteLength, child.success, gzipSync("x").length > 0, hostname(), Deno.memoryUsage().rss > 0].join();
+                    """)
             }
             #expect(answer == "42,42,a,32,true,true,probe,true")
         }
@@ -188,12 +209,14 @@ extension LocalContainerTests {
                 try await backend.rollOut(workload)
                 #expect(
                     try await fixture.inside(
-                        workload.id, "return ['TOKEN', 'GREETING', 'DENO_SERVE_ADDRESS', 'HOME'].map(n => Deno.env.get(n)).join()")
+                        workload.id,
+                        "return ['TOKEN', 'GREETING', 'DENO_SERVE_ADDRESS', 'HOME'].map(n => Deno.env.get(n)).join()")
                         == "very-secret-value,hi,unix:/run/kiln/http.sock,/tmp")
                 for process in DiskFile.names(in: "/proc") where Int(process) != nil {
                     #expect(DiskFile.text("/proc/\(process)/cmdline")?.contains("very-secret-value") != true)
                 }
-                let paths = InstancePaths(instances: fixture.configuration.instances, id: try #require(fixture.instances.first))
+                let paths = InstancePaths(
+                    instances: fixture.configuration.instances, id: try #require(fixture.instances.first))
                 #expect(DiskFile.text(paths.record)?.contains("very-secret-value") == false)
                 #expect(DiskFile.text(paths.configuration)?.contains("very-secret-value") == true)
                 #expect(try mode(paths.configuration) == 0o600)

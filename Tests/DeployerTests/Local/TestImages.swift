@@ -1,7 +1,7 @@
 import Contract
 import Foundation
-import Synchronization
 import Support
+import Synchronization
 
 @testable import Deployer
 
@@ -78,7 +78,9 @@ final class TestImages: ImageSource {
     private static func makeBase(_ base: String, deno: String) throws {
         let files = FileManager.default
         let draft = base + ".\(getpid())"
-        for directory in ["usr/bin", "lib64", "lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu", "etc", "proc", "dev", "sys"] + ["tmp", "run/kiln", "app"] {
+        for directory in [
+            "usr/bin", "lib64", "lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu", "etc", "proc", "dev", "sys",
+        ] + ["tmp", "run/kiln", "app"] {
             try files.createDirectory(atPath: "\(draft)/\(directory)", withIntermediateDirectories: true)
         }
         try files.setAttributes([.posixPermissions: 0o1777], ofItemAtPath: draft + "/tmp")

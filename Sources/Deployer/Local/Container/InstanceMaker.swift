@@ -84,7 +84,8 @@ struct InstanceMaker: Sendable {
         // conmon writes the code once it has taken the last output.
         _ = await instance.monitor?.exited(within: .seconds(2))
         return InstanceEnd(
-            exitFile: DiskFile.text(instance.paths.exit), outOfMemoryKills: cgroups.outOfMemoryKills(instance.record.id),
+            exitFile: DiskFile.text(instance.paths.exit),
+            outOfMemoryKills: cgroups.outOfMemoryKills(instance.record.id),
             memoryLimit: instance.record.workload.spec.memoryBytes, lastLines: lastLines(of: instance, count: 100))
     }
 
@@ -173,7 +174,8 @@ struct InstanceMaker: Sendable {
         try DiskFile.write("127.0.0.1 localhost\n".utf8, to: paths.hosts, mode: 0o644)
         let specification = sandbox.specification(
             of: record, image: image, paths: paths, environment: environment,
-            namespace: slot.map { NetworkSlot.Names(installation: configuration.installation).namespacePath($0.number) })
+            namespace: slot.map { NetworkSlot.Names(installation: configuration.installation).namespacePath($0.number) }
+        )
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         try DiskFile.write(encoder.encode(specification), to: paths.configuration)

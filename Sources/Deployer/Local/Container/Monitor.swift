@@ -47,7 +47,8 @@ struct Monitor: Sendable {
     ) async throws(DeployerError) -> ProcessHandle {
         let lower = layers.reversed().joined(separator: ":")
         guard lower.utf8.count < 3900 else {
-            throw DeployerError(.runtime, "The image has \(layers.count) layers, too many for one mount (4096 bytes of options).")
+            throw DeployerError(
+                .runtime, "The image has \(layers.count) layers, too many for one mount (4096 bytes of options).")
         }
         let changes = try watch.changes(in: paths.directory)
         try await unshare.check(
@@ -79,9 +80,11 @@ struct Monitor: Sendable {
     private func monitorArguments(_ instance: String, paths: InstancePaths, logBytes: Int64) -> [String] {
         let name = runtime.name(of: instance)
         return [
-            "--cid", name, "--cuuid", name, "--name", instance, "--runtime", runtime.program.path, "--runtime-arg", "--root",
+            "--cid", name, "--cuuid", name, "--name", instance, "--runtime", runtime.program.path, "--runtime-arg",
+            "--root",
             "--runtime-arg", runtime.root, "--bundle", paths.bundle, "--persist-dir", paths.directory, "--full-attach",
-            "--container-pidfile", paths.processID, "--conmon-pidfile", paths.monitorID, "--log-path", "k8s-file:\(paths.log)",
+            "--container-pidfile", paths.processID, "--conmon-pidfile", paths.monitorID, "--log-path",
+            "k8s-file:\(paths.log)",
             "--log-size-max", String(logBytes), "--no-sync-log",
         ]
     }

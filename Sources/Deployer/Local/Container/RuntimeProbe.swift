@@ -65,7 +65,9 @@ struct RuntimeProbe: Sendable {
             } else {
                 try DiskFile.directory(paths.root + directory, mode: 0o755)
                 mounts.append(
-                    .init(destination: directory, type: "bind", source: directory, options: ["bind", "ro", "nosuid", "nodev"]))
+                    .init(
+                        destination: directory, type: "bind", source: directory,
+                        options: ["bind", "ro", "nosuid", "nodev"]))
             }
         }
         let program = try Program("true", package: "coreutils")

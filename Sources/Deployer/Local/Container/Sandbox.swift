@@ -110,7 +110,8 @@ struct Sandbox: Sendable {
     }
 
     func resources(_ spec: FunctionSpec) -> RuntimeSpec.Resources {
-        let devices = [RuntimeSpec.DeviceRule(allow: false, access: "rwm")]
+        let devices =
+            [RuntimeSpec.DeviceRule(allow: false, access: "rwm")]
             // null, zero, full, random, urandom
             + [3, 5, 7, 8, 9].map { RuntimeSpec.DeviceRule(allow: true, type: "c", major: 1, minor: $0, access: "rw") }
         return .init(
@@ -126,8 +127,10 @@ struct Sandbox: Sendable {
 
     private static let maskedPaths = [
         "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kallsyms", "/proc/kcore", "/proc/keys", "/proc/kmsg",
-        "/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/latency_stats", "/proc/modules", "/proc/sched_debug",
-        "/proc/scsi", "/proc/slabinfo", "/proc/softirqs", "/proc/sysrq-trigger", "/proc/timer_list", "/proc/timer_stats",
+        "/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/latency_stats", "/proc/modules",
+        "/proc/sched_debug",
+        "/proc/scsi", "/proc/slabinfo", "/proc/softirqs", "/proc/sysrq-trigger", "/proc/timer_list",
+        "/proc/timer_stats",
         "/proc/vmallocinfo", "/sys/devices/virtual/powercap", "/sys/firmware",
     ]
 

@@ -40,7 +40,9 @@ struct DNSDatagramService: Sendable {
     /// The answer of `server`; throws when there is none in time.
     private func ask(_ server: SocketAddress, _ query: DNSMessage) async throws -> DNSMessage {
         let channel = try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: DNSMessage.largestDatagram))
+            .channelOption(
+                .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: DNSMessage.largestDatagram)
+            )
             .connect(to: server)
             .flatMapThrowing { try DNSForwarder.Datagrams(wrappingChannelSynchronously: $0) }.get()
         return try await channel.executeThenClose { inbound, outbound in

@@ -42,7 +42,8 @@ final class DNSForwarder: Sendable {
             let chosen = connections.channel.localAddress?.port ?? port
             datagrams = try await DatagramBootstrap(group: group)
                 .channelOption(
-                    .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: DNSMessage.largestDatagram))
+                    .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: DNSMessage.largestDatagram)
+                )
                 .bind(host: address, port: chosen)
                 .flatMapThrowing { try Datagrams(wrappingChannelSynchronously: $0) }.get()
             self.port = chosen

@@ -24,7 +24,9 @@ struct NameServers: Sendable, Hashable {
 
     private static func address(_ literal: String) -> SocketAddress? {
         let parts = literal.split(separator: ":", omittingEmptySubsequences: false)
-        if parts.count == 2, let port = Int(parts[1]) { return try? SocketAddress(ipAddress: String(parts[0]), port: port) }
+        if parts.count == 2, let port = Int(parts[1]) {
+            return try? SocketAddress(ipAddress: String(parts[0]), port: port)
+        }
         return try? SocketAddress(ipAddress: literal, port: 53)
     }
 }

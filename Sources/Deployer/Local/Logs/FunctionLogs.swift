@@ -57,7 +57,8 @@ struct FunctionLogs: Sendable {
         }
     }
 
-    private func forward(_ directory: String, to wake: AsyncStream<Void>.Continuation, in group: inout TaskGroup<Void>) {
+    private func forward(_ directory: String, to wake: AsyncStream<Void>.Continuation, in group: inout TaskGroup<Void>)
+    {
         guard let changes = try? watch.changes(in: directory) else { return }
         group.addTask {
             for await _ in changes { wake.yield() }

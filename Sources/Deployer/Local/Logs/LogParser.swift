@@ -63,7 +63,8 @@ extension Timestamp {
         }
         guard let year = number(0..<4), let month = number(5..<7), let day = number(8..<10), let hour = number(11..<13),
             let minute = number(14..<16), let second = number(17..<19), (1...12).contains(month),
-            let offsetHours = number(text.count - 5..<text.count - 3), let offsetMinutes = number(text.count - 2..<text.count)
+            let offsetHours = number(text.count - 5..<text.count - 3),
+            let offsetMinutes = number(text.count - 2..<text.count)
         else { return nil }
         let fraction = text[19] == UInt8(ascii: ".") && text.count >= 29 ? number(20..<23) ?? 0 : 0
         let sign: Int64 = text[text.count - 6] == UInt8(ascii: "-") ? -1 : 1

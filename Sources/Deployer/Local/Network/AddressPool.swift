@@ -35,7 +35,8 @@ struct AddressPool: Sendable, Hashable {
             if !taken.contains(where: range.overlaps) { return try AddressPool(range) }
         }
         throw DeployerError(
-            .network, "The host's routes leave no /20 of 10.192.0.0/10 free. Give a free range with the address pool setting.")
+            .network,
+            "The host's routes leave no /20 of 10.192.0.0/10 free. Give a free range with the address pool setting.")
     }
 
     private static func text(_ address: UInt32) -> String {

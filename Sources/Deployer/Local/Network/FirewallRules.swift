@@ -102,7 +102,9 @@ struct FirewallRules: Sendable {
         return "\n        iifname { \(devices) } oifname { \(devices) } drop"
     }
 
-    private func list(_ ranges: [IPv4Range]) -> String { Self.disjoint(ranges).map(\.description).joined(separator: ", ") }
+    private func list(_ ranges: [IPv4Range]) -> String {
+        Self.disjoint(ranges).map(\.description).joined(separator: ", ")
+    }
 
     private func elements(slots: some Collection<NetworkSlot>, flush: Bool) -> String {
         var lines = flush ? ["flush map \(table) instances", "flush set \(table) allowed"] : []

@@ -14,7 +14,8 @@ struct HostRoutes: Sendable {
         var best: (metric: Int, device: String)?
         for line in table.split(separator: "\n").dropFirst() {
             let fields = line.split(whereSeparator: { $0 == "\t" || $0 == " " })
-            guard fields.count >= 8, let destination = UInt32(fields[1], radix: 16), let mask = UInt32(fields[7], radix: 16),
+            guard fields.count >= 8, let destination = UInt32(fields[1], radix: 16),
+                let mask = UInt32(fields[7], radix: 16),
                 let metric = Int(fields[6])
             else { continue }
             if mask == 0 {

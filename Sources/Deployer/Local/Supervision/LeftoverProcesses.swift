@@ -31,7 +31,9 @@ struct LeftoverProcesses: Sendable {
         return arguments.contains { argument in
             guard argument.hasPrefix(prefix) else { return false }
             let rest = argument.dropFirst(prefix.count).split(separator: "/", maxSplits: 1)
-            guard rest.count == 2, InstanceID.isValid(String(rest[0])), !kept.contains(String(rest[0])) else { return false }
+            guard rest.count == 2, InstanceID.isValid(String(rest[0])), !kept.contains(String(rest[0])) else {
+                return false
+            }
             return rest[1] == "bundle" || rest[1] == "bundle/rootfs"
         }
     }

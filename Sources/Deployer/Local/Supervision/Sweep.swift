@@ -16,7 +16,8 @@ struct Sweep: Sendable {
         await LeftoverProcesses(maker: maker).end(except: kept)
         // Mounts first, so that no directory is removed through one.
         let known = Set(kept.map { InstancePaths(instances: instances, id: $0).directory })
-        for point in Mounts.points(below: instances).reversed() where !known.contains(where: { point.hasPrefix($0 + "/") }) {
+        for point in Mounts.points(below: instances).reversed()
+        where !known.contains(where: { point.hasPrefix($0 + "/") }) {
             Mounts.removeAll(below: point)
         }
         await withTaskGroup(of: Void.self) { group in

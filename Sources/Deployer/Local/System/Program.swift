@@ -46,7 +46,7 @@ struct Program: Sendable, Hashable {
             let path = path
             return try await Task {
                 let result = try await Subprocess.run(
-                    .path(FilePath(path)), arguments: Arguments(arguments), 
+                    .path(FilePath(path)), arguments: Arguments(arguments),
                     environment: .custom(Self.keys(environment.merging(["LC_ALL": "C"]) { $1 })),
                     input: .string(input), output: .string(limit: 4 << 20), error: .string(limit: 64 << 10))
                 return Result(
