@@ -17,6 +17,7 @@ struct Leftovers: CustomStringConvertible {
         found += try lines("find", ["/sys/fs/cgroup", "-type", "d", "-name", "*\(installation)*"]).map {
             "cgroup \($0)"
         }
+        found += try lines("find", ["/run", "-maxdepth", "1", "-name", "kiln-\(installation)"])
         found += try lines("pgrep", ["-af", state]).filter { !$0.contains("pgrep") }.map { "process \($0)" }
         self.found = found
     }
