@@ -83,7 +83,7 @@ let package = Package(
             name: "Support", dependencies: ["Contract", "Transfer", subprocess], path: "Tests/Support",
             swiftSettings: strict),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["kiln", "Contract", "Transfer"], swiftSettings: strict),
+            name: "EndToEndTests", dependencies: ["kiln", "Contract", "Support", "Transfer"], swiftSettings: strict),
         .testTarget(name: "ContractTests", dependencies: ["Contract"], swiftSettings: strict),
         .testTarget(
             name: "DeployerTests", dependencies: ["Contract", "Deployer", "Support", "Transfer", logging] + nio,

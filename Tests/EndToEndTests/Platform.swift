@@ -1,5 +1,6 @@
 import Contract
 import Foundation
+import Support
 import Testing
 import Transfer
 
@@ -191,23 +192,6 @@ private func endEverything(_ state: String) async throws {
     guard let (pid, line) = command, line.contains(state) else { return }
     kill(pid, SIGINT)
     for _ in 0..<1500 where kill(pid, 0) == 0 { try await Task.sleep(for: .milliseconds(20)) }
-}
-
-/// A port of 127.0.0.1 that was free a moment ago.
-func freePort() throws -> Int {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let bound = withUnsafeMutablePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
-            bind(descriptor, raw, length) == 0 && getsockname(descriptor, raw, &length) == 0
-        }
-    }
-    guard bound else { throw PlatformFailure("no free port: \(String(cString: strerror(errno)))") }
-    return Int(UInt16(bigEndian: address.sin_port))
 }
 
 /// Waits until `condition` holds, at most `limit`.
