@@ -51,7 +51,8 @@ struct HeadScanner {
             if lines - 1 > limits.fields { throw .tooManyFields }
             lineStart = scanned
         }
-        try check(length: scanned, startLine: lines == 0 ? scanned : nil)
+        // The last byte may be the CR of the line.
+        try check(length: scanned, startLine: lines == 0 ? scanned - 1 : nil)
         return nil
     }
 

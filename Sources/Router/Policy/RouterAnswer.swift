@@ -34,6 +34,7 @@ struct RouterAnswer {
         // A struct of strings and numbers always encodes; should it not, the status still says what matters.
         body = (try? encoder.encode(problem)).map { Array($0) } ?? []
         if let seconds = problem.retryAfter { fields += "Retry-After: \(seconds)\r\n" }
+        if status == 405 { fields += "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" }
         if status == 401 { fields += "WWW-Authenticate: Bearer realm=\"kiln\"\r\n" }
     }
 

@@ -41,16 +41,8 @@ extension ClientHandler {
         body facts: RequestFacts?,
         ends: Bool = false
     ) {
-        let limit = worker.settings.configuration.limits.discarded
         var end = Exchange.ClientEnd.close
-        if let facts, facts.persistent, !ends, worker.drain == .serving {
-            switch facts.framing {
-            case .none: end = .next
-            case .length(let length): if length <= limit, !facts.expectsContinue { end = .discard }
-            case .chunked, .untilClose: break
-            }
-            if end == .discard, request?.exchange.upload == .ended { end = .next }
-        }
+        if let facts, facts.persistent, !ends, worker.drain == .serving { end = endAfterAnswer(facts) }
         let text = id.text(head?.head ?? Head(bytes: ByteBuffer()))
         let date = worker.dateLine()
         let connection = persistence(end != .close, head?.version ?? .http11)
@@ -60,6 +52,15 @@ extension ClientHandler {
         phase = .discarding
         flushResponse()
         finish(end)
+    }
+
+    /// What can be done with a connection whose request is answered before its body has been read.
+    private func endAfterAnswer(_ facts: RequestFacts) -> Exchange.ClientEnd {
+        if facts.framing == .none || request?.exchange.upload == .ended { return .next }
+        // Whether the body follows is up to a client that has not been told to continue.
+        if request?.exchange.awaitsContinue ?? facts.expectsContinue { return .close }
+        let rest = decoder.remainingBody ?? .max
+        return rest <= worker.settings.configuration.limits.discarded ? .discard : .close
     }
 
     /// The request's body is not acceptable.
@@ -157,6 +158,12 @@ extension ClientHandler {
             arm()
         case .closed: break
         }
+    }
+
+    /// The client is gone before its request was over: what others log as 499.
+    func logDeparture(of request: Request, _ phase: Phase) {
+        if case .tunnel = phase { return }
+        worker.log(.debug, "client gone") { ["requestId": "\(request.id.text(request.head.head))", "status": "499"] }
     }
 
     /// Asks a half-closed client for a sign of life: if it is gone, its system answers with a reset, and the request is

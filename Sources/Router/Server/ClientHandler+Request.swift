@@ -91,7 +91,8 @@ extension ClientHandler {
         phase = .dialling
         wait(for: .none)
         attempt += 1
-        worker.dial(assignment.endpoint, for: self, attempt: attempt)
+        guard let key = request?.key else { return }
+        worker.dial(Dial(endpoint: assignment.endpoint, key: key, client: self, attempt: attempt))
     }
 
     /// The connection is there; `false`: it came too late.

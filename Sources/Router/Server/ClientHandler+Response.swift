@@ -64,8 +64,8 @@ extension ClientHandler {
         self.request?.upstreamPersistent = facts.persistent
         if worker.drain != .serving { self.request?.exchange.isPersistent = false }
         let stays = self.request?.exchange.headReceived(selfDelimiting: framing != .close) ?? false
+        // The flush that follows at the end of this read starts the wait for more.
         write(request, response, facts, framing: framing, persistence(stays, request.head.version))
-        wait(for: .stream)
     }
 
     func persistence(_ stays: Bool, _ version: RequestHead.Version) -> ResponseRewriter.Connection {

@@ -1,4 +1,5 @@
 import Contract
+import Logging
 import NIOCore
 
 /// One client connection: takes its requests in order, finds an instance for each, and passes bodies both ways.
@@ -128,6 +129,7 @@ final class ClientHandler: ChannelDuplexHandler {
         slot = nil
         let last = phase
         phase = .closed
+        if let request, worker.settings.logger.logLevel <= .debug { logDeparture(of: request, last) }
         switch last {
         case .waiting(let key, let ticket): worker.abandon(key, ticket)
         case .exchanging(let upstream), .tunnel(let upstream): upstream.close()

@@ -165,6 +165,8 @@ package struct RouterError: Error, Sendable, CustomStringConvertible {
         case configuration
         /// The address can't be listened at.
         case listen
+        /// An endpoint's address can't be dialled.
+        case endpoint
     }
 
     /// The kind.

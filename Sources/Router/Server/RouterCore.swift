@@ -141,11 +141,10 @@ final class RouterCore: Sendable {
     /// a few times before it is a client's, and would be dropped on the way. Those not accepted yet stay in the
     /// backlog, for whoever else holds the socket.
     private func stopAccepting(_ listening: any Channel) async {
-        try? await listening.setOption(.autoRead, value: false).get()
-        for _ in 0..<3 {
-            for loop in workers.map(\.eventLoop) + [listening.eventLoop] { try? await loop.submit {}.get() }
-        }
-        try? await listening.close()
+        let loops = workers.map(\.eventLoop) + [listening.eventLoop]
+        let paused = listening.setOption(.autoRead, value: false)
+        let settled = (loops + loops + loops).reduce(paused) { future, loop in future.flatMap { loop.submit {} } }
+        try? await settled.flatMap { listening.close() }.get()
     }
 
     private func closeConnections(tunnelsToo: Bool) {

@@ -39,7 +39,7 @@ extension Worker {
 
     /// A request no longer waits.
     func abandon(_ key: HoldKey, _ ticket: HoldQueue<ClientHandler>.Ticket) {
-        guard var hold = holds.removeValue(forKey: key) else { return }
+        guard var hold = take(key) else { return }
         if hold.queue.remove(ticket) != nil { hold.room.leave() }
         store(hold, key)
     }
@@ -57,9 +57,12 @@ extension Worker {
 
     /// Gives waiting requests for `function`, under whatever revision, what there is now.
     func pump(function: String) {
-        for key in holds.keys {
-            if case .function(function, _) = key { pump(key) }
-        }
+        for key in heldKeys[function] ?? [] { pump(key) }
+    }
+
+    /// Looks at the queues that share an endpoint with `key`: one that waited for the outcome of a dial is among them.
+    func pump(besides key: HoldKey) {
+        if case .function(let name, _) = key { pump(function: name) } else { pump(key) }
     }
 
     /// Looks at every queue.
@@ -156,10 +159,10 @@ extension Worker {
         guard room.enter(limit: again ? .max : settings.configuration.limits.held) else {
             return client.refused(.queueFull)
         }
-        var hold = holds.removeValue(forKey: key) ?? Hold(room: room)
+        var hold = take(key) ?? Hold(room: room)
         let first = hold.queue.isEmpty
         let ticket = again ? hold.queue.prepend(client) : hold.queue.append(client)
-        holds[key] = hold
+        store(hold, key)
         client.holding(key, ticket)
         if first, case .function(let name, _) = key, snapshot?.routes[name] != nil {
             // Announce, then look once more: a place may have become free in between.
@@ -170,18 +173,26 @@ extension Worker {
     }
 
     private func popFirst(_ key: HoldKey) -> ClientHandler? {
-        guard var hold = holds.removeValue(forKey: key) else { return nil }
+        guard var hold = take(key) else { return nil }
         let client = hold.queue.popFirst()
         if client != nil { hold.room.leave() }
         store(hold, key)
         return client
     }
 
+    /// Takes a queue out to change it; as long as it is in the dictionary too, a change would copy it.
+    private func take(_ key: HoldKey) -> Hold? { holds.removeValue(forKey: key) }
+
     private func store(_ hold: Hold, _ key: HoldKey) {
-        guard hold.queue.isEmpty else { return holds[key] = hold }
+        let isEmpty = hold.queue.isEmpty
+        if !isEmpty { holds[key] = hold }
         guard case .function(let name, _) = key else { return }
-        let others = holds.keys.contains { if case .function(name, _) = $0 { true } else { false } }
-        if !others { hold.room.withdraw(index) }
+        if !isEmpty {
+            heldKeys[name, default: []].insert(key)
+        } else if heldKeys[name]?.remove(key) != nil, heldKeys[name]?.isEmpty == true {
+            heldKeys[name] = nil
+            hold.room.withdraw(index)
+        }
     }
 
     private func schedule(_ key: HoldKey, _ until: NIODeadline?) {

@@ -40,6 +40,8 @@ final class Worker {
     var snapshot: RouteSnapshot?
     var endpoints: [Int: LoopEndpoint] = [:]
     var holds: [HoldKey: Hold] = [:]
+    /// The keys in ``holds`` by function: the function's own and those of its revisions.
+    var heldKeys: [String: Set<HoldKey>] = [:]
     var random = RequestIDSource()
     var deadlines = DeadlineTable()
     var failureLog = LogGate()
@@ -113,48 +115,38 @@ final class Worker {
 
     // MARK: Connections to instances
 
-    /// Dials `endpoint` for `client`, which may have gone when the connection is there.
-    func dial(_ endpoint: LoopEndpoint, for client: ClientHandler, attempt: Int) {
-        endpoint.health.dialling()
-        guard let address = endpoint.shared.address else {
-            return dialFailed(endpoint, client, attempt, ChannelError.connectPending)
+    /// Dials for a request, whose client may have gone when the connection is there.
+    func dial(_ dial: Dial) {
+        dial.endpoint.health.dialling()
+        guard let address = dial.endpoint.shared.address else {
+            return failed(dial, RouterError(.endpoint, "This is no address to dial."))
         }
         bootstrap.connect(to: address).assumeIsolated().whenComplete { [self] result in
             switch result.flatMap({ channel in
                 Result { try channel.pipeline.syncOperations.handler(type: UpstreamHandler.self) }
             }) {
-            case .success(let upstream): dialled(endpoint, upstream, client, attempt)
-            case .failure(let error): dialFailed(endpoint, client, attempt, error)
+            case .success(let upstream): succeeded(dial, upstream)
+            case .failure(let error): failed(dial, error)
             }
         }
     }
 
-    private func dialled(
-        _ endpoint: LoopEndpoint,
-        _ upstream: UpstreamHandler,
-        _ client: ClientHandler,
-        _ attempt: Int
-    ) {
-        upstream.endpoint = endpoint
-        let awaited = endpoint.health.succeeded()
-        if !client.connected(upstream, attempt: attempt) { upstream.park() }
-        if awaited { pumpAll() }
+    private func succeeded(_ dial: Dial, _ upstream: UpstreamHandler) {
+        upstream.endpoint = dial.endpoint
+        let awaited = dial.endpoint.health.succeeded()
+        if !dial.client.connected(upstream, attempt: dial.attempt) { upstream.park() }
+        if awaited { pump(besides: dial.key) }
     }
 
-    private func dialFailed(
-        _ endpoint: LoopEndpoint,
-        _ client: ClientHandler,
-        _ attempt: Int,
-        _ error: any Error
-    ) {
-        endpoint.health.failed(at: .now(), draw: draw)
-        endpoint.closeIdle()
+    private func failed(_ dial: Dial, _ error: any Error) {
+        dial.endpoint.health.failed(at: .now(), draw: draw)
+        dial.endpoint.closeIdle()
         log(.info, "no connection to an endpoint") {
-            ["endpoint": "\(endpoint.shared.endpoint.id)", "error": "\(error)"]
+            ["endpoint": "\(dial.endpoint.shared.endpoint.id)", "error": "\(error)"]
         }
-        client.dialFailed(attempt: attempt)
+        dial.client.dialFailed(attempt: dial.attempt)
         // Others wait for the outcome of this attempt too: they need to know when the next one may be made.
-        pumpAll()
+        pump(besides: dial.key)
     }
 
     private func makeBootstrap() -> ClientBootstrap {
@@ -171,14 +163,27 @@ final class Worker {
 
     // MARK: Logging
 
-    /// Logs what an outage could repeat thousands of times a second: some of it.
+    /// Logs what an outage could repeat thousands of times a second: some of it, but all below `info`, which someone
+    /// wants.
     func log(_ level: Logger.Level, _ message: Logger.Message, _ metadata: () -> Logger.Metadata) {
-        guard settings.logger.logLevel <= level, failureLog.admits(at: .now()) else { return }
+        guard settings.logger.logLevel <= level else { return }
+        guard level >= .info else { return settings.logger.log(level: level, message, metadata: metadata()) }
+        guard failureLog.admits(at: .now()) else { return }
         var metadata = metadata()
         let suppressed = failureLog.takeSuppressed()
         if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
         settings.logger.log(level: level, message, metadata: metadata)
     }
+}
+
+/// An attempt to connect to an endpoint.
+struct Dial {
+    let endpoint: LoopEndpoint
+    /// What the request is for.
+    let key: HoldKey
+    let client: ClientHandler
+    /// Which attempt of the client's this is: one that it has given up is not its business any more.
+    let attempt: Int
 }
 
 /// The timeouts as event loops count them.

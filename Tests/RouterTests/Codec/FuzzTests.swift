@@ -19,7 +19,8 @@ import Testing
 
     private final class Transcript { var text = "" }
 
-    /// What a connection's bytes are taken for, in words. Data is joined, for how it is cut is the only thing that may differ.
+    /// What a connection's bytes are taken for, in words. Data is joined, for how it is cut is the only thing that may
+    /// differ.
     private func requests(_ bytes: [UInt8], step: () -> Int) -> String {
         var decoder = RequestDecoder(limits: HeadScanner.Limits(startLine: 60, bytes: 200, fields: 4))
         let transcript = Transcript()

@@ -32,11 +32,13 @@ import Testing
     @Test func `waiting requests are served in the order in which they came`() async throws {
         try await withRouter(loops: 1) { router in
             try router.route(endpoints: ["f": []])
-            let sockets = try (0..<30).map { index in
-                let socket = try router.connect()
-                try socket.send("GET /fn/f/\(index) HTTP/1.1\r\nHost: h\r\n\r\n")
-                usleep(5_000)
-                return socket
+            let sockets = try await onThread { [port = router.port] in
+                try (0..<30).map { index in
+                    let socket = try RawSocket.connect(port)
+                    try socket.send("GET /fn/f/\(index) HTTP/1.1\r\nHost: h\r\n\r\n")
+                    usleep(10_000)
+                    return socket
+                }
             }
             let upstream = try TestUpstream("a", path: router.path("a")) { request in ok(request.target) }
             try router.route(["f": [upstream]], concurrency: 1)

@@ -207,9 +207,15 @@ extension RawSocket {
     }
 }
 
-/// Runs `body`, which blocks, on a thread of its own, so that it doesn't hold up the tasks of other tests.
+/// Runs `body`, which blocks, on a thread of its own, so that it doesn't hold up the tasks of other tests. What it
+/// expects is still this test's.
 func onThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
-    try await withCheckedThrowingContinuation { continuation in
-        Thread { continuation.resume(with: Swift.Result { try body() }) }.start()
+    try await withTaskExecutorPreference(ThreadPerJob()) { try body() }
+}
+
+private final class ThreadPerJob: TaskExecutor {
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        Thread { [self] in job.runSynchronously(on: asUnownedTaskExecutor()) }.start()
     }
 }

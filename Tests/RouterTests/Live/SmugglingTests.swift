@@ -162,13 +162,13 @@ import Testing
             }
             try router.route(["f": [upstream]])
             for target in ["/fn/f", "/fn/f/late"] {
-                try await onThread { [port = router.port] in
-                    let socket = try RawSocket.connect(port)
-                    for _ in 0..<3 {
+                let socket = try router.connect()
+                for _ in 0..<3 {
+                    try await onThread {
                         try socket.send("GET \(target) HTTP/1.1\r\nHost: h\r\n\r\n")
                         #expect(try socket.receiveResponse().text == "first")
-                        if target.hasSuffix("late") { usleep(100_000) }
                     }
+                    try await eventually("the connection is given up") { upstream.open == 0 }
                 }
             }
             #expect(upstream.accepted == 6)
