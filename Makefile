@@ -43,6 +43,9 @@ test-long: .tools/setup-test $(DENO) ## The suite with its long stress tests
 bench: $(KILN) $(DENO) .tools/setup-bench ## Measure beside peers in the same run (see docs/performance.md)
 	@benchmarks/run.sh $(KILN) $(DENO)
 
+bench-router: $(KILN) .tools/setup-bench ## Measure the Router beside nginx, and HAProxy where it is installed
+	@benchmarks/router/run.sh $(KILN)
+
 format: ## Format the sources
 	swift format --in-place --recursive Package.swift Sources Tests
 

@@ -69,7 +69,8 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
             ] + nio,
             swiftSettings: strict),
-        .target(name: "Router", dependencies: ["Contract", logging] + nio, swiftSettings: strict),
+        .target(
+            name: "Router", dependencies: ["Contract", logging] + nio, exclude: ["README.md"], swiftSettings: strict),
         .executableTarget(
             name: "kiln",
             dependencies: [
