@@ -3,6 +3,9 @@ import Logging
 
 /// Network slots: some are kept ready, so that an instance does not wait for one, and each is used once.
 actor NetworkPool {
+    /// How long upkeep waits when it is not urgent: about as long as an instance takes to start.
+    private static let pause = Duration.milliseconds(300)
+
     private let wires: Wires
     private var firewall: Firewall
     private let target: Int
@@ -126,6 +129,8 @@ actor NetworkPool {
     private func keepUp() async {
         wake.yield()
         for await _ in wakes {
+            // While there is stock, the processors belong to the instance that has just taken a slot.
+            if ready.count > 1 { try? await Task.sleep(for: Self.pause) }
             guard !Task.isCancelled else { return }
             await takeApart()
             let missing = min(target - ready.count, free.count)
