@@ -59,7 +59,7 @@ function parserProblems(text, error) {
     }
   }
   if (found.length === 0) found.push({ code: "syntax", message: message.split("\n", 1)[0] });
-  if (isJSX(text)) {
+  if (/<[A-Za-z>]/.test(text) && isJSX(text)) {
     found[0].message += " (This is JSX, which is not supported yet in this version: compile it to JavaScript first.)";
   }
   return found;

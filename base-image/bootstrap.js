@@ -35,6 +35,29 @@ function fail(message) {
   Deno.exit(1);
 }
 
+// Over a unix socket Deno gives requests URLs with the scheme "http+unix", which nothing else understands. One getter for the whole
+// process costs nothing per request.
+const requestURL = Object.getOwnPropertyDescriptor(Request.prototype, "url");
+Object.defineProperty(Request.prototype, "url", {
+  ...requestURL,
+  get() {
+    const url = requestURL.get.call(this);
+    return url.startsWith("http+unix:") ? "http:" + url.slice(10) : url;
+  },
+});
+
+/** The answer when a handler throws: the error is for the log, not for the caller. */
+function thrown(error) {
+  console.error(error);
+  const problem = {
+    type: "urn:kiln:function-failed",
+    title: "Function failed",
+    status: 500,
+    detail: "The function threw an error while it handled this request; its log has the error.",
+  };
+  return Response.json(problem, { status: 500, headers: { "content-type": "application/problem+json" } });
+}
+
 const denoServe = Deno.serve;
 Deno.serve = function serve(...parameters) {
   const server = denoServe(...parameters);
@@ -115,7 +138,7 @@ if (import.meta.main) {
   Object.defineProperty(Deno, "args", { value: [] });
   const { default: value } = await import(functionModule);
   if (!everServed) {
-    const options = { onListen() {} };
+    const options = { onListen() {}, onError: thrown };
     if (typeof value?.onError === "function") options.onError = (error) => value.onError(error);
     Deno.serve(options, handlerOf(value, form));
   }

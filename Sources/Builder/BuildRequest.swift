@@ -26,7 +26,7 @@ package struct BuildRequest: Sendable, Hashable {
         var values: [String: String] = [:]
         for (name, value) in query where own.contains(name) {
             guard values.updateValue(value, forKey: name) == nil else {
-                throw Self.invalid(name, value, "it is given twice")
+                throw Problem("invalid-option", 400, "Invalid option", InvalidOption(repeated: name).description)
             }
         }
         name = try Self.name(values["name"])

@@ -12,7 +12,7 @@ extension FunctionSpec {
         for (name, value) in query {
             let key = name == "env" ? "env \(value.prefix { $0 != "=" })" : name == "secret" ? "secret \(value)" : name
             guard seen.insert(key).inserted else {
-                throw InvalidOption(name: name, value: value, reason: "it is given twice")
+                throw InvalidOption(repeated: name)
             }
             try apply(name, value, limits)
         }
@@ -47,10 +47,7 @@ extension FunctionSpec {
         case "network": network = try Self.network(value, limits)
         case "env": try addVariable(value)
         case "secret": try addSecret(value)
-        default:
-            throw InvalidOption(
-                name: name, value: value,
-                reason: "there is no such option; known are name, \(Self.optionNames.sorted().joined(separator: ", "))")
+        default: throw InvalidOption(unknown: name, known: Self.optionNames.union(["name", "wait", "dry-run"]))
         }
     }
 

@@ -1,18 +1,45 @@
-/// A deploy option whose value cannot be used.
+/// A deploy option that cannot be used.
 package struct InvalidOption: Error, Equatable, CustomStringConvertible {
     /// The option's name, e.g. `memory`.
     package let name: String
-    /// The rejected value.
-    package let value: String
-    /// What would be right, as a sentence without its full stop.
-    package let reason: String
+    /// What is wrong and what would be right, in a sentence.
+    package let description: String
 
-    /// An option, its rejected value and what would be right.
+    /// An option, its rejected value and what would be right, as the end of a sentence.
     package init(name: String, value: String, reason: String) {
         self.name = name
-        self.value = value
-        self.reason = reason
+        description = "Option '\(name)' cannot be '\(value.prefix(200))': \(reason)."
     }
 
-    package var description: String { "Option '\(name)' cannot be '\(value.prefix(200))': \(reason)." }
+    /// An option that may be given once and is given again.
+    package init(repeated name: String) {
+        self.name = name
+        description = "Option '\(name)' is given twice."
+    }
+
+    /// A name that is none of `known`.
+    package init(unknown name: String, known: Set<String>) {
+        self.name = name
+        let near = known.filter { Self.distance(name, $0) <= 2 }.min {
+            Self.distance(name, $0) < Self.distance(name, $1)
+        }
+        let hint = near.map { " Did you mean '\($0)'?" } ?? ""
+        description =
+            "There is no option '\(name.prefix(80))'.\(hint) Known are \(known.sorted().joined(separator: ", "))."
+    }
+
+    /// How many letters have to be put in, left out or replaced to make one text of the other (Levenshtein); at most 99 letters of
+    /// each are looked at.
+    private static func distance(_ left: String, _ right: String) -> Int {
+        let (left, right) = (Array(left.utf8.prefix(99)), Array(right.utf8.prefix(99)))
+        var row = Array(0...right.count)
+        for (index, letter) in left.enumerated() {
+            var next = [index + 1]
+            for (column, other) in right.enumerated() {
+                next.append(min(row[column + 1] + 1, next[column] + 1, row[column] + (letter == other ? 0 : 1)))
+            }
+            row = next
+        }
+        return row[right.count]
+    }
 }

@@ -123,13 +123,13 @@ package struct HTTPService: Sendable {
         let keep = whole && head.isKeepAlive
         try await send(response, requestID, head, keep: keep, outbound, channel)
         let elapsed = started.duration(to: .now)
-        let isProbe = head.uri == "/healthz" || head.uri == "/readyz"
+        let isInternal = head.uri.hasPrefix("/internal/") || head.uri == "/healthz" || head.uri == "/readyz"
         logger.log(
-            level: isProbe ? .trace : .info, "request",
+            level: isInternal ? .trace : .info, "request",
             metadata: [
                 "requestId": "\(requestID)", "method": "\(head.method)",
                 "path": "\(head.uri.prefix { $0 != "?" }.prefix(200))", "status": "\(response.status)",
-                "ms": "\(elapsed / .milliseconds(1))",
+                "ms": "\((elapsed / .microseconds(100)).rounded() / 10)",
             ])
         return keep
     }

@@ -54,7 +54,7 @@ package struct ServiceRequest: Sendable {
     /// Throws a 400 when the query has an item that is not in `names`.
     package func allowQueryItems(_ names: Set<String>) throws(Problem) {
         guard let unknown = query.first(where: { !names.contains($0.name) }) else { return }
-        let known = names.isEmpty ? "This call takes none." : "Known are \(names.sorted().joined(separator: ", "))."
+        let known = names.isEmpty ? "This call takes none." : "There is \(names.sorted().joined(separator: ", "))."
         throw Problem(
             "invalid-option", 400, "Invalid option", "There is no option '\(unknown.name.prefix(80))'. \(known)")
     }

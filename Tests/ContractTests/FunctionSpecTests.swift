@@ -54,6 +54,14 @@ import Testing
         }
     }
 
+    @Test func `a name that is nearly right is recognised`() {
+        let error = #expect(throws: InvalidOption.self) {
+            try FunctionSpec(query: [("memroy", "1Gi")], limits: SpecLimits())
+        }
+        #expect(error?.description.contains("Did you mean 'memory'?") == true)
+        #expect(error?.description.contains("dry-run") == true)
+    }
+
     @Test func `an environment beyond its limit is refused`() {
         var limits = SpecLimits()
         limits.environmentBytes = 10

@@ -98,7 +98,8 @@ import Transfer
                     return new Response('fine');
                 };
                 """)
-            #expect(try await platform.get("/fn/fragile/throw").status == 500)
+            let thrown = try await platform.get("/fn/fragile/throw")
+            #expect(thrown.status == 500 && thrown.headers["Content-Type"] == "application/problem+json")
             #expect(try await platform.get("/fn/fragile/die").status == 502)
             #expect(try await platform.get("/fn/fragile").text == "fine")
             let shown = try await platform.get("/func/fragile").json
@@ -132,6 +133,31 @@ import Transfer
                 let answer = try await platform.get(path)
                 #expect(answer.status == 404, "\(path): \(answer.text)")
                 #expect(answer.headers["Content-Type"] == "application/problem+json", "\(path)")
+            }
+        }
+    }
+
+    @Test func `a function sees the URL that its caller wrote`() async throws {
+        try await withPlatform { platform in
+            let forms = [
+                "export default (request) => new Response(request.url);",
+                "Deno.serve((request) => new Response(new URL('/x', request.url).href));",
+            ]
+            for source in forms {
+                try await platform.mustDeploy("address", source)
+                #expect(try await platform.get("/fn/address/x").text == platform.url + "/x")
+            }
+        }
+    }
+
+    @Test func `a deploy that nobody waits for is told of where one looks for it`() async throws {
+        try await withPlatform { platform in
+            let answer = try await platform.deploy(
+                "later", "throw new Error('no'); export default () => {};", "&wait=false")
+            #expect(answer.status == 202)
+            try await eventually("the failure is shown") {
+                let latest = try await platform.get("/func/later").json["latest"] as? [String: Any]
+                return latest?["state"] as? String == "failed" && (latest?["failure"] as? String)?.isEmpty == false
             }
         }
     }

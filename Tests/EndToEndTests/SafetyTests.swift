@@ -46,13 +46,17 @@ import Transfer
     @Test(arguments: [
         (["--listen", "0.0.0.0:0"], "--token-file"), (["--listen", "203.0.113.1:1"], "--token-file"),
         (["--registry-listen", "0.0.0.0:0"], "loopback"), (["--listen", "nonsense"], "listen"),
-        (["--token-file", "/nonexistent"], "/nonexistent"),
+        (["--token-file", "/nonexistent"], "/nonexistent"), (["--threads", "0"], "--threads"),
+        (["--max-source", "10MB"], "--max-source"), (["--max-memory", "1"], "--max-memory"),
+        (["--start-deadline", "0"], "--start-deadline"), (["--instance-pool", "8.8.8.0/20"], "--instance-pool"),
+        (["--name-server", "foo"], "--name-server"), (["--trusted-proxy", "foo"], "--trusted-proxy"),
+        (["--host-name", "http://x"], "--host-name"), (["--log-bytes", "1x"], "--log-bytes"),
     ])
     func `a start that would not be safe or cannot work ends with a sentence`(arguments: [String], word: String)
         async throws
     {
         try await withState { state, _, _ in
-            let result = try run(Platform.program, ["up", "--state-dir", state] + arguments)
+            let result = try run(Platform.program, ["up", "--state-dir", state, "--deno", Platform.deno] + arguments)
             #expect(result.code != 0)
             #expect(result.output.contains(word), "\(result.output)")
         }
@@ -62,10 +66,13 @@ import Transfer
         try await withPlatform { platform in
             try await withState { other, _, _ in
                 let port = platform.url.split(separator: ":").last.map(String.init) ?? ""
-                let taken = try run(Platform.program, ["up", "--state-dir", other, "--listen", "127.0.0.1:\(port)"])
+                let taken = try run(
+                    Platform.program,
+                    ["up", "--deno", Platform.deno, "--state-dir", other, "--listen", "127.0.0.1:\(port)"])
                 #expect(taken.code != 0 && taken.output.contains("in use"), "\(taken.output)")
                 let locked = try run(
-                    Platform.program, ["up", "--state-dir", platform.state, "--listen", "127.0.0.1:0"])
+                    Platform.program,
+                    ["up", "--deno", Platform.deno, "--state-dir", platform.state, "--listen", "127.0.0.1:0"])
                 #expect(locked.code != 0 && locked.output.contains("Another 'kiln up'"), "\(locked.output)")
             }
         }

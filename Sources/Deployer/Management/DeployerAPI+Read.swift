@@ -17,6 +17,15 @@ extension DeployerAPI {
         var url: String
         var spec: FunctionSpec?
         var pinned: [Int]?
+        /// The last deploy, when it is not the one that is live.
+        var latest: Latest?
+    }
+
+    /// How the last deploy fares.
+    struct Latest: Encodable {
+        var revision: Int
+        var state: RevisionState
+        var failure: String?
     }
 
     /// A revision in the answer to `GET /func/N/revisions`.
@@ -49,6 +58,9 @@ extension DeployerAPI {
         var listing = await listing(record.summary)
         listing.spec = record.summary.live?.spec
         listing.pinned = record.revisions.filter(\.pinned).map(\.revision.number)
+        if let last = record.revisions.first, last.revision.number != listing.revision {
+            listing.latest = Latest(revision: last.revision.number, state: last.state, failure: last.failure)
+        }
         return try .json(listing)
     }
 

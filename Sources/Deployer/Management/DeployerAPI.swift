@@ -43,7 +43,9 @@ package struct DeployerAPI: Sendable {
     private func management(_ request: ServiceRequest) async throws -> ServiceResponse {
         let path = request.path
         if path.count == 1 {
-            try allow(request, "GET")
+            guard request.method == "GET" || request.method == "HEAD" else {
+                throw Self.notAllowed(request, "GET and POST")
+            }
             try request.allowQueryItems([])
             return try await list()
         }

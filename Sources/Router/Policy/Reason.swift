@@ -127,10 +127,18 @@ extension Reason {
         case .tokenInvalid: ("Unauthorized", "The management token is not the right one.")
         case .roleUnavailable: ("Service unavailable", "This part of the platform is starting again.")
         case .queueFull: ("Service unavailable", "Too many requests wait for an instance of this function.")
-        case .noInstance: ("Gateway timeout", "No instance of this function was ready in time.")
+        case .noInstance:
+            (
+                "Gateway timeout",
+                "No instance of this function was ready in time; GET /func/NAME tells its state, /func/NAME/logs what it printed."
+            )
         case .saturated: ("Service unavailable", "All instances of this function are busy.")
         case .connectFailed: ("Bad gateway", "No instance of this function accepts connections.")
-        case .upstreamClosed: ("Bad gateway", "The instance ended the connection before it answered.")
+        case .upstreamClosed:
+            (
+                "Bad gateway",
+                "The instance ended the connection before it answered; GET /func/NAME/logs shows what it printed last."
+            )
         case .upstreamMalformed: ("Bad gateway", "The instance's answer is not well-formed HTTP/1.1.")
         case .responseTimeout: ("Gateway timeout", "The function did not answer within its timeout.")
         case .notReady: ("Service unavailable", "The Router has no route table yet, or is about to stop.")

@@ -29,6 +29,11 @@ enum Setting {
     /// The optional value set for `name`.
     static func optional(_ name: String) -> String? { text(name).flatMap { $0.isEmpty ? nil : $0 } }
 
+    /// The values of a flag that may be repeated, else what is set for `name`, separated by commas.
+    static func list(_ flag: [String], _ name: String) -> [String] {
+        flag.isEmpty ? (optional(name) ?? "").split(separator: ",").map { $0.trimmed } : flag
+    }
+
     private static func load() -> [String: String] {
         guard let path = ProcessInfo.processInfo.environment["KILN_CONFIG"],
             let data = FileManager.default.contents(atPath: path)

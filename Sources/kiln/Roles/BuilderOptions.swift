@@ -37,11 +37,15 @@ struct BuilderOptions: ParsableArguments {
         limits.timeoutSeconds = try count(maxTimeout, "MAX_TIMEOUT", "--max-timeout", limits.timeoutSeconds)
         limits.concurrency = try count(maxConcurrency, "MAX_CONCURRENCY", "--max-concurrency", limits.concurrency)
         limits.memoryBytes = try bytes(maxMemory, "MAX_MEMORY", "--max-memory", limits.memoryBytes)
+        guard limits.memoryBytes >= limits.minimumMemoryBytes else {
+            throw StartError(
+                "--max-memory cannot be less than \(limits.minimumMemoryBytes >> 20)Mi, which Deno needs to start.")
+        }
         limits.environmentBytes = try Int(
             bytes(maxEnvBytes, "MAX_ENV_BYTES", "--max-env-bytes", Int64(limits.environmentBytes)))
         if let text = maxCpu ?? Setting.optional("MAX_CPU") {
             guard let millicores = Quantity.millicores(text), millicores >= 10 else {
-                throw ValidationError("--max-cpu cannot be '\(text)': use a number of cores such as 2 or 500m.")
+                throw StartError("--max-cpu cannot be '\(text)': use a number of cores such as 2 or 500m.")
             }
             limits.cpuMillicores = millicores
         }
@@ -63,14 +67,14 @@ struct BuilderOptions: ParsableArguments {
 
     private func count(_ flag: Int?, _ name: String, _ option: String, _ fallback: Int) throws -> Int {
         let value = try Setting.resolve(flag, name, fallback)
-        guard value >= 1 else { throw ValidationError("\(option) cannot be \(value): use 1 or more.") }
+        guard value >= 1 else { throw StartError("\(option) cannot be \(value): use 1 or more.") }
         return value
     }
 
     private func bytes(_ flag: String?, _ name: String, _ option: String, _ fallback: Int64) throws -> Int64 {
         guard let text = flag ?? Setting.optional(name) else { return fallback }
         guard let bytes = Quantity.bytes(text), bytes > 0 else {
-            throw ValidationError("\(option) cannot be '\(text)': use a number of bytes such as 64Ki or 10Mi.")
+            throw StartError("\(option) cannot be '\(text)': use a number of bytes such as 64Ki or 10Mi.")
         }
         return bytes
     }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Contract
 import FoundationEssentials
 import Glibc
+import NIOCore
 
 /// The options of the front door, of `kiln router` and `kiln up` alike.
 struct DoorOptions: ParsableArguments {
@@ -58,10 +59,31 @@ struct DoorOptions: ParsableArguments {
         return token
     }
 
+    /// How many threads the Router has.
+    func threadCount() throws -> Int {
+        let threads = try Setting.resolve(threads, "THREADS", max(1, System.coreCount))
+        guard (1...256).contains(threads) else { throw StartError("--threads cannot be \(threads): use 1 to 256.") }
+        return threads
+    }
+
+    /// The further names of this machine.
+    func hostNames() throws -> [String] {
+        let names = Setting.list(hostName, "HOST_NAME")
+        for name in names {
+            let plain = name.utf8.allSatisfy { byte in
+                (48...57).contains(byte) || (97...122).contains(byte | 32) || byte == 45 || byte == 46
+            }
+            guard plain, !name.isEmpty else {
+                throw StartError("--host-name cannot be '\(name)': use a host's name alone, such as kiln.example.com.")
+            }
+        }
+        return names
+    }
+
     func trusted() throws -> [IPv4Range] {
-        try trustedProxy.map { text in
+        try Setting.list(trustedProxy, "TRUSTED_PROXY").map { text in
             guard let range = IPv4Range(text) else {
-                throw ValidationError("'\(text)' is not an IPv4 range: write it as 192.0.2.0/24.")
+                throw StartError("--trusted-proxy cannot be '\(text)': use an IPv4 range such as 192.0.2.0/24.")
             }
             return range
         }

@@ -36,21 +36,28 @@ struct LocalOptions: ParsableArguments {
     /// The backend's configuration for an installation in `state`.
     func configuration(_ state: StateDirectory) throws -> LocalConfiguration {
         var result = LocalConfiguration(stateDirectory: state.path, installation: try state.installationID())
-        if let seconds = try seconds(startDeadline, "START_DEADLINE", 1...600) {
+        if let seconds = try seconds(startDeadline, "START_DEADLINE", "--start-deadline", 1...600) {
             result.startDeadline = .seconds(seconds)
         }
         if let text = instancePool ?? Setting.optional("INSTANCE_POOL") {
-            guard let range = IPv4Range(text), (16...24).contains(range.prefixLength) else {
-                throw ValidationError(
-                    "'\(text)' cannot be the instances' addresses: use an IPv4 range from /16 to /24.")
+            guard let range = IPv4Range(text), (16...24).contains(range.prefixLength),
+                SpecialRanges.private.contains(where: range.overlaps)
+            else {
+                throw StartError(
+                    "--instance-pool cannot be '\(text)': use a private IPv4 range from /16 to /24, such as 10.200.0.0/20."
+                )
             }
             result.addressPool = range
         }
-        if !nameServer.isEmpty { result.nameServers = nameServer }
+        let servers = Setting.list(nameServer, "NAME_SERVER")
+        for server in servers where IPv4Range(server)?.prefixLength != 32 || server.contains("/") {
+            throw StartError("--name-server cannot be '\(server)': use an IPv4 address such as 192.0.2.53.")
+        }
+        if !servers.isEmpty { result.nameServers = servers }
         if let runtime = runtime ?? Setting.optional("RUNTIME") { result.runtime = .executable(runtime) }
         if let text = logBytes ?? Setting.optional("LOG_BYTES") {
             guard let bytes = Quantity.bytes(text), bytes >= 64 << 10 else {
-                throw ValidationError("'\(text)' cannot be the size of a log: use 64Ki or more.")
+                throw StartError("--log-bytes cannot be '\(text)': use 64Ki or more.")
             }
             result.logBytes = bytes
         }
@@ -60,16 +67,16 @@ struct LocalOptions: ParsableArguments {
     /// The reconciler's times.
     func timing() throws -> Reconciler.Timing {
         var timing = Reconciler.Timing()
-        if let seconds = try seconds(drain, "DRAIN", 0...3600) { timing.drain = .seconds(seconds) }
+        if let seconds = try seconds(drain, "DRAIN", "--drain", 0...3600) { timing.drain = .seconds(seconds) }
         return timing
     }
 
-    private func seconds(_ flag: Int?, _ name: String, _ range: ClosedRange<Int>) throws -> Int? {
+    private func seconds(_ flag: Int?, _ name: String, _ option: String, _ range: ClosedRange<Int>) throws -> Int? {
         let chosen = try flag ?? (Setting.text(name) == nil ? nil : Setting.resolve(nil, name, 0))
         guard let chosen else { return nil }
         guard range.contains(chosen) else {
-            throw ValidationError(
-                "\(chosen) is not a number of seconds from \(range.lowerBound) to \(range.upperBound).")
+            throw StartError(
+                "\(option) cannot be \(chosen): use \(range.lowerBound) to \(range.upperBound) seconds.")
         }
         return chosen
     }

@@ -32,10 +32,10 @@ struct RouterCommand: AsyncParsableCommand {
             }
             let management = RouterConfiguration.Management(
                 builder: .unix(path: directory.socket("builder")), deployer: .unix(path: directory.socket("deployer")),
-                internalToken: internalToken, token: try door.managementToken(), hostNames: door.hostName)
+                internalToken: internalToken, token: try door.managementToken(), hostNames: try door.hostNames())
             var configuration = RouterConfiguration(listen: listen, management: management)
             configuration.trustedProxies = try door.trusted()
-            let threads = door.threads ?? max(1, System.coreCount)
+            let threads = try door.threadCount()
             let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
             let server = try await RouterServer.start(configuration, group: group, logger: logger)
             let feed = RouteFeed(

@@ -29,6 +29,8 @@ struct SecretCommand: ParsableCommand {
             }
             guard !value.contains(0) else { throw ValidationError("A secret must not contain a NUL byte.") }
             try DurableFile.write(value, to: directory.secrets + "/" + name)
+            Console.note(
+                "Stored \(name) (\(value.count) bytes) for \(directory.path). Instances get it when they next start.")
         }
     }
 

@@ -38,7 +38,7 @@ struct UpCommand: AsyncParsableCommand {
             try DiskSpace.minimum(up.minFreeDisk ?? Setting.optional("MIN_FREE_DISK")), at: directory.path)
         let lock = try StateLock(directory.lock)
         _ = try directory.internalTokenText()
-        _ = try door.managementToken()
+        try validate(directory)
         for child in ["router", "builder", "deployer", "registry"] {
             await ProcessRecord(path: directory.record(child)).end(grace: .seconds(10))
         }
@@ -57,11 +57,20 @@ struct UpCommand: AsyncParsableCommand {
         }
         let failed = outcome == .ready ? await Self.waitForEnd(supervisor, reasons) : outcome
         unlink(directory.address)
+        frontDoor.leave()
         await stop(plans, supervisor, reasons)
         withExtendedLifetime(lock) {}
         if case .failed(let child) = failed {
             throw StartError("The \(child) cannot run; its message above says why.")
         }
+    }
+
+    /// Reads every option once, so that a wrong one ends the start with a sentence instead of a child's.
+    private func validate(_ directory: StateDirectory) throws {
+        _ = try door.managementToken()
+        _ = try (door.trusted(), door.threadCount(), door.hostNames())
+        _ = try (builder.limits(), builder.sourceLimit(), builder.denoPath())
+        _ = try (local.configuration(directory), local.timing())
     }
 
     private enum Outcome: Equatable, Sendable {
@@ -139,6 +148,8 @@ struct UpCommand: AsyncParsableCommand {
         }
         for plan in plans.reversed() { await supervisor.stop(plan) }
         impatient.cancel()
-        Console.note("Stopped.")
+        Console.note(
+            reasons.count > seen
+                ? "Ended at once. Instances of functions may run on; the next start takes them over." : "Stopped.")
     }
 }

@@ -24,7 +24,7 @@ enum DiskSpace {
     static func minimum(_ text: String?) throws -> Int64 {
         guard let text else { return fallback }
         guard let bytes = Quantity.bytes(text) else {
-            throw ValidationError("--min-free-disk cannot be '\(text)': use a number of bytes such as 256Mi.")
+            throw StartError("--min-free-disk cannot be '\(text)': use a number of bytes such as 256Mi.")
         }
         return bytes
     }

@@ -59,6 +59,9 @@ struct FrontDoor: Sendable {
         close(try FrontDoor(address, flag: flag).descriptor)
     }
 
+    /// Lets the Router alone hold the door, so that it is shut when the Router stops.
+    func leave() { close(descriptor) }
+
     /// A port of 127.0.0.1 that was free a moment ago.
     static func freePort() throws -> Int {
         let door = try FrontDoor(ListenOption(host: "127.0.0.1", port: 0))

@@ -209,7 +209,10 @@ struct InstanceMaker: Sendable {
                 throw RolloutFailure(.platform, "The secret \(name) cannot be read: \(error)")
             }
             guard values[name] != nil else {
-                throw RolloutFailure(.secretMissing, "There is no secret \(name). Set it, then deploy again.")
+                throw RolloutFailure(
+                    .secretMissing,
+                    "There is no secret \(name). Run 'kiln secret set \(name)', which reads its value from standard input, then deploy again."
+                )
             }
         }
         return values

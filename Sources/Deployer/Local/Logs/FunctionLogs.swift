@@ -97,7 +97,8 @@ private struct Followed {
         let source = Source(path, record)
         seen.insert(record.id)
         sources[record.id] = source
-        return source.reader.last(tail)
+        // Reading at least one line also moves the reader to the end.
+        return Array(source.reader.last(max(tail, 1)).suffix(tail))
     }
 
     mutating func next() -> [LogLine] {
