@@ -18,6 +18,7 @@ extension LocalContainerTests {
                 let rollout = Task { try? await first.rollOut(workload) }
                 await stop.hasStopped()
                 #expect(fixture.instances.count == 1)
+                #expect(try await !fixture.leftovers().isEmpty)
 
                 let second = try await fixture.backend()
                 try await second.adopt([])
@@ -138,6 +139,47 @@ extension LocalContainerTests {
                 try await second.adopt([workload])
                 try await second.rollOut(workload)
                 #expect(fixture.instances.count == 1 && fixture.instances != [id])
+            }
+        }
+
+        @Test func `what a Deployer left half made in the kernel is found by its name`() async throws {
+            try await withLocalFixture { fixture in
+                let installation = fixture.configuration.installation
+                let id = "0123456789ab"
+                let paths = InstancePaths(instances: fixture.configuration.instances, id: id)
+                try FileManager.default.createDirectory(atPath: paths.run, withIntermediateDirectories: true)
+                try Mounts.memory(at: paths.run, bytes: 4096, entries: 4)
+                let ip = try Program("ip", package: "iproute2")
+                try await ip.check("", ["netns", "add", "kiln-\(installation)-0ff"])
+                try await ip.check(
+                    "", ["link", "add", "kiln\(installation)0fe", "type", "veth", "peer", "name", "kt\(installation)"])
+                let nft = try Program("nft", package: "nftables")
+                try await nft.check("", ["add", "table", "inet", "kiln_\(installation)"])
+                for point in Set(
+                    Cgroups(installation: installation, mountTable: DiskFile.text("/proc/self/mountinfo") ?? "")
+                        .hierarchies.values)
+                {
+                    mkdir("\(point)/kiln_\(installation)", 0o755)
+                    mkdir("\(point)/kiln_\(installation)/\(id)", 0o755)
+                }
+                let runtime = OCIRuntime.directory(installation) + "/runtime/kiln-\(installation)-\(id)"
+                try FileManager.default.createDirectory(atPath: runtime, withIntermediateDirectories: true)
+                // The script that makes a container, in the middle of it.
+                let maker = Task {
+                    try await Program("sh", package: "dash").run([
+                        "-c", "sleep 60; exit 0", "kiln", "mount", "lower", paths.root,
+                    ])
+                }
+                try await Task.sleep(for: .milliseconds(100))
+
+                let backend = try await fixture.backend()
+                try await backend.adopt([])
+                #expect(try await !maker.value.succeeded)
+                #expect(fixture.instances.isEmpty && !DiskFile.exists(runtime))
+                // The script's own child is nobody's business in real life: `mount` is short and the others are exec'ed.
+                await backend.removeEverything()
+                let left = try await fixture.leftovers()
+                #expect(left.isEmpty, "\(left.joined(separator: "\n"))")
             }
         }
 

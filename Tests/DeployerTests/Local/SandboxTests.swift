@@ -1,5 +1,6 @@
 import Contract
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Deployer
@@ -200,7 +201,14 @@ extension LocalContainerTests {
         @Test func `secrets reach the environment and no other place`() async throws {
             try await withLocalFixture { fixture in
                 fixture.secrets.set("TOKEN", "very-secret-value")
-                let backend = try await fixture.backend()
+                let seen = Mutex<(text: String, mode: Int)>(("", 0))
+                let backend = try await fixture.backend { step in
+                    guard step == .bundled, let id = fixture.instances.first else { return }
+                    let paths = InstancePaths(instances: fixture.configuration.instances, id: id)
+                    seen.withLock {
+                        $0 = (DiskFile.text(paths.configuration) ?? "", (try? mode(paths.configuration)) ?? 0)
+                    }
+                }
                 try await backend.adopt([])
                 let workload = try fixture.workload(TestImages.probe) {
                     $0.secrets = ["TOKEN"]
@@ -215,15 +223,39 @@ extension LocalContainerTests {
                 for process in DiskFile.names(in: "/proc") where Int(process) != nil {
                     #expect(DiskFile.text("/proc/\(process)/cmdline")?.contains("very-secret-value") != true)
                 }
-                let paths = InstancePaths(
-                    instances: fixture.configuration.instances, id: try #require(fixture.instances.first))
-                #expect(DiskFile.text(paths.record)?.contains("very-secret-value") == false)
-                #expect(DiskFile.text(paths.configuration)?.contains("very-secret-value") == true)
-                #expect(try mode(paths.configuration) == 0o600)
+                // The runtime reads them from a file, which is there only while the container is created.
+                #expect(seen.withLock { $0.text.contains("very-secret-value") && $0.mode == 0o600 })
+                let id = try #require(fixture.instances.first)
+                let paths = InstancePaths(instances: fixture.configuration.instances, id: id)
                 #expect(try mode(paths.directory) == 0o700)
-                await backend.retire(workload.id)
-                #expect(!DiskFile.exists(paths.configuration))
+                let files = try #require(FileManager.default.enumerator(atPath: fixture.configuration.instances))
+                for case let file as String in files
+                where files.fileAttributes?[.type] as? FileAttributeType == .typeRegular {
+                    let text = DiskFile.text("\(fixture.configuration.instances)/\(file)") ?? ""
+                    #expect(!text.contains("very-secret-value"), "\(file)")
+                }
             }
+        }
+
+        @Test func `an instance gets no descriptor of the platform's`() async throws {
+            let list = try await withProbe {
+                try await $0(
+                    """
+                    const list = [];
+                    for (const { name } of Deno.readDirSync("/proc/self/fd")) {
+                      try { list.push(Deno.readLinkSync(`/proc/self/fd/${name}`)); } catch {}
+                    }
+                    return list.join("\\n");
+                    """)
+            }
+            for link in list.split(separator: "\n") {
+                let known = [
+                    "pipe:", "socket:", "anon_inode:", "/dev/", "/proc/", "/app/", "/tmp/", "/memfd:", "/usr/bin/deno",
+                ]
+                #expect(known.contains(where: link.hasPrefix), "\(link)")
+            }
+            // Standard output and error, and the pipes of Deno's own loop and workers.
+            #expect(list.split(separator: "\n").filter { $0.hasPrefix("pipe:") }.count <= 8, "\(list)")
         }
 
         private func mode(_ path: String) throws -> Int {

@@ -184,6 +184,8 @@ struct InstanceMaker: Sendable {
         let process = try await monitor.create(
             record.id, paths: paths, layers: image.layers.count == 1 ? [paths.emptyLayer] + image.layers : image.layers,
             logBytes: configuration.logBytes, groups: cgroups.monitorGroups())
+        // It holds secrets, and the runtime has read it.
+        unlink(paths.configuration)
         await checkpoint(.created)
         return process
     }

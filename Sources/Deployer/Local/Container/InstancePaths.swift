@@ -10,8 +10,9 @@ struct InstancePaths: Sendable, Hashable {
 
     /// What the instance is.
     var record: String { directory + "/instance.json" }
-    /// The OCI bundle: `config.json`, which holds secrets, and the mount point of the root file system.
+    /// The OCI bundle: the mount point of the root file system, and `config.json`.
     var bundle: String { directory + "/bundle" }
+    /// Holds the environment and so the secrets: mode 0600, and there only while the container is being created.
     var configuration: String { bundle + "/config.json" }
     /// Mounted only in the monitor's mount namespace.
     var root: String { bundle + "/rootfs" }
