@@ -4,7 +4,7 @@ DENO_VERSION := 2.9.8
 DENO := .tools/deno/$(DENO_VERSION)/deno
 KILN := .build-release/release/kiln
 SOURCES := Package.swift $(shell find Sources base-image -type f 2>/dev/null)
-SWIFT_BUILD := swift build --quiet
+
 TEST_FLAGS := --no-parallel
 .DEFAULT_GOAL := help
 
@@ -21,7 +21,7 @@ build: $(KILN) ## Build the release binary
 
 $(KILN): $(SOURCES) | .tools/setup-run
 	@echo "Building Kiln in release (some minutes the first time) …"
-	@$(SWIFT_BUILD) -c release --product kiln --scratch-path .build-release
+	@swift build -c release --product kiln --scratch-path .build-release
 	@touch $@
 
 $(DENO): scripts/fetch-deno.sh | .tools/setup-run
