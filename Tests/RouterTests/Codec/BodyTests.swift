@@ -4,7 +4,7 @@ import Testing
 @testable import Router
 
 @Suite struct BodyTests {
-    private static let limits = HeadScanner.Limits(startLine: 100, bytes: 100, fields: 3)
+    private static let limits = HeadScanner.Limits(startLine: 100, bytes: 150, fields: 3)
 
     private struct Decoded: Equatable {
         var data = ""
