@@ -68,6 +68,7 @@ let package = Package(
                 "Contract", "OCI", "Transfer", "Service", "CLinux", crypto, logging, subprocess, system,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ] + nio,
+            exclude: ["Local/README.md"],
             swiftSettings: strict),
         .target(
             name: "Router", dependencies: ["Contract", logging] + nio, exclude: ["README.md"], swiftSettings: strict),

@@ -38,11 +38,11 @@ package actor LocalBackend: Backend {
         self.host = host
         self.forwarder = forwarder
         maker = InstanceMaker(
-            configuration: configuration, images: images, secrets: secrets, runtime: host.runtime,
-            monitor: host.monitor,
-            sandbox: host.sandbox, cgroups: host.cgroups, network: network, nameServer: host.pool.nameServer,
+            configuration: host.configuration, images: images, secrets: secrets, runtime: host.runtime,
+            monitor: host.monitor, sandbox: host.sandbox, cgroups: host.cgroups, network: network, pool: host.pool,
             userIDs: UserIDs(first: configuration.firstUserID), watch: host.watch,
-            archive: LogArchive(directory: configuration.logs, perFunction: configuration.keptLogs), logger: logger,
+            archive: LogArchive(directory: host.configuration.logs, perFunction: configuration.keptLogs),
+            logger: logger,
             checkpoint: checkpoint)
     }
 

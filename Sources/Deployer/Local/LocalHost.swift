@@ -16,15 +16,15 @@ struct LocalHost: Sendable {
     private let wires: Wires
 
     /// Looks at the machine and makes what all instances share; throws one sentence when instances cannot run here.
-    init(_ configuration: LocalConfiguration) async throws(DeployerError) {
-        try configuration.check()
+    init(_ given: LocalConfiguration) async throws(DeployerError) {
+        try given.check()
         guard geteuid() == 0 else {
             throw DeployerError(
                 .runtime,
                 "Running functions on this machine needs root: containers, their network and their limits do. Start Kiln as root."
             )
         }
-        try Self.makeDirectories(configuration)
+        let configuration = try Self.makeDirectories(given)
         self.configuration = configuration
         cgroups = Cgroups(
             installation: configuration.installation, mountTable: DiskFile.text("/proc/self/mountinfo") ?? "")
@@ -61,14 +61,25 @@ struct LocalHost: Sendable {
             logger: logger)
     }
 
-    private static func makeDirectories(_ configuration: LocalConfiguration) throws(DeployerError) {
+    /// Makes what directories there have to be; returns `configuration` with the state directory as the kernel calls it: in the
+    /// table of mounts no path leads through a symbolic link.
+    private static func makeDirectories(_ given: LocalConfiguration) throws(DeployerError) -> LocalConfiguration {
+        var configuration = given
+        try DiskFile.directory(configuration.stateDirectory)
+        guard let path = realpath(configuration.stateDirectory, nil) else {
+            throw .system("find \(configuration.stateDirectory)", code: .state)
+        }
+        defer { free(path) }
+        configuration.stateDirectory = String(cString: path)
+        try configuration.check()
         for directory in [
-            configuration.stateDirectory, configuration.instances, configuration.logs,
+            configuration.instances, configuration.logs,
             OCIRuntime.directory(configuration.installation),
             OCIRuntime.directory(configuration.installation) + "/runtime",
         ] {
             try DiskFile.directory(directory)
         }
+        return configuration
     }
 
     private static func machine(_ cgroups: Cgroups) -> Sandbox.Machine {
@@ -89,7 +100,8 @@ struct LocalHost: Sendable {
         if let text = DiskFile.text(configuration.chosenPool), let range = IPv4Range(text.filter { !$0.isWhitespace }) {
             return try AddressPool(range)
         }
-        let pool = try AddressPool.choose(installation: configuration.installation, taken: routes.destinations)
+        let pool = try AddressPool.choose(
+            installation: configuration.installation, taken: routes.destinations + HostRoutes.ownAddresses())
         try DiskFile.write("\(pool.range)\n".utf8, to: configuration.chosenPool)
         return pool
     }

@@ -76,7 +76,8 @@ import Testing
                 let record = InstanceRecord(
                     id: "00000000000\(number)",
                     workload: Workload(id: .revision(function), image: image, spec: FunctionSpec()),
-                    userID: 1, networkSlot: nil, created: Timestamp(milliseconds: 1_700_000_000_000 + Int64(number)))
+                    userID: 1, networkSlot: nil, addressPool: nil,
+                    created: Timestamp(milliseconds: 1_700_000_000_000 + Int64(number)))
                 try Data("x".utf8).write(to: URL(filePath: directory + "/log"))
                 archive.keep(directory + "/log", of: record)
             }

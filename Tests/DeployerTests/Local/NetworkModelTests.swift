@@ -69,6 +69,25 @@ import Testing
         #expect(rules.policies(slots: []).split(separator: "\n").count == 2)
     }
 
+    @Test func `another firewall that drops forwarded packets is noticed`() {
+        let listing = """
+            table ip filter {
+            \tchain FORWARD {
+            \t\ttype filter hook forward priority filter; policy drop;
+            \t}
+            \tchain INPUT {
+            \t\ttype filter hook input priority filter; policy drop;
+            \t}
+            }
+            table inet kiln_ab12cd {
+            \tchain forward {
+            \t\ttype filter hook forward priority filter - 10; policy accept;
+            \t}
+            }
+            """
+        #expect(ForeignFirewall.droppingForwards(listing) == ["FORWARD of table ip filter"])
+    }
+
     @Test func `the table keeps apart only what was there when forwarding was turned on`() throws {
         var rules = FirewallRules(installation: "ab12cd", pool: try #require(pool), nameServerPort: 5353)
         #expect(!rules.replacement(slots: []).contains("eth0"))

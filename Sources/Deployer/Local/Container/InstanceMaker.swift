@@ -13,7 +13,7 @@ struct InstanceMaker: Sendable {
     let sandbox: Sandbox
     let cgroups: Cgroups
     let network: NetworkPool
-    let nameServer: String
+    let pool: AddressPool
     let userIDs: UserIDs
     let watch: DirectoryWatch
     let archive: LogArchive
@@ -140,12 +140,14 @@ struct InstanceMaker: Sendable {
             if workload.spec.network != .none { slot = try await network.acquire(workload.spec.network) }
             let userID = try userIDs.take()
             let made = InstanceRecord(
-                id: id, workload: workload, userID: userID, networkSlot: slot?.number, created: .now())
+                id: id, workload: workload, userID: userID, networkSlot: slot?.number,
+                addressPool: slot.map { _ in pool.range.description }, created: .now())
             record = made
             let process = try await create(made, paths: paths, image: image, environment: environment, slot: slot)
             return Instance(
                 record: made, paths: paths, process: process, monitor: Monitor.running(paths, instance: id), slot: slot)
         } catch {
+            await LeftoverProcesses(of: self).end { $0 == id }
             await clear(id, paths: paths, record: record)
             if let slot { await network.release(slot) }
             if let record { userIDs.giveBack(record.userID) }
@@ -169,7 +171,7 @@ struct InstanceMaker: Sendable {
         await checkpoint(.mounted)
 
         for directory in [paths.bundle, paths.root, paths.emptyLayer] { try DiskFile.directory(directory, mode: 0o755) }
-        let resolver = slot == nil ? "" : "nameserver \(nameServer)\noptions timeout:2 attempts:3\n"
+        let resolver = slot == nil ? "" : "nameserver \(pool.nameServer)\noptions timeout:2 attempts:3\n"
         try DiskFile.write(resolver.utf8, to: paths.resolver, mode: 0o644)
         try DiskFile.write("127.0.0.1 localhost\n".utf8, to: paths.hosts, mode: 0o644)
         let specification = sandbox.specification(

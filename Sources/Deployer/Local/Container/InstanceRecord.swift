@@ -15,6 +15,8 @@ struct InstanceRecord: Codable, Sendable, Hashable {
     var userID: UInt32
     /// The number of its network slot; `nil` without a network.
     var networkSlot: Int?
+    /// The address pool that the slot's addresses are of.
+    var addressPool: String?
     /// When it was made.
     var created: Timestamp
 

@@ -86,6 +86,6 @@ struct RuntimeProbe: Sendable {
             registry: "probe", repository: "probe", digest: Digest(bytes: [UInt8](repeating: 0, count: 32)))
         return InstanceRecord(
             id: id, workload: Workload(id: .checker, image: nothing, spec: FunctionSpec()),
-            userID: configuration.firstUserID, networkSlot: nil, created: .now())
+            userID: configuration.firstUserID, networkSlot: nil, addressPool: nil, created: .now())
     }
 }

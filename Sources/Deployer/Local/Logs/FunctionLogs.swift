@@ -1,4 +1,5 @@
 import Contract
+import Synchronization
 
 /// The logs of a function: of instances that run, found by their records on disk, and of ended ones that are kept.
 struct FunctionLogs: Sendable {
@@ -25,9 +26,10 @@ struct FunctionLogs: Sendable {
         _ function: FunctionName, since: Timestamp?, tail: Int, follow: Bool, to sink: AsyncStream<LogLine>.Continuation
     ) async {
         let (wakes, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let news = News()
         await withTaskGroup(of: Void.self) { group in
             // Watching before reading: what changes in between wakes the loop.
-            if follow { forward(instances, to: wake, in: &group) }
+            if follow { forward(instances, to: wake, in: &group) { news.note() } }
             var followed = Followed()
             var lines: [LogLine] = []
             for entry in archive.entries(of: .revision(RevisionID(function: function, number: 0))) {
@@ -46,22 +48,28 @@ struct FunctionLogs: Sendable {
 
             for await _ in wakes {
                 for line in followed.next() { sink.yield(line) }
+                // The records are read again only when an instance has come or gone, not for every line.
+                guard news.take() else { continue }
                 for record in running(function) where !followed.has(record.id) {
                     let paths = InstancePaths(instances: instances, id: record.id)
                     forward(paths.directory, to: wake, in: &group)
                     for line in followed.add(record, path: paths.log, tail: .max) { sink.yield(line) }
                 }
-                if Task.isCancelled { break }
             }
             group.cancelAll()
         }
     }
 
-    private func forward(_ directory: String, to wake: AsyncStream<Void>.Continuation, in group: inout TaskGroup<Void>)
-    {
+    private func forward(
+        _ directory: String, to wake: AsyncStream<Void>.Continuation, in group: inout TaskGroup<Void>,
+        before: @escaping @Sendable () -> Void = {}
+    ) {
         guard let changes = try? watch.changes(in: directory) else { return }
         group.addTask {
-            for await _ in changes { wake.yield() }
+            for await _ in changes {
+                before()
+                wake.yield()
+            }
             wake.yield()
         }
     }
@@ -72,6 +80,20 @@ struct FunctionLogs: Sendable {
                 case .revision(let revision) = record.workload.id, revision.function == function
             else { return nil }
             return record
+        }
+    }
+}
+
+/// Whether instances have come or gone since somebody looked.
+private final class News: Sendable {
+    private let arrived = Mutex(false)
+
+    func note() { arrived.withLock { $0 = true } }
+
+    func take() -> Bool {
+        arrived.withLock { arrived in
+            defer { arrived = false }
+            return arrived
         }
     }
 }

@@ -13,6 +13,12 @@ struct Firewall: Sendable {
         self.rules = rules
     }
 
+    /// Chains of others that keep instances from the network, see ``ForeignFirewall``.
+    func obstacles() async -> [String] {
+        guard let result = try? await nft.run(["list", "chains"]), result.succeeded else { return [] }
+        return ForeignFirewall.droppingForwards(result.output)
+    }
+
     /// Sets the policies of `slots`.
     func setPolicies(slots: some Collection<NetworkSlot>) async throws(DeployerError) {
         try await load(rules.policies(slots: slots), "set the firewall's policies")

@@ -1,5 +1,6 @@
 import Contract
 import Glibc
+import NIOCore
 
 /// What the host's routing table says, from `/proc/net/route` (addresses in hexadecimal, host byte order swapped).
 struct HostRoutes: Sendable {
@@ -39,4 +40,10 @@ struct HostRoutes: Sendable {
 
     /// The host's table as it is now.
     static func current() -> HostRoutes { HostRoutes(DiskFile.text("/proc/net/route") ?? "") }
+
+    /// The host's own addresses; those of another Kiln's name server are in no routing table but the kernel's local one.
+    static func ownAddresses() -> [IPv4Range] {
+        let devices = (try? System.enumerateDevices()) ?? []
+        return devices.compactMap { $0.address?.ipAddress.flatMap { IPv4Range($0) } }
+    }
 }

@@ -38,6 +38,11 @@ actor NetworkPool {
         var firewall = firewall
         try await firewall.establish(slots: adopted)
         self.firewall = firewall
+        for chain in await firewall.obstacles() {
+            logger.warning(
+                "another firewall drops what it does not know: functions reach nothing until it accepts their devices",
+                metadata: ["chain": "\(chain)", "devices": "\(wires.names.devicePrefix)*"])
+        }
         await wires.remove(wires.existing().subtracting(used.keys).sorted())
         upkeep = Task { await self.keepUp() }
     }

@@ -51,6 +51,7 @@ struct Adoption: Sendable {
     private func instance(_ id: String) async -> Instance? {
         let paths = InstancePaths(instances: maker.configuration.instances, id: id)
         guard let record = InstanceRecord.read(paths), record.id == id,
+            record.addressPool == nil || record.addressPool == maker.pool.range.description,
             let number = DiskFile.text(paths.processID).flatMap({ pid_t($0.filter { !$0.isWhitespace }) }),
             let process = ProcessHandle(pid: number),
             // Asked after the handle was made: the runtime knows its process by start time too, so the handle is of that one.

@@ -13,7 +13,7 @@ struct Sweep: Sendable {
         var ids = Set(directories.filter(InstanceID.isValid))
         ids.formUnion(maker.runtime.instances())
         ids.formUnion(maker.cgroups.instances())
-        await LeftoverProcesses(maker: maker).end(except: kept)
+        await LeftoverProcesses(of: maker).end { !kept.contains($0) }
         // Mounts first, so that no directory is removed through one.
         let known = Set(kept.map { InstancePaths(instances: instances, id: $0).directory })
         for point in Mounts.points(below: instances).reversed()
