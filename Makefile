@@ -34,11 +34,11 @@ $(DENO): scripts/fetch-deno.sh | .tools/setup-run
 
 test: .tools/setup-test $(DENO) ## Run the whole suite, with its own set-up
 	swift build --quiet --build-tests
-	KILN_DENO=$(abspath $(DENO)) swift test --skip-build $(TEST_FLAGS)
+	KILN_DENO=$(abspath $(DENO)) scripts/run-tests.sh --skip-build $(TEST_FLAGS)
 
 test-long: .tools/setup-test $(DENO) ## The suite with its long stress tests
 	swift build --quiet --build-tests
-	KILN_TEST_LONG=1 KILN_DENO=$(abspath $(DENO)) swift test --skip-build $(TEST_FLAGS)
+	KILN_TEST_LONG=1 KILN_DENO=$(abspath $(DENO)) scripts/run-tests.sh --skip-build $(TEST_FLAGS)
 
 bench: $(KILN) $(DENO) .tools/setup-bench ## Measure beside peers in the same run (see docs/performance.md)
 	@benchmarks/run.sh $(KILN) $(DENO)
