@@ -113,8 +113,22 @@ import Testing
             for _ in 0..<3 { _ = try await store.countAttempt(revision.id) }
             let reconciler = Reconciler(
                 store: store, backend: RecordingBackend(), tags: NoTags(), epoch: "e", logger: Logger(label: "test"))
+            try await reconciler.start(base: nil)
             await reconciler.resumePending()
             #expect(try await store.function(revision.function)?.revisions.map(\.state) == [.failed])
+        }
+    }
+
+    @Test func `a deploy that arrives before the leftovers are looked at is none of them`() async throws {
+        try await withStore { store in
+            let backend = RecordingBackend()
+            let reconciler = Reconciler(
+                store: store, backend: backend, tags: NoTags(), epoch: "e", logger: Logger(label: "test"))
+            try await reconciler.start(base: nil)
+            let revision = try await store.deploy("hello", "a")
+            await reconciler.resumePending()
+            #expect(backend.running.isEmpty)
+            #expect(try await store.function(revision.function)?.revisions.map(\.state) == [.pending])
         }
     }
 }

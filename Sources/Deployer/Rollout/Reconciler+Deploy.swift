@@ -159,7 +159,7 @@ extension Reconciler {
     /// Goes on with what an earlier Deployer recorded and could not finish.
     func resumePending() async {
         do {
-            for item in try await store.pending() {
+            for item in interrupted {
                 guard try await store.countAttempt(item.revision.id) <= timing.attempts else {
                     try await store.fail(item.revision.id, reason: "the Deployer ended in the middle of its roll-out")
                     continue

@@ -31,6 +31,8 @@ package actor Reconciler {
     var retirements: [WorkloadID: Retirement] = [:]
     var knownTags: [FunctionName: Int] = [:]
     var baseImage: PinnedImage?
+    /// What an earlier Deployer recorded and did not finish. Read before the first call is taken: a deploy of this one is no leftover.
+    var interrupted: [PendingRevision] = []
 
     /// A reconciler over its parts.
     package init(
@@ -49,6 +51,7 @@ package actor Reconciler {
     /// checker runs from, when it is known from an earlier run.
     package func start(base: PinnedImage?) async throws {
         baseImage = base
+        interrupted = try await store.pending()
         var desired: [Workload] = []
         for record in try await store.serving() {
             serving[record.name] = record
