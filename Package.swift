@@ -88,7 +88,11 @@ let package = Package(
             name: "EndToEndTests", dependencies: ["kiln", "Contract", "Support", "Transfer"], swiftSettings: strict),
         .testTarget(name: "ContractTests", dependencies: ["Contract"], swiftSettings: strict),
         .testTarget(
-            name: "DeployerTests", dependencies: ["Contract", "Deployer", "Support", "Transfer", logging] + nio,
+            name: "DeployerTests",
+            dependencies: [
+                "Contract", "Deployer", "OCI", "Support", "Transfer", logging,
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ] + nio,
             swiftSettings: strict),
         .testTarget(name: "TransferTests", dependencies: ["Transfer", "Support"], swiftSettings: strict),
         .testTarget(

@@ -51,6 +51,13 @@ enum SQLiteSchema {
                     CREATE INDEX history_function ON history (function, id);
                     """)
         }
+        migrator.registerMigration("collected revisions") { database in
+            try database.execute(
+                sql: """
+                    -- The highest number among the revisions that garbage collection removed.
+                    ALTER TABLE function ADD COLUMN collected INTEGER NOT NULL DEFAULT 0;
+                    """)
+        }
         return migrator
     }
 }

@@ -6,27 +6,14 @@ import Service
 package struct SQLiteStore: FunctionStore {
     let database: DatabasePool
 
-    /// Opens the file at `path`, creating or migrating it; throws ``DeployerError`` when it is damaged or of a newer Kiln.
+    /// Opens the file at `path`, creating or migrating it (the old one is kept beside it); throws ``DeployerError`` when it is damaged or
+    /// of a newer Kiln.
     package init(path: String) throws {
-        var configuration = Configuration()
-        configuration.busyMode = .timeout(5)
-        configuration.maximumReaderCount = 4
-        configuration.prepareDatabase { database in
-            try database.execute(sql: "PRAGMA synchronous = FULL")
-        }
-        do {
-            database = try DatabasePool(path: path, configuration: configuration)
-            let migrator = SQLiteSchema.migrator
-            guard try !database.read(migrator.hasBeenSuperseded) else {
-                throw DeployerError(
-                    .store, "The state at \(path) was written by a newer Kiln. Start that version, or restore a backup."
-                )
-            }
-            try migrator.migrate(database)
-        } catch let error as DatabaseError {
-            throw DeployerError(
-                .store, "The state at \(path) cannot be opened: \(error.message ?? "unknown reason")", error)
-        }
+        try self.init(path: path, migrator: SQLiteSchema.migrator)
+    }
+
+    init(path: String, migrator: DatabaseMigrator) throws {
+        database = try Self.open(path, migrator: migrator)
     }
 
     package func issueTicket(for name: FunctionName) async throws -> Int {
