@@ -44,7 +44,7 @@ let package = Package(
         .target(name: "Contract", swiftSettings: strict),
         .target(name: "Transfer", dependencies: ["CCurl", logging], swiftSettings: strict),
         .target(
-            name: "OCI", dependencies: ["Contract", "Transfer", "CArchive", "CZlib", crypto, logging],
+            name: "OCI", dependencies: ["Contract", "Transfer", "CArchive", "CZlib", crypto, logging, subprocess],
             swiftSettings: strict),
         .target(name: "Service", dependencies: ["Contract", logging] + nio, swiftSettings: strict),
         .target(

@@ -9,11 +9,13 @@ struct AwkwardRegistry: Sendable {
 
     /// A client of it that gives up quickly.
     func registry(
-        _ credentials: RegistryEndpoint.Credentials = .anonymous, trusting hosts: Set<String> = []
+        _ credentials: RegistryEndpoint.Credentials = .anonymous, trusting hosts: Set<String> = [],
+        source: (any CredentialSource)? = nil
     ) -> Registry {
         Registry(
             RegistryEndpoint(name: "awkward", url: url, credentials: credentials, trustedHosts: hosts), client: client,
-            retry: RetryPolicy(attempts: 4, firstPause: .milliseconds(1), deadline: .seconds(30)))
+            retry: RetryPolicy(attempts: 4, firstPause: .milliseconds(1), deadline: .seconds(30)),
+            credentials: source)
     }
 
     /// How many upload sessions are open.
@@ -40,7 +42,7 @@ private let script = #"""
     from urllib.parse import urlsplit, parse_qs
 
     lock = threading.Lock()
-    blobs, manifests, tags, sessions, seen, notes = {}, {}, {}, {}, {}, {}
+    blobs, manifests, tags, sessions, seen, notes, parts = {}, {}, {}, {}, {}, {}, {}
     sha = lambda data: 'sha256:' + hashlib.sha256(data).hexdigest()
     store = None
 
@@ -70,7 +72,7 @@ private let script = #"""
             body = self.rfile.read(int(self.headers.get('Content-Length', 0)))
             if url.path == '/open': return self.say(200, str(sum(s == 'open' for s in sessions.values())).encode())
             if url.path == '/note': return self.say(200, str(notes.get(url.query, '')).encode())
-            if url.path == '/token': return self.token(query)
+            if url.path == '/token': return self.token(query, body)
             if url.path.startswith('/store/'):
                 notes['store-authorization'] = self.headers.get('Authorization', 'none')
                 return self.say(200, blobs[url.path[7:]])
@@ -88,8 +90,9 @@ private let script = #"""
             given = self.headers.get('Authorization', '')
             if quirk == 'basic' and given != 'Basic ' + base64.b64encode(b'u:p').decode():
                 self.error(401, 'UNAUTHORIZED', WWW_Authenticate='Negotiate abc==, Basic realm="here, there"')
-            elif quirk in ('bearer', 'evil-realm', 'more-scope'):
+            elif quirk in ('bearer', 'evil-realm', 'more-scope', 'oauth', 'no-oauth'):
                 realm = {'evil-realm': 'http://127.0.0.2:1/token'}.get(quirk, 'http://127.0.0.1:%d/token' % port)
+                if quirk == 'no-oauth': realm += '?old'
                 need = 'repository:%s:pull,push' % repository if self.command in ('POST', 'PUT', 'DELETE') else 'repository:%s:pull' % repository
                 if quirk == 'more-scope': need = 'repository:%s:delete' % repository
                 if not (given.startswith('Bearer ') and need in base64.b64decode(given[7:]).decode()):
@@ -97,7 +100,14 @@ private let script = #"""
                 else: return True
             else: return True
 
-        def token(self, query):
+        def token(self, query, body):
+            if self.command == 'POST':
+                if 'old' in self.path: return self.say(404)
+                form = parse_qs(body.decode())
+                with lock: notes['grant'] = '|'.join(form[k][0] for k in ('grant_type', 'service', 'scope'))
+                if form['refresh_token'] != ['r&f=1']: return self.say(401)
+                return self.say(200, json.dumps({'access_token': base64.b64encode(form['scope'][0].encode()).decode()}).encode())
+            notes['token-authorization'] = self.headers.get('Authorization', 'none')
             if self.headers.get('Authorization') == 'Basic ' + base64.b64encode(b'wrong:p').decode(): return self.say(401)
             with lock:
                 notes['tokens'] = notes.get('tokens', 0) + 1
@@ -130,11 +140,14 @@ private let script = #"""
                 path = '/v2/%s/blobs/uploads/%s?_state=a%%3Db' % (repository, name)
                 locations = {'relative': path, 'dotted': name + '?_state=a%3Db', 'evil-upload': 'http://127.0.0.2:%d%s' % (port, path),
                              'file-upload': 'file:///etc/passwd'}
-                return self.say(202, Location=locations.get(quirk, 'http://%s%s' % (self.headers['Host'], path)))
+                least = {'OCI-Chunk-Min-Length': str(3 << 20)} if quirk == 'least' else {}
+                return self.say(202, Location=locations.get(quirk, 'http://%s%s' % (self.headers['Host'], path)), **least)
             with lock:
                 if sessions.get(session) != 'open': return self.error(404, 'BLOB_UPLOAD_UNKNOWN')
                 if self.command == 'DELETE' or quirk == 'forgetful' and session == '1': sessions[session] = 'gone'
             if self.command == 'DELETE': return self.say(204)
+            if self.command in ('PATCH', 'GET') or query.get('part'): return self.part(quirk, repository, session, query, body)
+            if quirk in ('small', 'small-dropping', 'small-late', 'least') and len(body) > 1 << 20: return self.error(413, 'SIZE_INVALID')
             if sessions[session] == 'gone': return self.error(404, 'BLOB_UPLOAD_UNKNOWN')
             digest = query['digest'][0]
             assert query.get('_state', ['a=b']) == ['a=b']
@@ -150,6 +163,27 @@ private let script = #"""
                 return
             if quirk == 'liar': digest = 'sha256:' + '0' * 64
             self.say(201, Docker_Content_Digest=digest)
+
+        def part(self, quirk, repository, session, query, body):
+            have = parts.setdefault(session, b'')
+            location = '/v2/%s/blobs/uploads/%s?part=%d' % (repository, session, len(have))
+            if self.command == 'GET': return self.say(204, Location=location, Range='0-%d' % max(0, len(have) - 1))
+            if self.command == 'PUT':
+                if query['digest'][0] != sha(have): return self.error(400, 'DIGEST_INVALID')
+                sessions[session] = 'done'
+                blobs[query['digest'][0]] = have
+                return self.say(201, Docker_Content_Digest=query['digest'][0])
+            if len(body) > (4 << 20 if quirk == 'least' else 1 << 20): return self.error(413, 'SIZE_INVALID')
+            if self.headers['Content-Range'] != '%d-%d' % (len(have), len(have) + len(body) - 1): return self.error(416, 'RANGE')
+            with lock: notes['parts'] = notes.get('parts', 0) + 1
+            if quirk == 'small-dropping' and notes['parts'] == 3:
+                self.close_connection = True
+                return
+            parts[session] = have + body
+            if quirk == 'small-late' and notes['parts'] in (1, 3):
+                self.close_connection = True
+                return
+            self.say(202, Location='/v2/%s/blobs/uploads/%s?part=%d' % (repository, session, len(parts[session])), Range='0-%d' % (len(parts[session]) - 1))
 
         def manifests(self, quirk, repository, name, query, body):
             if self.command == 'PUT':

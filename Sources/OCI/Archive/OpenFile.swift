@@ -53,6 +53,32 @@ struct OpenFile: ~Copyable {
         }
     }
 
+    /// The bytes of `range`; throws when the file ends before.
+    func bytes(_ range: Range<Int>) throws(OCIError) -> [UInt8] {
+        var filled = 0
+        var number: Int32 = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
+            while filled < range.count {
+                let rest = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[filled...])
+                let read = pread(descriptor, rest.baseAddress, rest.count, off_t(range.lowerBound + filled))
+                if read < 0, errno == EINTR { continue }
+                guard read > 0 else {
+                    number = read < 0 ? errno : 0
+                    break
+                }
+                filled += read
+            }
+            count = filled
+        }
+        guard filled == range.count else {
+            throw number == 0
+                ? OCIError(
+                    .mismatch, "\(path) ends after \(range.lowerBound + filled) bytes, before \(range.upperBound).")
+                : .system("\(path) cannot be read", number)
+        }
+        return bytes
+    }
+
     /// Reads the whole file block by block; returns its size.
     func forEachBlock(_ body: (UnsafeRawBufferPointer) throws(OCIError) -> Void) throws(OCIError) -> Int {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 16)

@@ -9,11 +9,6 @@ final class Authenticator: Sendable {
         case bearer(realm: WebAddress, service: String?)
     }
 
-    private struct Token {
-        var value: String
-        var expires: ContinuousClock.Instant
-    }
-
     private struct State {
         /// `nil` until the registry has asked for anything.
         var scheme: Scheme?
@@ -21,15 +16,19 @@ final class Authenticator: Sendable {
         var tokens: [[String]: Token] = [:]
         /// What the registry wanted on top of the scopes asked for.
         var additions: [[String]: [String]] = [:]
+        /// As whom to talk; `nil` until that is needed.
+        var credentials: RegistryEndpoint.Credentials?
     }
 
     private let endpoint: RegistryEndpoint
     private let client: HTTPClient
+    private let source: any CredentialSource
     private let state = Mutex(State())
 
-    init(_ endpoint: RegistryEndpoint, client: HTTPClient) {
+    init(_ endpoint: RegistryEndpoint, client: HTTPClient, source: any CredentialSource) {
         self.endpoint = endpoint
         self.client = client
+        self.source = source
     }
 
     /// The value of `Authorization` for a request within `scopes`; `nil` as long as the registry wants none.
@@ -37,7 +36,7 @@ final class Authenticator: Sendable {
         let (scheme, token) = state.withLock { ($0.scheme, $0.tokens[scopes]) }
         switch scheme {
         case nil: return nil
-        case .basic: return basic
+        case .basic: return Self.basic(state.withLock { $0.credentials })
         case .bearer(let realm, let service):
             if let token, token.expires > .now { return "Bearer " + token.value }
             let additions = state.withLock { $0.additions[scopes] ?? [] }
@@ -48,13 +47,20 @@ final class Authenticator: Sendable {
     }
 
     /// Takes in the challenges of a 401; `false` if none of them can be met.
-    func learn(_ challenges: [Challenge], for scopes: [String], trusting trust: RegistryTrust) throws(OCIError) -> Bool
-    {
+    func learn(
+        _ challenges: [Challenge], for scopes: [String], trusting trust: RegistryTrust
+    ) async throws(OCIError) -> Bool {
         for challenge in challenges {
             switch challenge.scheme {
             case "basic":
-                guard basic != nil else { continue }
-                state.withLock { $0.scheme = .basic }
+                // Refused although sent: those at the source may be newer.
+                let sent = state.withLock { $0.scheme != nil ? Self.basic($0.credentials) : nil }
+                let current = try await source.credentials(for: endpoint.name)
+                guard let basic = Self.basic(current), basic != sent else { continue }
+                state.withLock { state in
+                    state.scheme = .basic
+                    state.credentials = current
+                }
                 return true
             case "bearer":
                 guard let realm = challenge.parameters["realm"].flatMap({ WebAddress($0) }) else { continue }
@@ -76,49 +82,30 @@ final class Authenticator: Sendable {
         return false
     }
 
-    private var basic: String? {
-        guard case .basic(let user, let password) = endpoint.credentials else { return nil }
+    private static func basic(_ credentials: RegistryEndpoint.Credentials?) -> String? {
+        guard case .basic(let user, let password) = credentials else { return nil }
         return "Basic " + Data("\(user):\(password)".utf8).base64EncodedString()
     }
 
-    /// Asks the token service (distribution's "Token Authentication Specification"). Its redirects are not followed.
+    /// Asks the token service as the one whom the source names; a second time if newer credentials are to be had.
     private func fetchToken(
         _ realm: WebAddress, _ service: String?, _ scopes: [String]
     ) async throws(OCIError) -> Token {
-        var address = realm
-        for (name, value) in [("service", service)] + scopes.map({ ("scope", $0) }) {
-            guard let value, let longer = address.adding(name, value) else { continue }
-            address = longer
-        }
-        var request = ClientRequest(.get, address.text, timeouts: Timeouts(total: .seconds(30)))
-        request.addressRule = try RegistryTrust(endpoint).rule(for: realm)
-        if let basic { request.headers["Authorization"] = basic }
-        let response: CollectedResponse
-        do throws(TransferError) {
-            response = try await client.collect(request, limit: 1 << 20, retrying: RetryPolicy(deadline: .seconds(10)))
+        let known = state.withLock { $0.credentials }
+        let credentials: RegistryEndpoint.Credentials
+        if let known { credentials = known } else { credentials = try await source.credentials(for: endpoint.name) }
+        let request = TokenRequest(endpoint: endpoint, client: client, realm: realm, service: service, scopes: scopes)
+        do throws(OCIError) {
+            let answer = try await request.send(as: credentials)
+            state.withLock { $0.credentials = credentials }
+            return answer
         } catch {
-            throw OCIError(error, "The token service of \(endpoint.name) does not answer.")
+            guard error.code == .unauthorized, known != nil else { throw error }
+            let current = try await source.credentials(for: endpoint.name)
+            guard current != known else { throw error }
+            let answer = try await request.send(as: current)
+            state.withLock { $0.credentials = current }
+            return answer
         }
-        guard response.status == 200 else {
-            throw OCIError(
-                response.status == 401 || response.status == 403 ? .unauthorized : .registry,
-                "The token service of \(endpoint.name) answered \(response.status) to a request for \(scopes.joined(separator: " ")).",
-                status: response.status)
-        }
-        let answer = try CanonicalJSON.decode(TokenAnswer.self, from: response.body, what: "The token service's answer")
-        guard let value = answer.token ?? answer.access_token else {
-            throw OCIError(.malformed, "The token service of \(endpoint.name) answered without a token.")
-        }
-        // The specification's 60 s if nothing is said, and never up to the last moment.
-        let lifetime = max(60, answer.expires_in ?? 60) * 9 / 10
-        return Token(value: value, expires: .now + .seconds(lifetime))
-    }
-
-    /// The names are the specification's.
-    private struct TokenAnswer: Decodable {
-        // swift-format-ignore: AlwaysUseLowerCamelCase
-        var token, access_token: String?
-        // swift-format-ignore: AlwaysUseLowerCamelCase
-        var expires_in: Int?
     }
 }

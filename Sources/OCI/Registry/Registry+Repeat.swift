@@ -24,7 +24,7 @@ extension Registry {
 
 extension OCIError {
     /// How the retry policy sees the failure; `nil` if it is final.
-    fileprivate var retryOutcome: RetrySchedule.Outcome? {
+    var retryOutcome: RetrySchedule.Outcome? {
         if let error = cause as? TransferError { return .failure(error) }
         return status.map { .answer(status: $0, retryAfter: retryAfter) }
     }

@@ -77,7 +77,7 @@ extension Registry {
             switch answer.status {
             case 401 where challenges < 2 && trust.isRegistry(call.address):
                 let offered = Challenge.parse(answer.headers.values(of: "WWW-Authenticate"))
-                guard try authenticator.learn(offered, for: call.scopes, trusting: trust) else { return answer }
+                guard try await authenticator.learn(offered, for: call.scopes, trusting: trust) else { return answer }
                 challenges += 1
             case 301, 302, 307, 308:
                 guard call.method == .get || call.method == .head, let location = answer.headers["Location"],

@@ -30,13 +30,19 @@ extension Registry {
 
     /// Opens one session and returns its address.
     func openUpload(_ repository: String) async throws(OCIError) -> WebAddress {
+        try await openSession(repository).location
+    }
+
+    /// Opens one session; also returns the least size of a part that the registry wants (`OCI-Chunk-Min-Length`), in bytes.
+    func openSession(_ repository: String) async throws(OCIError) -> (location: WebAddress, leastChunk: Int?) {
         var call = RegistryCall(.post, try address(repository, "blobs/uploads/"), pushing: repository)
         call.timeouts.total = .seconds(10)
         let answer = try await collect(call, retrying: .never)
         guard answer.status == 202, let location = answer.headers["Location"] else {
             throw OCIError(refusal: answer, "No upload to \(endpoint.name)/\(repository) can be begun")
         }
-        return try session(location, at: call.address)
+        let least = answer.headers["OCI-Chunk-Min-Length"].flatMap { Int($0) }
+        return (try session(location, at: call.address), least.flatMap { (1...Chunking.most).contains($0) ? $0 : nil })
     }
 
     /// The address in a `Location`, which may be relative.
@@ -81,6 +87,28 @@ extension Registry {
         _ content: BlobContent, _ descriptor: Descriptor, to repository: String, sessions: UploadSessions? = nil
     ) async throws(OCIError) {
         if known.contains(descriptor.digest, in: repository) { return }
+        while true {
+            let limit = chunking.limit ?? descriptor.size
+            do throws(OCIError) {
+                if descriptor.size > limit {
+                    try await repeating("push \(descriptor.digest)") { () async throws(OCIError) in
+                        try await self.uploadInChunks(content, descriptor, of: limit, to: repository)
+                    }
+                } else {
+                    try await pushWhole(content, descriptor, to: repository, sessions: sessions)
+                }
+                break
+            } catch {
+                // Too large for one request: the registry, or a proxy before it, has a limit that nothing announces.
+                guard error.status == 413, chunking.refused(min(limit, descriptor.size)) else { throw error }
+            }
+        }
+        known.insert(descriptor.digest, in: repository)
+    }
+
+    private func pushWhole(
+        _ content: BlobContent, _ descriptor: Descriptor, to repository: String, sessions: UploadSessions?
+    ) async throws(OCIError) {
         var ahead = sessions?.repository == repository ? await sessions?.next() : nil
         var mayHaveArrived = false
         try await repeating("push \(descriptor.digest)") { () async throws(OCIError) in
@@ -95,27 +123,34 @@ extension Registry {
             }
             throw OCIError(.registry, "\(endpoint.name) forgot an upload that it had just begun.", status: 503)
         }
-        known.insert(descriptor.digest, in: repository)
     }
 
     /// Sends the blob into `session` in one request; `false` if there is no such session.
     private func upload(
         _ content: BlobContent, _ descriptor: Descriptor, to session: WebAddress, _ repository: String
     ) async throws(OCIError) -> Bool {
+        let body: RequestBody =
+            switch content {
+            case .bytes(let bytes): .bytes(bytes)
+            case .file(let path): .file(path)
+            }
+        do throws(OCIError) { return try await finish(descriptor, body, session, repository) } catch {
+            if error.status == nil || error.status == 413 { await cancelUpload(session, repository) }
+            throw error
+        }
+    }
+
+    /// Ends an upload with `body`, which may be all of the blob or nothing more; `false` if there is no such session.
+    func finish(
+        _ descriptor: Descriptor, _ body: RequestBody, _ session: WebAddress, _ repository: String
+    ) async throws(OCIError) -> Bool {
         guard let address = session.adding("digest", descriptor.digest.description) else {
             throw OCIError(.locationRefused, "\(endpoint.name) points uploads at \(session), which cannot be used.")
         }
         var call = RegistryCall(.put, address, pushing: repository)
         call.headers = ["Content-Type": "application/octet-stream"]
-        switch content {
-        case .bytes(let bytes): call.body = .bytes(bytes)
-        case .file(let path): call.body = .file(path)
-        }
-        let answer: CollectedResponse
-        do throws(OCIError) { answer = try await collect(call) } catch {
-            await cancelUpload(session, repository)
-            throw error
-        }
+        call.body = body
+        let answer = try await collect(call)
         switch answer.status {
         case 201, 204:
             if let stored = try Self.contentDigest(answer), stored != descriptor.digest {

@@ -13,21 +13,23 @@ package final class Registry: Sendable {
     let retry: RetryPolicy
     let logger: Logger
     let known = KnownBlobs()
+    let chunking = Chunking()
     let trust: RegistryTrust
     let authenticator: Authenticator
 
     /// The registry at `endpoint`. `retry` is for requests that may be repeated, which all but the opening of uploads
-    /// are.
+    /// are. `credentials` is asked as whom to talk; without it the endpoint's own serve.
     package init(
         _ endpoint: RegistryEndpoint, client: HTTPClient, retry: RetryPolicy = RetryPolicy(),
-        logger: Logger = Logger(label: "kiln.registry")
+        credentials: (any CredentialSource)? = nil, logger: Logger = Logger(label: "kiln.registry")
     ) {
         self.endpoint = endpoint
         self.client = client
         self.retry = retry
         self.logger = logger
         trust = RegistryTrust(endpoint)
-        authenticator = Authenticator(endpoint, client: client)
+        authenticator = Authenticator(
+            endpoint, client: client, source: credentials ?? FixedCredentials(endpoint.credentials))
     }
 
     /// Asks whether the registry is there and lets us in (`GET /v2/`).

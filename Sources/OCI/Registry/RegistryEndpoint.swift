@@ -6,6 +6,8 @@ package struct RegistryEndpoint: Sendable, Hashable {
         case anonymous
         /// As a user; sent only to the registry, and to the token service that it names.
         case basic(user: String, password: String)
+        /// By a refresh token, which is sent only to the token service (OAuth 2.0, RFC 6749 §6).
+        case identityToken(String)
     }
 
     /// The authority in image references, `host` or `host:port`.
