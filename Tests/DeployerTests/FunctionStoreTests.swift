@@ -36,6 +36,19 @@ import Testing
         }
     }
 
+    @Test func `functions are listed in pages by name`() async throws {
+        try await withStore { store in
+            for function in ["d", "b", "a", "c"] { _ = try await store.deployLive(function, "a") }
+            func names(after: String?, limit: Int) async throws -> [String] {
+                try await store.functions(after: after.map { try name($0) }, limit: limit).map(\.name.value)
+            }
+            #expect(try await names(after: nil, limit: 2) == ["a", "b"])
+            #expect(try await names(after: "b", limit: 2) == ["c", "d"])
+            #expect(try await names(after: "bb", limit: 9) == ["c", "d"])
+            #expect(try await names(after: "d", limit: 2).isEmpty)
+        }
+    }
+
     @Test func `numbers rise above the registry's tags and are not used again after a delete`() async throws {
         try await withStore { store in
             let hello = try name("hello")

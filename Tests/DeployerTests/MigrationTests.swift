@@ -25,7 +25,10 @@ import Testing
             try await write("0.1.0", to: path)
             let store = try SQLiteStore(path: path)
 
-            #expect(try await store.functions().map(\.name.value) == ["gone", "guarded", "hello", "quiet"])
+            #expect(
+                try await store.functions(after: nil, limit: 10).map(\.name.value) == [
+                    "gone", "guarded", "hello", "quiet",
+                ])
             let hello = try #require(try await store.function(name("hello")))
             #expect(hello.summary.live?.number == 2)
             #expect(hello.revisions.map(\.revision.number) == [4, 3, 2, 1])

@@ -43,6 +43,22 @@ import Transfer
         }
     }
 
+    @Test func `the list comes in pages`() async throws {
+        try await withPlatform { platform in
+            for name in ["c", "a", "b"] { try await platform.mustDeploy(name, answering(name)) }
+            let first = try await platform.get("/func?limit=2")
+            #expect((first.json["functions"] as? [[String: Any]])?.compactMap { $0["name"] as? String } == ["a", "b"])
+            #expect(first.json["next"] as? String == "b")
+            #expect(first.headers["Link"] == "<\(platform.url)/func?limit=2&after=b>; rel=\"next\"")
+            let last = try await platform.get("/func?limit=2&after=b")
+            #expect((last.json["functions"] as? [[String: Any]])?.compactMap { $0["name"] as? String } == ["c"])
+            #expect(last.json["next"] == nil && last.headers["Link"] == nil)
+            for bad in ["limit=0", "limit=1001", "limit=x", "after=A_", "offset=1"] {
+                #expect(try await platform.get("/func?" + bad).status == 400)
+            }
+        }
+    }
+
     @Test func `of two posts that race the later one is live in the end`() async throws {
         try await withPlatform { platform in
             for round in 1...3 {

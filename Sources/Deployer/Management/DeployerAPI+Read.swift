@@ -40,17 +40,10 @@ extension DeployerAPI {
         var spec: FunctionSpec
     }
 
-    private struct FunctionList: Encodable { var functions: [FunctionListing] }
     private struct RevisionList: Encodable {
         var name: FunctionName
         var revisions: [RevisionListing]
         var history: [HistoryEntry]
-    }
-
-    func list() async throws -> ServiceResponse {
-        var listings: [FunctionListing] = []
-        for summary in try await reconciler.store.functions() { listings.append(await listing(summary)) }
-        return try .json(FunctionList(functions: listings))
     }
 
     func show(_ name: FunctionName) async throws -> ServiceResponse {
@@ -78,7 +71,7 @@ extension DeployerAPI {
                 }, history: record.history))
     }
 
-    private func listing(_ summary: FunctionSummary) async -> FunctionListing {
+    func listing(_ summary: FunctionSummary) async -> FunctionListing {
         var status: WorkloadStatus?
         if let live = summary.live { status = await reconciler.backend.status(of: .revision(live.id)) }
         return FunctionListing(

@@ -46,8 +46,7 @@ package struct DeployerAPI: Sendable {
             guard request.method == "GET" || request.method == "HEAD" else {
                 throw Self.notAllowed(request, "GET and POST")
             }
-            try request.allowQueryItems([])
-            return try await list()
+            return try await list(request)
         }
         let name = try Self.name(path[1])
         switch (path.count, path.count > 2 ? path[2] : "") {

@@ -23,8 +23,8 @@ package protocol FunctionStore: Sendable {
     /// One function with everything about it; `nil` when there is none.
     func function(_ name: FunctionName) async throws -> FunctionRecord?
 
-    /// All functions with their live revision, by name.
-    func functions() async throws -> [FunctionSummary]
+    /// At most `limit` functions with their live revision, by name: those after the name `after`, or the first ones.
+    func functions(after: FunctionName?, limit: Int) async throws -> [FunctionSummary]
 
     /// The live and the pinned revisions of all functions: what has to run.
     func serving() async throws -> [ServingRecord]

@@ -20,9 +20,12 @@ extension SQLiteStore {
         }
     }
 
-    package func functions() async throws -> [FunctionSummary] {
+    package func functions(after: FunctionName?, limit: Int) async throws -> [FunctionSummary] {
         try await database.read { database in
-            try Row.fetchAll(database, sql: Self.summaries + " ORDER BY f.name").map { try $0.summary() }
+            try Row.fetchAll(
+                database, sql: Self.summaries + " WHERE f.name > ? ORDER BY f.name LIMIT ?",
+                arguments: [after?.value ?? "", limit]
+            ).map { try $0.summary() }
         }
     }
 
