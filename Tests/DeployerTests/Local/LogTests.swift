@@ -116,6 +116,8 @@ extension LocalContainerTests {
                         _ = try await fixture.inside(workload.id, "console.log('first'); console.error('second')")
                     case ("second", 1):
                         step = 2
+                        // Times are in milliseconds: the next line has to be of a later one.
+                        try await Task.sleep(for: .milliseconds(20))
                         _ = try? await fixture.inside(workload.id, "console.log('last'); Deno.exit(3)")
                     case ("started", 2): step = 3
                     default: break
