@@ -57,17 +57,31 @@ package struct RouteTarget: Hashable, Sendable, Codable {
     package var timeoutMilliseconds: Int
     /// How many requests one endpoint is sent at a time.
     package var concurrency: Int
-    /// The instances that accept requests now. Empty: they start, or start again after a crash.
+    /// The instances that accept requests now. Empty: they start, or start again after a crash, or the revision is parked.
     package var endpoints: [Endpoint]
+    /// What is known about why there are no endpoints.
+    package var notice: RouteNotice?
 
     /// Revision `revision` at `endpoints`.
-    package init(revision: Int, weight: Int, timeoutMilliseconds: Int, concurrency: Int, endpoints: [Endpoint]) {
+    package init(
+        revision: Int, weight: Int, timeoutMilliseconds: Int, concurrency: Int, endpoints: [Endpoint],
+        notice: RouteNotice? = nil
+    ) {
         self.revision = revision
         self.weight = weight
         self.timeoutMilliseconds = timeoutMilliseconds
         self.concurrency = concurrency
         self.endpoints = endpoints
+        self.notice = notice
     }
+}
+
+/// Why a revision has no instance.
+package enum RouteNotice: Hashable, Sendable, Codable {
+    /// One is going to be there: requests wait, and one that has waited too long is answered 503 with this sentence.
+    case waiting(String)
+    /// It did not start: until this notice goes, requests are answered 502 with this sentence.
+    case failed(String)
 }
 
 /// A change of a route table.

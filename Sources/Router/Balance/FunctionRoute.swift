@@ -11,8 +11,10 @@ final class FunctionRoute: Sendable {
         let timeout: TimeAmount
         let concurrency: Int
         let endpoints: [SharedEndpoint]
+        let notice: RouteNotice?
     }
 
+    let function: FunctionName
     let name: String
     let targets: [Target]
     let pinned: [Target]
@@ -20,8 +22,9 @@ final class FunctionRoute: Sendable {
     /// The sum of the weights of those targets that have endpoints.
     let availableWeight: Int
 
-    init(name: String, targets: [Target], pinned: [Target], waiting: WaitingRoom) {
-        self.name = name
+    init(_ function: FunctionName, targets: [Target], pinned: [Target], waiting: WaitingRoom) {
+        self.function = function
+        name = function.value
         self.targets = targets
         self.pinned = pinned
         self.waiting = waiting

@@ -59,7 +59,7 @@ struct RouteBook {
         let old = routes[name.value]
         builder.depart(old)
         let made = FunctionRoute(
-            name: name.value,
+            name,
             targets: route.targets.map { target($0, &builder) },
             pinned: route.pinned.map { target($0, &builder) },
             waiting: old?.waiting ?? WaitingRoom()
@@ -85,7 +85,8 @@ struct RouteBook {
                 let made = SharedEndpoint(endpoint, serial: nextSerial)
                 builder.add(made)
                 return made
-            }
+            },
+            notice: target.notice
         )
     }
 }

@@ -9,8 +9,11 @@ final class SharedEndpoint: Sendable {
     let serial: Int
     /// Where to dial; `nil` when the address can't be one.
     let address: SocketAddress?
-    /// Requests assigned to it and not finished, dialling included.
-    private let outstanding = Atomic<Int>(0)
+    /// In the low half the requests assigned to it and not finished, dialling included; in the high half how many have been assigned
+    /// to it in all, modulo 2³². One word, so that counting costs the hot path nothing.
+    private let counts = Atomic<UInt64>(0)
+    /// The count of assigned requests that ``takeStarted()`` saw last.
+    private let seen = Atomic<UInt32>(0)
     /// Whether it is in no table any more.
     private let left = Atomic<Bool>(false)
 
@@ -25,15 +28,25 @@ final class SharedEndpoint: Sendable {
     }
 
     /// How many requests it has now.
-    var load: Int { outstanding.load(ordering: .relaxed) }
+    var load: Int { Self.load(counts.load(ordering: .relaxed)) }
+
+    /// How many requests have been assigned to it since the last call. One caller.
+    func takeStarted() -> Int {
+        let total = UInt32(counts.load(ordering: .relaxed) >> 32)
+        return Int(total &- seen.exchange(total, ordering: .relaxed))
+    }
+
+    private static func load(_ counts: UInt64) -> Int { Int(counts & 0xFFFF_FFFF) }
+    /// One request more, both now and in all.
+    private static let start: UInt64 = 1 << 32 | 1
 
     /// Takes one of `limit` places; `false` when all are taken.
     func acquire(limit: Int) -> Bool {
-        var current = outstanding.load(ordering: .relaxed)
-        while current < limit {
-            let (exchanged, original) = outstanding.weakCompareExchange(
+        var current = counts.load(ordering: .relaxed)
+        while Self.load(current) < limit {
+            let (exchanged, original) = counts.weakCompareExchange(
                 expected: current,
-                desired: current + 1,
+                desired: current &+ Self.start,
                 ordering: .sequentiallyConsistent
             )
             if exchanged { return true }
@@ -47,12 +60,12 @@ final class SharedEndpoint: Sendable {
     /// Sequentially consistent together with ``leave()`` and ``isBusy``: either this sees that it has left, or whoever
     /// made it leave sees that it isn't busy.
     func release() -> Bool {
-        let remaining = outstanding.subtract(1, ordering: .sequentiallyConsistent).newValue
-        return remaining == 0 && left.load(ordering: .sequentiallyConsistent)
+        let remaining = counts.wrappingSubtract(1, ordering: .sequentiallyConsistent).newValue
+        return Self.load(remaining) == 0 && left.load(ordering: .sequentiallyConsistent)
     }
 
     /// Whether requests are assigned to it.
-    var isBusy: Bool { outstanding.load(ordering: .sequentiallyConsistent) > 0 }
+    var isBusy: Bool { Self.load(counts.load(ordering: .sequentiallyConsistent)) > 0 }
     /// Marks that it is in no table.
     func leave() { left.store(true, ordering: .sequentiallyConsistent) }
     /// Marks that it is in the table again.

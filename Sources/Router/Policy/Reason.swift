@@ -37,6 +37,8 @@ enum Reason: String, CaseIterable, Error {
     case noInstance = "no-instance"
     case saturated = "saturated"
     case connectFailed = "connect-failed"
+    case startFailed = "start-failed"
+    case noRoom = "no-room"
 
     // The instance failed.
     case upstreamClosed = "upstream-closed"
@@ -63,8 +65,8 @@ extension Reason {
         case .expectationFailed: 417
         case .headTooLarge: 431
         case .unsupportedTransferCoding: 501
-        case .connectFailed, .upstreamClosed, .upstreamMalformed: 502
-        case .queueFull, .saturated, .roleUnavailable, .notReady, .tooManyConnections: 503
+        case .connectFailed, .startFailed, .upstreamClosed, .upstreamMalformed: 502
+        case .noRoom, .queueFull, .saturated, .roleUnavailable, .notReady, .tooManyConnections: 503
         case .noInstance, .responseTimeout: 504
         case .unsupportedVersion: 505
         }
@@ -74,6 +76,7 @@ extension Reason {
     var retryAfter: Int? {
         switch self {
         case .queueFull, .saturated, .roleUnavailable, .notReady, .tooManyConnections: 1
+        case .startFailed, .noRoom: 5
         default: nil
         }
     }
@@ -133,6 +136,8 @@ extension Reason {
                 "No instance of this function was ready in time; GET /func/NAME tells its state, /func/NAME/logs what it printed."
             )
         case .saturated: ("Service unavailable", "All instances of this function are busy.")
+        case .startFailed: ("Bad gateway", "The function did not start; GET /func/NAME tells why.")
+        case .noRoom: ("Service unavailable", "The machine has no room for an instance of this function now.")
         case .connectFailed: ("Bad gateway", "No instance of this function accepts connections.")
         case .upstreamClosed:
             (

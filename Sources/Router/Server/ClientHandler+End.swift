@@ -13,7 +13,7 @@ extension ClientHandler {
     // MARK: Answers
 
     /// Answers the present request, or bytes that are none.
-    func answer(_ reason: Reason) {
+    func answer(_ reason: Reason, detail: String? = nil) {
         guard let request else { return answer(reason, to: nil, id: worker.random.make(), body: nil) }
         let level: Logger.Level = reason.status >= 500 ? .info : .debug
         worker.log(level, "request answered by the router") {
@@ -23,14 +23,18 @@ extension ClientHandler {
                 "endpoint": "\(request.assignment?.endpoint.shared.endpoint.id ?? "-")",
             ]
         }
-        answer(reason, to: request.head, id: request.id, body: request.facts)
+        answer(reason, detail: detail, to: request.head, id: request.id, body: request.facts)
     }
 
     /// Answers `head` with the problem that `reason` stands for.
-    func answer(_ reason: Reason, to head: RequestHead?, id: RequestID, body facts: RequestFacts?) {
+    func answer(
+        _ reason: Reason, detail: String? = nil, to head: RequestHead?, id: RequestID, body facts: RequestFacts?
+    ) {
         let text = head.map { id.text($0.head) } ?? id.text(Head(bytes: ByteBuffer()))
         if reason.endsConnection { request?.exchange.isPersistent = false }
-        answer(RouterAnswer(reason, requestID: text), to: head, id: id, body: facts, ends: reason.endsConnection)
+        answer(
+            RouterAnswer(reason, detail: detail, requestID: text), to: head, id: id, body: facts,
+            ends: reason.endsConnection)
     }
 
     /// Answers `head`, whose body is not read; without `facts` it isn't known how long that is.

@@ -66,22 +66,25 @@ extension ClientHandler {
     }
 
     /// There is nothing to wait for.
-    func refused(_ reason: Reason) { answer(reason) }
+    func refused(_ reason: Reason, _ detail: String?) { answer(reason, detail: detail) }
 
     /// The wait was too long.
     func giveUp() {
         guard case .waiting(let key, let ticket) = phase else { return }
         worker.abandon(key, ticket)
-        answer(reasonToGiveUp(key))
+        let (reason, detail) = reasonToGiveUp(key)
+        answer(reason, detail: detail)
     }
 
-    private func reasonToGiveUp(_ key: HoldKey) -> Reason {
-        guard case .function(let name, let revision) = key else { return .roleUnavailable }
-        if request?.dialFailed == true { return .connectFailed }
+    private func reasonToGiveUp(_ key: HoldKey) -> (Reason, detail: String?) {
+        guard case .function(let name, let revision) = key else { return (.roleUnavailable, nil) }
+        if request?.dialFailed == true { return (.connectFailed, nil) }
         let route = worker.snapshot?.routes[name]
         let targets =
             revision == nil ? route?.targets : route.map { ($0.targets + $0.pinned).filter { $0.revision == revision } }
-        return targets?.contains { !$0.endpoints.isEmpty } == true ? .saturated : .noInstance
+        if targets?.contains(where: { !$0.endpoints.isEmpty }) == true { return (.saturated, nil) }
+        if case .waiting(let sentence) = targets?.first?.notice { return (.noRoom, sentence) }
+        return (.noInstance, nil)
     }
 
     /// A place at an instance is there.

@@ -113,6 +113,8 @@ extension RouterConfiguration {
         package var probe: Duration = .seconds(1)
         /// An idle connection is left open after a drain began, for a request that may be on its way.
         package var drainIdle: Duration = .seconds(1)
+        /// Between two samples of the load; ten of them make a report to the Deployer.
+        package var sample: Duration = .milliseconds(100)
         /// How exactly deadlines are kept.
         package var resolution: Duration = .milliseconds(100)
 
@@ -122,7 +124,7 @@ extension RouterConfiguration {
         var all: [Duration] {
             [
                 head, idle, body, stream, tunnel, connect, hold, role, management, pooled, linger, probe, drainIdle,
-                resolution,
+                sample, resolution,
             ]
         }
     }

@@ -23,12 +23,15 @@ final class RouterCore: Sendable {
     private let byLoop: [ObjectIdentifier: Int]
     private let channel = Mutex<(any Channel)?>(nil)
     private let statuses: AsyncStream<RouterStatus>.Continuation
+    private let loads: AsyncStream<RouterLoad>.Continuation
+    private let sampling = Mutex<RepeatedTask?>(nil)
 
     init(
         _ configuration: RouterConfiguration,
         group: any EventLoopGroup,
         logger: Logger,
-        statuses: AsyncStream<RouterStatus>.Continuation
+        statuses: AsyncStream<RouterStatus>.Continuation,
+        loads: AsyncStream<RouterLoad>.Continuation
     ) async throws {
         let loops = Array(group.makeIterator())
         guard (1...64).contains(loops.count) else {
@@ -39,9 +42,11 @@ final class RouterCore: Sendable {
         let reports = Worker.Reports(
             installed: { step in back.value?.report { $0.installed(step) } },
             settled: { back.value?.report { $0.settled() } },
-            wake: { loops, function in back.value?.wake(loops, function) }
+            wake: { loops, function in back.value?.wake(loops, function) },
+            awaited: { loads.yield(RouterLoad(awaited: $0)) }
         )
         self.statuses = statuses
+        self.loads = loads
         var workers: [NIOLoopBound<Worker>] = []
         for (index, loop) in loops.enumerated() {
             let worker = loop.submit {
@@ -54,6 +59,18 @@ final class RouterCore: Sendable {
         byLoop = Dictionary(uniqueKeysWithValues: loops.enumerated().map { (ObjectIdentifier($1), $0) })
         books = Mutex(Books(ledger: DrainLedger(loops: loops.count)))
         back.set(self)
+        sample(every: settings.timeouts.sample)
+    }
+
+    /// Looks at the loads from the first loop: all it needs are numbers that the loops share.
+    private func sample(every interval: TimeAmount) {
+        let (worker, loads) = (workers[0], loads)
+        let meter = Mutex(LoadMeter())
+        let task = worker.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+            guard let snapshot = worker.value.snapshot else { return }
+            if let load = meter.withLock({ $0.sample(snapshot) }) { loads.yield(load) }
+        }
+        sampling.withLock { $0 = task }
     }
 
     /// Where clients connect.
@@ -134,7 +151,9 @@ final class RouterCore: Sendable {
         try? await EventLoopFuture.andAllComplete(ends, on: loop).get()
         for timer in timers { timer.cancel() }
         for worker in workers { worker.execute { $0.closePools() } }
+        sampling.withLock { $0?.cancel() }
         statuses.finish()
+        loads.finish()
     }
 
     /// Closes the listening socket without losing a connection: one that has been accepted is handed from loop to loop

@@ -30,6 +30,8 @@ package struct RouterServer: Sendable {
     /// What the Router routes by and what is still busy: the state in full each time, the latest one only. One
     /// consumer.
     package let statuses: AsyncStream<RouterStatus>
+    /// What requests there are for which revision, and which revisions are awaited; nothing as long as there are none. One consumer.
+    package let loads: AsyncStream<RouterLoad>
     private let core: RouterCore
 
     /// Starts to listen. The loops of `group` do all the work; the group stays the caller's to shut down.
@@ -43,13 +45,16 @@ package struct RouterServer: Sendable {
             of: RouterStatus.self,
             bufferingPolicy: .bufferingNewest(1)
         )
-        let core = try await RouterCore(configuration, group: group, logger: logger, statuses: continuation)
+        // Both kinds are said again after a second: what a Deployer that is away misses is no loss.
+        let (loads, reports) = AsyncStream.makeStream(of: RouterLoad.self, bufferingPolicy: .bufferingNewest(256))
+        let core = try await RouterCore(
+            configuration, group: group, logger: logger, statuses: continuation, loads: reports)
         do {
             try await core.listen(configuration.listen, group: group)
         } catch {
             throw RouterError(.listen, "Cannot listen at \(configuration.listen).", cause: error)
         }
-        return RouterServer(statuses: statuses, core: core)
+        return RouterServer(statuses: statuses, loads: loads, core: core)
     }
 
     /// Where clients connect.

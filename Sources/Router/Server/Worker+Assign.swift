@@ -1,3 +1,4 @@
+import Contract
 import NIOCore
 
 /// What a request is for: requests with the same key wait in one queue.
@@ -22,7 +23,7 @@ extension Worker {
     /// What can be done with a request now.
     enum Choice {
         case assigned(Assignment)
-        case refused(Reason)
+        case refused(Reason, detail: String? = nil)
         /// It waits; `until` an endpoint has rested, or something changes.
         case wait(WaitingRoom, until: NIODeadline?)
     }
@@ -32,7 +33,7 @@ extension Worker {
         if !again, let room = roomOfQueue(key) { return wait(key, room, nil, client, again: false) }
         switch choose(key) {
         case .assigned(let assignment): client.assigned(assignment)
-        case .refused(let reason): client.refused(reason)
+        case .refused(let reason, let detail): client.refused(reason, detail)
         case .wait(let room, let until): wait(key, room, until, client, again: again)
         }
     }
@@ -49,7 +50,7 @@ extension Worker {
         while roomOfQueue(key) != nil {
             switch choose(key) {
             case .assigned(let assignment): popFirst(key)?.assigned(assignment)
-            case .refused(let reason): popFirst(key)?.refused(reason)
+            case .refused(let reason, let detail): popFirst(key)?.refused(reason, detail)
             case .wait(_, let until): return schedule(key, until)
             }
         }
@@ -100,6 +101,9 @@ extension Worker {
     }
 
     private func choose(_ target: FunctionRoute.Target, of route: FunctionRoute) -> Choice {
+        if target.endpoints.isEmpty, case .failed(let sentence) = target.notice {
+            return .refused(.startFailed, detail: sentence)
+        }
         let now = NIODeadline.now()
         while true {
             let chosen = Balancer.choose(
@@ -136,7 +140,7 @@ extension Worker {
 
     /// The room of a queue in which someone waits. (A copy of the queue itself would make its next change copy all of
     /// it.)
-    private func roomOfQueue(_ key: HoldKey) -> WaitingRoom? { holds[key].flatMap { $0.queue.isEmpty ? nil : $0.room } }
+    func roomOfQueue(_ key: HoldKey) -> WaitingRoom? { holds[key].flatMap { $0.queue.isEmpty ? nil : $0.room } }
 
     /// Requests that came before there was a table move from the common room to their function's.
     func assignRooms() {
@@ -157,7 +161,7 @@ extension Worker {
         let room = roomOfQueue(key) ?? room
         // One that had a place already isn't turned away for want of room.
         guard room.enter(limit: again ? .max : settings.configuration.limits.held) else {
-            return client.refused(.queueFull)
+            return client.refused(.queueFull, nil)
         }
         var hold = take(key) ?? Hold(room: room)
         let first = hold.queue.isEmpty
@@ -168,6 +172,7 @@ extension Worker {
             // Announce, then look once more: a place may have become free in between.
             room.announce(index)
             pump(key)
+            callForInstance(key)
         }
         if let until { schedule(key, until) }
     }

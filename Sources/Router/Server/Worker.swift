@@ -28,6 +28,8 @@ final class Worker {
         let settled: @Sendable () -> Void
         /// Wakes the requests for a function on other loops, given as a bit mask.
         let wake: @Sendable (_ loops: UInt64, _ function: String) -> Void
+        /// Requests wait for revisions without an instance.
+        let awaited: @Sendable ([RevisionID]) -> Void
     }
 
     let index: Int
@@ -48,6 +50,8 @@ final class Worker {
     var drain = DrainPhase.serving
     var clients: [ObjectIdentifier: ClientHandler] = [:]
     var drained: [EventLoopPromise<Void>] = []
+    /// Whether a look at what is awaited is due.
+    var isCalling = false
     private var date = DateLine()
     private var ticking = false
     private lazy var bootstrap = makeBootstrap()
@@ -88,8 +92,10 @@ final class Worker {
         if first {
             assignRooms()
             pumpAll()
+            callForInstances(of: Array(heldKeys.keys))
         } else if !holds.isEmpty {
             for name in change.functions { pump(function: name) }
+            callForInstances(of: change.functions)
         }
     }
 
@@ -188,7 +194,8 @@ struct Dial {
 
 /// The timeouts as event loops count them.
 struct LoopTimeouts: Sendable {
-    let head, idle, body, stream, tunnel, connect, hold, role, management, pooled, linger, probe, drainIdle: TimeAmount
+    let head, idle, body, stream, tunnel, connect, hold, role, management, pooled, linger, probe, drainIdle,
+        sample: TimeAmount
     let resolution: TimeAmount
 
     init(_ timeouts: RouterConfiguration.Timeouts) {
@@ -205,6 +212,7 @@ struct LoopTimeouts: Sendable {
         linger = TimeAmount(timeouts.linger)
         probe = TimeAmount(timeouts.probe)
         drainIdle = TimeAmount(timeouts.drainIdle)
+        sample = TimeAmount(timeouts.sample)
         resolution = TimeAmount(timeouts.resolution)
     }
 }

@@ -23,6 +23,7 @@ struct RouteFeed: Sendable {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await follow(server) }
             group.addTask { await report(server) }
+            group.addTask { await reportLoads(server) }
         }
     }
 
@@ -60,6 +61,22 @@ struct RouteFeed: Sendable {
             }
             line += rest
             guard line.count <= Self.lineLimit else { throw StartError("a line of the route stream is too long") }
+        }
+    }
+
+    /// Tells the Deployer what requests there are. What is not delivered is said again by the next report.
+    private func reportLoads(_ server: RouterServer) async {
+        for await load in server.loads {
+            do {
+                _ = try await client.collect(
+                    ClientRequest(
+                        .post, "http://deployer/internal/routers/\(id)/load", socket: socket,
+                        headers: ["Authorization": "Bearer \(token)", "Content-Type": "application/json"],
+                        body: .bytes(JSON.encode(load)), timeouts: Timeouts(connect: .seconds(1), total: .seconds(5))),
+                    limit: 1 << 16)
+            } catch {
+                logger.debug("load not delivered", metadata: ["error": "\(error)"])
+            }
         }
     }
 

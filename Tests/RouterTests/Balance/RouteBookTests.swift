@@ -61,27 +61,28 @@ func table(_ number: Int, _ routes: [String: [String]], concurrency: Int = 10) t
         #expect(back.returned.map(\.endpoint.id) == ["1"])
     }
 
-    @Test func `traffic is drawn by weight among the targets that have endpoints`() {
+    @Test func `traffic is drawn by weight among the targets that have endpoints`() throws {
+        let name = try FunctionName("f")
         func target(_ revision: Int, _ weight: Int, _ endpoints: Int) -> FunctionRoute.Target {
             FunctionRoute.Target(
                 revision: revision, weight: weight, timeout: .seconds(1), concurrency: 1,
                 endpoints: (0..<endpoints).map {
                     SharedEndpoint(Endpoint(id: "\(revision)-\($0)", address: .unix(path: "/x")), serial: $0)
-                })
+                }, notice: nil)
         }
         func drawn(_ route: FunctionRoute, _ draw: Int, revision: Int? = nil) -> Int? {
             try? route.target(revision: revision) { draw % $0 }.get().revision
         }
         let route = FunctionRoute(
-            name: "f", targets: [target(1, 90, 1), target(2, 10, 1), target(3, 50, 0), target(4, 0, 1)],
+            name, targets: [target(1, 90, 1), target(2, 10, 1), target(3, 50, 0), target(4, 0, 1)],
             pinned: [target(9, 0, 1)], waiting: WaitingRoom())
         #expect(route.availableWeight == 100)
         #expect([0, 89, 90, 99].map { drawn(route, $0) } == [1, 1, 2, 2])
         #expect([1, 3, 4, 9, 5].map { drawn(route, 0, revision: $0) } == [1, 3, 4, 9, nil])
         let starting = FunctionRoute(
-            name: "f", targets: [target(1, 0, 0), target(2, 100, 0)], pinned: [], waiting: WaitingRoom())
+            name, targets: [target(1, 0, 0), target(2, 100, 0)], pinned: [], waiting: WaitingRoom())
         #expect(drawn(starting, 0) == 2)
-        let none = FunctionRoute(name: "f", targets: [], pinned: [], waiting: WaitingRoom())
+        let none = FunctionRoute(name, targets: [], pinned: [], waiting: WaitingRoom())
         #expect(throws: Reason.nothingServes) { try none.target(revision: nil) { _ in 0 }.get() }
     }
 

@@ -1,0 +1,75 @@
+import Contract
+
+/// Samples how many requests the revisions have, and sums the samples up for a report.
+///
+/// It only reads what the event loops count anyway. Its cost follows the number of revisions with instances, not that of requests.
+struct LoadMeter {
+    private struct Sum {
+        var inFlight = 0
+        var held = 0
+        var started = 0
+    }
+
+    /// How many samples make a report.
+    static let samplesPerReport = 10
+
+    private var snapshot: RouteSnapshot?
+    /// The routes of ``snapshot`` that have an instance.
+    private var routes: [FunctionRoute] = []
+    private var sums: [RevisionID: Sum] = [:]
+    private var samples = 0
+    /// What the last report said something about: when it has ended, one more report says so.
+    private var reported: Set<RevisionID> = []
+
+    /// Takes a sample; returns a report when it is time for one and there is something to say.
+    mutating func sample(_ current: RouteSnapshot) -> RouterLoad? {
+        if current !== snapshot {
+            snapshot = current
+            routes = current.routes.values.filter { route in
+                (route.targets + route.pinned).contains { !$0.endpoints.isEmpty }
+            }
+        }
+        for route in routes {
+            var held = route.waiting.occupancy
+            for target in route.targets {
+                add(target, of: route, held: held)
+                held = 0
+            }
+            for target in route.pinned { add(target, of: route, held: 0) }
+        }
+        samples += 1
+        return samples == Self.samplesPerReport ? report() : nil
+    }
+
+    private mutating func add(_ target: FunctionRoute.Target, of route: FunctionRoute, held: Int) {
+        var inFlight = 0
+        var started = 0
+        for endpoint in target.endpoints {
+            inFlight += endpoint.load
+            started += endpoint.takeStarted()
+        }
+        guard inFlight + started + held > 0 else { return }
+        var sum = sums[RevisionID(function: route.function, number: target.revision)] ?? Sum()
+        sum.inFlight += inFlight
+        sum.held += held
+        sum.started += started
+        sums[RevisionID(function: route.function, number: target.revision)] = sum
+    }
+
+    private mutating func report() -> RouterLoad? {
+        defer {
+            reported = Set(sums.keys)
+            sums = [:]
+            samples = 0
+        }
+        guard !sums.isEmpty || !reported.isEmpty else { return nil }
+        let ended = reported.subtracting(sums.keys).map { ($0, Sum()) }
+        let number = Double(samples)
+        return RouterLoad(
+            revisions: (sums.map { ($0.key, $0.value) } + ended).map { revision, sum in
+                RevisionLoad(
+                    revision: revision, inFlight: Double(sum.inFlight) / number, held: Double(sum.held) / number,
+                    started: sum.started)
+            })
+    }
+}
