@@ -1,7 +1,7 @@
 extension FunctionSpec {
     /// The option names that ``init(query:limits:)`` understands.
     package static let optionNames: Set<String> = [
-        "min", "cpu", "memory", "timeout", "concurrency", "network", "env", "secret",
+        "min", "max", "idle", "cpu", "memory", "timeout", "concurrency", "network", "env", "secret",
     ]
 
     /// Reads the options of a deploy from decoded query items; throws ``InvalidOption`` for an unknown name, a bad value, a value
@@ -16,6 +16,15 @@ extension FunctionSpec {
             }
             try apply(name, value, limits)
         }
+        if seen.contains("max") {
+            guard minimumInstances <= maximumInstances else {
+                throw InvalidOption(
+                    name: "max", value: "\(maximumInstances)",
+                    reason: "it is less than min, which is \(minimumInstances)")
+            }
+        } else {
+            maximumInstances = max(minimumInstances, min(Self.defaultMaximum, limits.instances))
+        }
         secrets.sort()
         let size = environment.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
         guard size <= limits.environmentBytes else {
@@ -27,7 +36,15 @@ extension FunctionSpec {
 
     private mutating func apply(_ name: String, _ value: String, _ limits: SpecLimits) throws(InvalidOption) {
         switch name {
-        case "min": instances = try Self.whole(name, value, in: 1...limits.instances)
+        case "min":
+            guard value != "0" else {
+                throw InvalidOption(
+                    name: name, value: value,
+                    reason: "use 1 or more; idle=15m stops all instances while nobody calls the function")
+            }
+            minimumInstances = try Self.whole(name, value, in: 1...limits.instances)
+        case "max": maximumInstances = try Self.whole(name, value, in: 1...limits.instances)
+        case "idle": idleSeconds = try Self.idle(value)
         case "timeout": timeoutSeconds = try Self.whole(name, value, in: 1...limits.timeoutSeconds)
         case "concurrency": concurrency = try Self.whole(name, value, in: 1...limits.concurrency)
         case "cpu":
@@ -60,6 +77,16 @@ extension FunctionSpec {
                 name: name, value: value, reason: "use a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
         return number
+    }
+
+    private static func idle(_ value: String) throws(InvalidOption) -> Int {
+        switch TimeSpan(value) {
+        case .never: return 0
+        case .seconds(let seconds) where (1...longestIdle).contains(seconds): return seconds
+        default:
+            throw InvalidOption(
+                name: "idle", value: value, reason: "use a time from 1s to 30d such as 30s, 15m or 1h, or never")
+        }
     }
 
     private static func network(_ value: String, _ limits: SpecLimits) throws(InvalidOption) -> NetworkPolicy {

@@ -1,9 +1,13 @@
 /// The frozen configuration of a revision: everything but the code that decides how it runs.
 ///
 /// Two revisions with the same image digest and an equal spec are the same deploy. Secrets appear by name only.
-package struct FunctionSpec: Hashable, Sendable, Codable {
-    /// How many instances run all the time, at least 1.
-    package var instances: Int
+package struct FunctionSpec: Hashable, Sendable {
+    /// How many instances run while the function is not parked, at least 1.
+    package var minimumInstances: Int
+    /// How many instances there may be under load, at least ``minimumInstances``.
+    package var maximumInstances: Int
+    /// After how many seconds without a request all instances are stopped until the next one; 0 is never, `nil` leaves it to the operator.
+    package var idleSeconds: Int?
     /// CPU limit of one instance in thousandths of a core.
     package var cpuMillicores: Int64
     /// Memory limit of one instance in bytes, V8 heap and array buffers together.
@@ -19,9 +23,15 @@ package struct FunctionSpec: Hashable, Sendable, Codable {
     /// Secrets by name; each is resolved when an instance starts and appears as the environment variable of that name.
     package var secrets: [String]
 
+    /// How many instances a function may have under load unless its deploy says otherwise.
+    package static let defaultMaximum = 10
+    /// The longest that a function may idle before it is parked, in seconds: 30 days.
+    package static let longestIdle = 30 * 86_400
+
     /// A spec with the platform's defaults.
     package init() {
-        instances = 1
+        minimumInstances = 1
+        maximumInstances = Self.defaultMaximum
         cpuMillicores = 1000
         memoryBytes = 256 << 20
         timeoutSeconds = 60
@@ -29,6 +39,39 @@ package struct FunctionSpec: Hashable, Sendable, Codable {
         network = .internet
         environment = [:]
         secrets = []
+    }
+}
+
+extension FunctionSpec: Codable {
+    private enum CodingKeys: String, CodingKey {
+        case minimumInstances = "min"
+        case maximumInstances = "max"
+        case idleSeconds = "idle"
+        case cpuMillicores, memoryBytes, timeoutSeconds, concurrency, network, environment, secrets
+    }
+
+    private enum EarlierKeys: String, CodingKey { case instances }
+
+    /// Reads a recorded spec. One from before there was autoscaling has a fixed number of instances, and keeps it.
+    package init(from decoder: any Decoder) throws {
+        self.init()
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        let earlier = try decoder.container(keyedBy: EarlierKeys.self)
+        if let fixed = try earlier.decodeIfPresent(Int.self, forKey: .instances) {
+            minimumInstances = fixed
+            maximumInstances = fixed
+        } else {
+            minimumInstances = try values.decode(Int.self, forKey: .minimumInstances)
+            maximumInstances = try values.decode(Int.self, forKey: .maximumInstances)
+        }
+        idleSeconds = try values.decodeIfPresent(Int.self, forKey: .idleSeconds)
+        cpuMillicores = try values.decode(Int64.self, forKey: .cpuMillicores)
+        memoryBytes = try values.decode(Int64.self, forKey: .memoryBytes)
+        timeoutSeconds = try values.decode(Int.self, forKey: .timeoutSeconds)
+        concurrency = try values.decode(Int.self, forKey: .concurrency)
+        network = try values.decode(NetworkPolicy.self, forKey: .network)
+        environment = try values.decode([String: String].self, forKey: .environment)
+        secrets = try values.decode([String].self, forKey: .secrets)
     }
 }
 

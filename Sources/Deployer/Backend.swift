@@ -10,12 +10,21 @@ package protocol Backend: Sendable {
     /// Called once, before anything else: keeps the running instances of `desired` workloads, starts what they lack (without waiting
     /// for it), and removes everything else that an earlier run left behind. When it returns, the endpoints of
     /// all adopted instances have been sent to ``events``.
-    func adopt(_ desired: [Workload]) async throws
+    ///
+    /// Of the `parkable` workloads, those that have no instance are left as they are: returns them.
+    func adopt(_ desired: [Workload], parkable: Set<WorkloadID>) async throws -> Set<WorkloadID>
 
     /// Runs `workload` and keeps it running, with restarts and back-off, until ``retire(_:)``. Returns when all of its instances
     /// accept requests; throws ``RolloutFailure`` when one does not come up, and then nothing of the workload is left.
     /// For a workload that runs already: waits until it is ready.
     func rollOut(_ workload: Workload) async throws
+
+    /// Lets a workload that runs have `count` instances, at least one. New ones appear in ``events`` when they accept requests. Those too
+    /// many leave the endpoints at once, and are stopped when `drained`, which is given their ids, returns. Unknown ids are no error.
+    func scale(_ id: WorkloadID, to count: Int, drained: @escaping @Sendable (Set<String>) async -> Void) async
+
+    /// What a workload uses now; `nil` when it is unknown.
+    func usage(of id: WorkloadID) async -> WorkloadUsage?
 
     /// Ends a workload: SIGTERM, the grace period, SIGKILL; returns when nothing of it is left. Unknown ids are no error.
     func retire(_ id: WorkloadID) async
@@ -26,6 +35,25 @@ package protocol Backend: Sendable {
     /// The last `tail` lines that the instances of `function` printed, oldest first, also of instances that have ended; with `follow`
     /// the stream goes on with new lines until it is cancelled.
     func logs(of function: FunctionName, since: Timestamp?, tail: Int, follow: Bool) async -> AsyncStream<LogLine>
+}
+
+extension Backend {
+    /// Adopts `desired` without leaving anything parked.
+    func adopt(_ desired: [Workload]) async throws { _ = try await adopt(desired, parkable: []) }
+}
+
+/// What a workload uses.
+package struct WorkloadUsage: Hashable, Sendable {
+    /// How many instances there are to be.
+    package var desired: Int
+    /// CPU time of its instances since the call before, in thousandths of a core; `nil` at the first call and when it cannot be read.
+    package var cpuMillicores: Double?
+
+    /// A usage.
+    package init(desired: Int, cpuMillicores: Double?) {
+        self.desired = desired
+        self.cpuMillicores = cpuMillicores
+    }
 }
 
 /// What identifies a workload: a revision, or one of Kiln's own.
@@ -77,9 +105,12 @@ package struct WorkloadStatus: Hashable, Sendable, Codable {
     package var restarts: Int
     /// Why the last instance ended by itself, e.g. `out of memory (limit 64 MiB)` or `exit code 1`.
     package var lastFailure: String?
+    /// Why there are fewer instances than the load asks for.
+    package var limited: String?
 
     /// A status.
-    package init(ready: Int, desired: Int, restarts: Int, lastFailure: String?) {
+    package init(ready: Int, desired: Int, restarts: Int, lastFailure: String?, limited: String? = nil) {
+        self.limited = limited
         self.ready = ready
         self.desired = desired
         self.restarts = restarts

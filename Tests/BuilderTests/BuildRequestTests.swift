@@ -27,7 +27,7 @@ import Testing
         #expect(spec.memoryBytes == 128 << 20)
         #expect(spec.environment == ["A": "1", "B": "2=3"])
         #expect(spec.secrets == ["KEY"])
-        #expect(spec.instances == 2)
+        #expect(spec.minimumInstances == 2)
     }
 
     @Test(

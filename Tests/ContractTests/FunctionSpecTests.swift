@@ -1,4 +1,5 @@
 import Contract
+import Foundation
 import Testing
 
 @Suite struct FunctionSpecTests {
@@ -10,9 +11,10 @@ import Testing
         let spec = try FunctionSpec(
             query: [
                 ("min", "3"), ("cpu", "1.5"), ("memory", "512Mi"), ("timeout", "5"), ("concurrency", "7"),
-                ("network", "none"), ("env", "A=1"), ("env", "B=x=y"), ("secret", "KEY"),
+                ("max", "5"), ("idle", "15m"), ("network", "none"), ("env", "A=1"), ("env", "B=x=y"), ("secret", "KEY"),
             ], limits: SpecLimits())
-        #expect(spec.instances == 3)
+        #expect(spec.minimumInstances == 3 && spec.maximumInstances == 5)
+        #expect(spec.idleSeconds == 900)
         #expect(spec.cpuMillicores == 1500)
         #expect(spec.memoryBytes == 512 << 20)
         #expect(spec.timeoutSeconds == 5)
@@ -20,6 +22,58 @@ import Testing
         #expect(spec.network == .none)
         #expect(spec.environment == ["A": "1", "B": "x=y"])
         #expect(spec.secrets == ["KEY"])
+    }
+
+    @Test(
+        arguments: [
+            ([("min", "12")], 12, 12, nil), ([("max", "1")], 1, 1, nil), ([("min", "2"), ("max", "2")], 2, 2, nil),
+            ([("idle", "never")], 1, 10, 0), ([("idle", "30s")], 1, 10, 30),
+        ] as [([(String, String)], Int, Int, Int?)])
+    func `what is not said about scaling follows from what is`(
+        query: [(String, String)], minimum: Int, maximum: Int, idle: Int?
+    ) throws {
+        let spec = try FunctionSpec(query: query.map { (name: $0.0, value: $0.1) }, limits: SpecLimits())
+        #expect(spec.minimumInstances == minimum && spec.maximumInstances == maximum && spec.idleSeconds == idle)
+    }
+
+    @Test func `the operator's limit of instances bounds the default, too`() throws {
+        var limits = SpecLimits()
+        limits.instances = 4
+        #expect(try FunctionSpec(query: [], limits: limits).maximumInstances == 4)
+    }
+
+    @Test func `a maximum below the minimum is refused whatever their order`() {
+        for query in [[("min", "3"), ("max", "2")], [("max", "2"), ("min", "3")]] {
+            let error = #expect(throws: InvalidOption.self) {
+                try FunctionSpec(query: query.map { (name: $0.0, value: $0.1) }, limits: SpecLimits())
+            }
+            #expect(error?.description == "Option 'max' cannot be '2': it is less than min, which is 3.")
+        }
+    }
+
+    @Test func `a spec is read as it was written`() throws {
+        var spec = FunctionSpec()
+        spec.minimumInstances = 2
+        spec.maximumInstances = 7
+        spec.idleSeconds = 60
+        spec.environment = ["A": "1"]
+        spec.secrets = ["KEY"]
+        #expect(try JSONDecoder().decode(FunctionSpec.self, from: JSONEncoder().encode(spec)) == spec)
+        spec.idleSeconds = nil
+        #expect(try JSONDecoder().decode(FunctionSpec.self, from: JSONEncoder().encode(spec)) == spec)
+    }
+
+    /// As the first release recorded it.
+    @Test func `a spec from before there was autoscaling keeps its number of instances`() throws {
+        let recorded = """
+            {"concurrency":100,"cpuMillicores":1000,"environment":{},"instances":3,"memoryBytes":268435456,\
+            "network":"internet","secrets":[],"timeoutSeconds":60}
+            """
+        let spec = try JSONDecoder().decode(FunctionSpec.self, from: Data(recorded.utf8))
+        var expected = FunctionSpec()
+        expected.minimumInstances = 3
+        expected.maximumInstances = 3
+        #expect(spec == expected)
     }
 
     @Test func `the order of options makes no other spec`() throws {
@@ -36,7 +90,8 @@ import Testing
         ("network", "1.2.3.4/33"), ("network", "01.2.3.4"), ("network", "::/0"), ("network", "0.0.0.0/0"),
         ("env", "NOVALUE"), ("env", "=x"), ("env", "1A=x"), ("env", "A B=x"), ("env", "DENO_DIR=/x"),
         ("env", "LD_PRELOAD=x"), ("env", "npm_config_registry=x"), ("env", "PATH=x"), ("secret", "LD_AUDIT"),
-        ("secret", "a-b"), ("max", "3"), ("idle", "60"), ("nonsense", "1"),
+        ("secret", "a-b"), ("max", "0"), ("max", "17"), ("idle", "60"), ("idle", "0s"), ("idle", "31d"),
+        ("nonsense", "1"),
     ])
     func `an option out of bounds is refused and named`(name: String, value: String) {
         let error = #expect(throws: InvalidOption.self) {

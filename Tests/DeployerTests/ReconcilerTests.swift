@@ -149,7 +149,13 @@ final class RecordingBackend: Backend {
     var running: [String] { state.withLock { $0.running.sorted() } }
     func failNext(_ failure: RolloutFailure) { state.withLock { $0.failure = failure } }
 
-    func adopt(_ desired: [Workload]) async throws { for workload in desired { try await rollOut(workload) } }
+    func adopt(_ desired: [Workload], parkable: Set<WorkloadID>) async throws -> Set<WorkloadID> {
+        for workload in desired where !parkable.contains(workload.id) { try await rollOut(workload) }
+        return parkable
+    }
+
+    func scale(_ id: WorkloadID, to count: Int, drained: @escaping @Sendable (Set<String>) async -> Void) async {}
+    func usage(of id: WorkloadID) async -> WorkloadUsage? { nil }
 
     func rollOut(_ workload: Workload) async throws {
         let failure = state.withLock { state in

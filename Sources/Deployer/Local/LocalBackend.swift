@@ -46,15 +46,21 @@ package actor LocalBackend: Backend {
             checkpoint: checkpoint)
     }
 
-    package func adopt(_ desired: [Workload]) async throws {
+    package func adopt(_ desired: [Workload], parkable: Set<WorkloadID>) async throws -> Set<WorkloadID> {
         let found = await Adoption(maker: maker).find(desired)
         try await maker.network.start(
             adopted: found.kept.values.flatMap(\.self).compactMap(\.slot) + found.unwanted.compactMap(\.slot))
         await Sweep(maker: maker).run(keeping: found.all)
+        var parked: Set<WorkloadID> = []
         for workload in desired {
+            let kept = found.kept[workload.id] ?? []
+            if kept.isEmpty, parkable.contains(workload.id) {
+                parked.insert(workload.id)
+                continue
+            }
             let runner = runner(of: workload)
             runners[workload.id] = runner
-            await runner.start(adopting: found.kept[workload.id] ?? [])
+            await runner.start(adopting: kept)
         }
         // What still answers requests of an earlier Deployer's gets its grace period, without holding up this one.
         leftovers = Task { [maker] in
@@ -62,13 +68,14 @@ package actor LocalBackend: Backend {
                 for instance in found.unwanted { group.addTask { await maker.stop(instance) } }
             }
         }
+        return parked
     }
 
     package func rollOut(_ workload: Workload) async throws {
         if let running = runners[workload.id], running.workload != workload { await retire(workload.id) }
         let runner = runners[workload.id] ?? runner(of: workload)
         runners[workload.id] = runner
-        await runner.start()
+        await runner.raise(to: workload.spec.minimumInstances)
         do {
             try await runner.becomeReady()
         } catch {
@@ -82,6 +89,14 @@ package actor LocalBackend: Backend {
         guard let runner = runners[id] else { return }
         await retire(runner)
     }
+
+    package func scale(
+        _ id: WorkloadID, to count: Int, drained: @escaping @Sendable (Set<String>) async -> Void
+    ) async {
+        await runners[id]?.scale(to: max(1, count), drained: drained)
+    }
+
+    package func usage(of id: WorkloadID) async -> WorkloadUsage? { await runners[id]?.usage() }
 
     package func status(of id: WorkloadID) async -> WorkloadStatus? { await runners[id]?.status }
 

@@ -18,6 +18,11 @@ extension DeployerAPI {
                 RouterStatus.self, from: try await request.body.collect(upTo: Self.bodyLimit))
             await reconciler.hub.report(path[2], status)
             return ServiceResponse(status: 204)
+        case ("POST", 4, "routers") where path[3] == "load":
+            await reconciler.take(
+                try JSON.decode(RouterLoad.self, from: try await request.body.collect(upTo: Self.bodyLimit)),
+                of: path[2])
+            return ServiceResponse(status: 204)
         case ("PUT", 2, "base"):
             try await onBase(JSON.decode(PinnedImage.self, from: try await request.body.collect(upTo: Self.bodyLimit)))
             return ServiceResponse(status: 204)

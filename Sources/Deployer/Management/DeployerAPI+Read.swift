@@ -15,10 +15,25 @@ extension DeployerAPI {
         var restarts: Int
         var lastFailure: String?
         var url: String
+        var min: Int?
+        var max: Int?
+        /// Why there are fewer instances than the load asks for.
+        var limited: String?
+        var load: Load?
         var spec: FunctionSpec?
         var pinned: [Int]?
         /// The last deploy, when it is not the one that is live.
         var latest: Latest?
+    }
+
+    /// What the Routers said last, over about a second.
+    struct Load: Encodable {
+        /// Requests at instances, on average.
+        var inFlight: Double
+        /// Requests that wait for a place, on average.
+        var held: Double
+        /// Requests given to instances per second.
+        var requestsPerSecond: Double
     }
 
     /// How the last deploy fares.
@@ -73,11 +88,17 @@ extension DeployerAPI {
 
     func listing(_ summary: FunctionSummary) async -> FunctionListing {
         var status: WorkloadStatus?
-        if let live = summary.live { status = await reconciler.backend.status(of: .revision(live.id)) }
+        var load: Load?
+        if let live = summary.live {
+            status = await reconciler.backend.status(of: .revision(live.id))
+            load = Load(await reconciler.load(of: live.id))
+        }
+        let spec = summary.live?.spec
         return FunctionListing(
             name: summary.name, revision: summary.live?.number, image: summary.live?.image, created: summary.created,
             deployed: summary.live?.created, ready: status?.ready ?? 0, desired: status?.desired ?? 0,
-            restarts: status?.restarts ?? 0, lastFailure: status?.lastFailure, url: "/fn/\(summary.name)")
+            restarts: status?.restarts ?? 0, lastFailure: status?.lastFailure, url: "/fn/\(summary.name)",
+            min: spec?.minimumInstances, max: spec?.maximumInstances, limited: status?.limited, load: load)
     }
 
     /// The last lines of all instances as text, or as JSON lines when the client accepts `application/x-ndjson`.
@@ -123,5 +144,13 @@ extension DeployerAPI {
         case "true", "": return true
         default: throw Problem("invalid-option", 400, "Invalid option", "Option '\(item)' takes true or false.")
         }
+    }
+}
+
+extension DeployerAPI.Load {
+    init(_ load: RevisionLoad) {
+        inFlight = (load.inFlight * 100).rounded() / 100
+        held = (load.held * 100).rounded() / 100
+        requestsPerSecond = Double(load.started)
     }
 }

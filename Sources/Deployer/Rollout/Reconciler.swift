@@ -14,6 +14,8 @@ package actor Reconciler {
         package var switchOver: Duration = .seconds(5)
         /// How often a pending revision is tried again over restarts of the Deployer before it counts as failed.
         package var attempts = 3
+        /// How instances come and go with the load.
+        package var scaling = Scaling()
 
         /// The default times.
         package init() {}
@@ -31,6 +33,8 @@ package actor Reconciler {
     var retirements: [WorkloadID: Retirement] = [:]
     var knownTags: [FunctionName: Int] = [:]
     var baseImage: PinnedImage?
+    var loads = LoadBook()
+    var scales: [WorkloadID: ScaleState] = [:]
     /// What an earlier Deployer recorded and did not finish. Read before the first call is taken: a deploy of this one is no leftover.
     var interrupted: [PendingRevision] = []
 
@@ -69,6 +73,7 @@ package actor Reconciler {
             group.addTask { await self.followBackend() }
             group.addTask { await self.resumePending() }
             group.addTask { await self.repairTags() }
+            group.addTask { await self.followLoad() }
             group.addTask {
                 while !Task.isCancelled {
                     try? await Task.sleep(for: .seconds(2))
@@ -101,6 +106,7 @@ package actor Reconciler {
 
     private static func checker(_ base: PinnedImage) -> Workload {
         var spec = FunctionSpec()
+        spec.maximumInstances = 1
         spec.network = .none
         spec.memoryBytes = 1 << 30
         spec.cpuMillicores = 2000

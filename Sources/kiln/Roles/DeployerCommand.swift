@@ -18,6 +18,7 @@ struct DeployerCommand: AsyncParsableCommand {
     @OptionGroup var logs: LogOptions
     @OptionGroup var registry: RegistryOptions
     @OptionGroup var local: LocalOptions
+    @OptionGroup var scale: ScaleOptions
 
     @Flag(help: .hidden) var supervised = false
 
@@ -43,9 +44,11 @@ struct DeployerCommand: AsyncParsableCommand {
             } catch let error as DeployerError {
                 throw StartError(error.message)
             }
+            var timing = try local.timing()
+            timing.scaling = try scale.scaling()
             let reconciler = Reconciler(
                 store: store, backend: backend, tags: RegistryTags(registry), epoch: RequestToken.make(bytes: 8),
-                timing: try local.timing(), logger: logger)
+                timing: timing, logger: logger)
             try await reconciler.start(base: Self.base(directory))
             let running = Task { await reconciler.run() }
             let service = try await serve(reconciler, directory, logger)

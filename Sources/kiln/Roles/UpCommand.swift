@@ -16,6 +16,7 @@ struct UpCommand: AsyncParsableCommand {
     @OptionGroup var door: DoorOptions
     @OptionGroup var builder: BuilderOptions
     @OptionGroup var local: LocalOptions
+    @OptionGroup var scale: ScaleOptions
 
     func run() async throws {
         let logger = try logs.logger("up")
@@ -70,7 +71,7 @@ struct UpCommand: AsyncParsableCommand {
         _ = try door.managementToken()
         _ = try (door.trusted(), door.threadCount(), door.hostNames())
         _ = try (builder.limits(), builder.sourceLimit(), builder.denoPath())
-        _ = try (local.configuration(directory), local.timing())
+        _ = try (local.configuration(directory), local.timing(), scale.scaling())
     }
 
     private enum Outcome: Equatable, Sendable {
@@ -86,8 +87,8 @@ struct UpCommand: AsyncParsableCommand {
             try RegistryProgram.plan(directory, address: registry, secret: RequestToken.make(bytes: 16)),
             ChildPlan(
                 name: "deployer",
-                arguments: [program, "deployer", "--registry", registry] + common + local.arguments, grace: .seconds(30)
-            ),
+                arguments: [program, "deployer", "--registry", registry] + common + local.arguments + scale.arguments,
+                grace: .seconds(30)),
             ChildPlan(
                 name: "builder", arguments: [program, "builder", "--registry", registry] + common + builder.arguments,
                 grace: .seconds(10)),

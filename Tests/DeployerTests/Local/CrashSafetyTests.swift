@@ -37,7 +37,7 @@ extension LocalContainerTests {
                 try await first.adopt([])
                 let workload = try fixture.workload(TestImages.hello) {
                     $0.network = .internet
-                    $0.instances = 2
+                    $0.minimumInstances = 2
                 }
                 let unwanted = try fixture.workload(TestImages.hello, name: "unwanted") { $0.network = .internet }
                 try await first.rollOut(workload)
@@ -83,11 +83,11 @@ extension LocalContainerTests {
             try await withLocalFixture { fixture in
                 let first = try await fixture.backend()
                 try await first.adopt([])
-                let workload = try fixture.workload(TestImages.hello) { $0.instances = 2 }
+                let workload = try fixture.workload(TestImages.hello) { $0.minimumInstances = 2 }
                 try await first.rollOut(workload)
                 await first.close()
                 var changed = workload
-                changed.spec.instances = 1
+                changed.spec.minimumInstances = 1
                 let missing = try fixture.workload(TestImages.hello, name: "missing")
                 let second = try await fixture.backend()
                 try await second.adopt([changed, missing])

@@ -33,7 +33,7 @@ extension LocalContainerTests {
             try await withLocalFixture { fixture in
                 let backend = try await fixture.backend()
                 try await backend.adopt([])
-                let workload = try fixture.workload(TestImages.hello) { $0.instances = 3 }
+                let workload = try fixture.workload(TestImages.hello) { $0.minimumInstances = 3 }
                 try await backend.rollOut(workload)
                 try await eventually { fixture.endpoints(workload.id).count == 3 }
                 let records = fixture.instances.compactMap {
@@ -45,6 +45,49 @@ extension LocalContainerTests {
                     #expect(try await fixture.get(path) == "hello")
                     #expect(path.utf8.count <= 107)
                 }
+            }
+        }
+
+        @Test func `instances come at once, and go when they are drained, in whatever order it is asked for`()
+            async throws
+        {
+            try await withLocalFixture { fixture in
+                let backend = try await fixture.backend()
+                try await backend.adopt([])
+                let workload = try fixture.workload(TestImages.hello)
+                try await backend.rollOut(workload)
+                await backend.scale(workload.id, to: 3) { _ in }
+                try await eventually(within: .seconds(60)) { fixture.endpoints(workload.id).count == 3 }
+                let all = fixture.endpoints(workload.id)
+
+                let (drained, drain) = AsyncStream.makeStream(of: Void.self)
+                let (asked, ask) = AsyncStream.makeStream(of: Set<String>.self)
+                await backend.scale(workload.id, to: 1) { instances in
+                    ask.yield(instances)
+                    for await _ in drained { return }
+                }
+                // The oldest stays. The others are out of the table, and go on answering what they have.
+                try await eventually(within: .seconds(60)) { fixture.endpoints(workload.id) == [all[0]] }
+                for await instances in asked {
+                    #expect(instances == Set(all.dropFirst().map(\.id)))
+                    break
+                }
+                for endpoint in all {
+                    guard case .unix(let path) = endpoint.address else { continue }
+                    #expect(try await fixture.get(path) == "hello")
+                }
+                #expect(await backend.status(of: workload.id)?.desired == 1)
+                // Back up while they drain: others come.
+                await backend.scale(workload.id, to: 2) { _ in }
+                try await eventually(within: .seconds(60)) { fixture.endpoints(workload.id).count == 2 }
+                #expect(fixture.instances.count == 4)
+                drain.yield()
+                try await eventually(within: .seconds(60)) { fixture.instances.count == 2 }
+                #expect(await backend.status(of: workload.id)?.restarts == 0)
+                // Retiring waits for nobody's requests.
+                await backend.scale(workload.id, to: 1) { _ in try? await Task.sleep(for: .seconds(600)) }
+                await backend.retire(workload.id)
+                #expect(fixture.instances.isEmpty)
             }
         }
 
@@ -77,7 +120,7 @@ extension LocalContainerTests {
                 let workload = try fixture.workload(
                     "console.log('one'); console.error('two'); throw new Error('three')"
                 ) {
-                    $0.instances = 2
+                    $0.minimumInstances = 2
                 }
                 let failure = await #expect(throws: RolloutFailure.self) { try await backend.rollOut(workload) }
                 #expect(failure?.code == .crashed)

@@ -59,6 +59,31 @@ struct Cgroups: Sendable {
         return line.flatMap { Int($0.dropFirst("oom_kill ".count)) } ?? 0
     }
 
+    /// CPU time that the instance has used so far, in nanoseconds; `nil` when it cannot be read.
+    func cpuTime(_ instance: String) -> UInt64? {
+        switch version {
+        case .v1:
+            return DiskFile.text("\(directory(of: "cpuacct", instance))/cpuacct.usage").flatMap {
+                UInt64($0.filter { !$0.isWhitespace })
+            }
+        case .v2:
+            return number("usage_usec", in: "\(directory(of: "", instance))/cpu.stat").map { $0 * 1000 }
+        }
+    }
+
+    /// Memory of the instance that only its end would free, in bytes: without the page cache, with what it wrote to `/tmp`.
+    func memory(_ instance: String) -> Int64? {
+        let fields = version == .v1 ? ["total_rss", "total_shmem"] : ["anon", "shmem"]
+        let file = "\(directory(of: version == .v1 ? "memory" : "", instance))/memory.stat"
+        let values = fields.compactMap { number($0, in: file) }
+        return values.isEmpty ? nil : Int64(values.reduce(0, +))
+    }
+
+    private func number(_ field: String, in file: String) -> UInt64? {
+        let line = DiskFile.text(file)?.split(separator: "\n").first { $0.hasPrefix(field + " ") }
+        return line.flatMap { UInt64($0.dropFirst(field.utf8.count + 1)) }
+    }
+
     /// The instances that have a group in any hierarchy.
     func instances() -> [String] {
         var names: Set<String> = []

@@ -24,7 +24,7 @@ struct Adoption: Sendable {
             let record = instance.record
             maker.userIDs.mark(record.userID)
             let kept = found.kept[record.workload.id] ?? []
-            if wanted[record.workload.id] == record.workload, kept.count < record.workload.spec.instances {
+            if wanted[record.workload.id] == record.workload, kept.count < record.workload.spec.maximumInstances {
                 found.kept[record.workload.id] = kept + [instance]
             } else {
                 found.unwanted.append(instance)

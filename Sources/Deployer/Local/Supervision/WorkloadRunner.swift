@@ -1,21 +1,33 @@
 import Contract
 import Logging
 
-/// Keeps the instances of one workload running.
+/// Keeps the instances of one workload running: as many seats as there are to be instances, in each one instance after the other.
 actor WorkloadRunner {
     private enum Phase { case running, retiring, abandoned }
+
+    private struct Waiter {
+        var count: Int
+        var continuation: CheckedContinuation<Void, any Error>
+    }
 
     let workload: Workload
     private let maker: InstanceMaker
     private let logger: Logger
     private let report: @Sendable ([Endpoint]) -> Void
     private var phase = Phase.running
+    /// How many seats there are that are not being given up.
+    private var desired = 0
+    private var seats: [Int: Task<Void, Never>] = [:]
+    private var nextSeat = 0
+    /// Seats that are given up: their instances finish what they have.
+    private var leaving: Set<Int> = []
+    private var drains: [Int: Task<Void, Never>] = [:]
     private var ready: [Int: Instance] = [:]
     private var restarts = 0
     private var lastFailure: String?
-    private var waiters: [Int: CheckedContinuation<Void, any Error>] = [:]
+    private var waiters: [Int: Waiter] = [:]
     private var nextWaiter = 0
-    private var seats: Task<Void, Never>?
+    private var meter = UsageMeter()
 
     /// A runner of `workload`; `report` learns of each change of the endpoints.
     init(_ workload: Workload, maker: InstanceMaker, report: @escaping @Sendable ([Endpoint]) -> Void) {
@@ -27,37 +39,59 @@ actor WorkloadRunner {
         self.logger = logger
     }
 
-    /// Starts the workload's instances, beginning with those that run already.
-    func start(adopting adopted: [Instance] = []) {
-        guard seats == nil else { return }
+    /// Takes over the instances that run already, and starts what lacks to the least number.
+    func start(adopting adopted: [Instance]) {
         let open = adopted.filter { SocketGate(paths: $0.paths, userID: $0.record.userID).accepts }
-        for (seat, instance) in open.enumerated() { ready[seat] = instance }
+        for (index, instance) in open.enumerated() { ready[nextSeat + index] = instance }
         if !open.isEmpty { publish() }
-        let list = open + adopted.filter { instance in !open.contains { $0.record.id == instance.record.id } }
-        seats = Task {
-            await withTaskGroup(of: Void.self) { group in
-                for seat in 0..<workload.spec.instances {
-                    let instance = seat < list.count ? list[seat] : nil
-                    group.addTask { await self.occupy(seat, instance) }
-                }
-            }
+        let others = adopted.filter { instance in !open.contains { $0.record.id == instance.record.id } }
+        for instance in open + others { addSeat(instance) }
+        raise(to: workload.spec.minimumInstances)
+    }
+
+    /// Starts instances until there are `count`.
+    func raise(to count: Int) {
+        guard phase == .running else { return }
+        while desired < count { addSeat(nil) }
+    }
+
+    /// Lets there be `count` instances. Those too many finish what they have: `drained` waits for that.
+    func scale(to count: Int, drained: @escaping @Sendable (Set<String>) async -> Void) {
+        guard phase == .running else { return }
+        raise(to: count)
+        guard count < desired else { return }
+        // First what is not ready yet, then the youngest.
+        let order = seats.keys.filter { !leaving.contains($0) }
+            .sorted { (ready[$0] == nil ? 0 : 1, -$0) < (ready[$1] == nil ? 0 : 1, -$1) }
+        let given = order.prefix(desired - count)
+        leaving.formUnion(given)
+        desired = count
+        let instances = given.compactMap { seat in ready.removeValue(forKey: seat).map { (seat, $0) } }
+        for seat in given where !instances.contains(where: { $0.0 == seat }) { seats[seat]?.cancel() }
+        guard let first = instances.first?.0 else { return }
+        publish()
+        drains[first] = Task {
+            await drained(Set(instances.map(\.1.record.id)))
+            for (seat, _) in instances { seats[seat]?.cancel() }
+            drains[first] = nil
         }
     }
 
-    /// Waits until all instances accept requests; throws when one fails to, or the workload is retired.
+    /// Waits until so many instances as there are to be at least accept requests; throws when one fails to, or the workload is retired.
     func becomeReady() async throws {
         nextWaiter += 1
         let number = nextWaiter
+        let count = workload.spec.minimumInstances
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 if Task.isCancelled {
                     continuation.resume(throwing: CancellationError())
                 } else if phase != .running {
                     continuation.resume(throwing: Self.retired)
-                } else if ready.count == workload.spec.instances {
+                } else if ready.count >= count {
                     continuation.resume()
                 } else {
-                    waiters[number] = continuation
+                    waiters[number] = Waiter(count: count, continuation: continuation)
                 }
             }
         } onCancel: {
@@ -72,8 +106,7 @@ actor WorkloadRunner {
             settle(.failure(Self.retired))
             report([])
         }
-        seats?.cancel()
-        await seats?.value
+        await endSeats()
     }
 
     /// Stops supervising; what runs goes on running.
@@ -81,23 +114,49 @@ actor WorkloadRunner {
         guard phase == .running else { return }
         phase = .abandoned
         settle(.failure(CancellationError()))
-        seats?.cancel()
-        await seats?.value
+        await endSeats()
     }
 
     /// How the workload does.
     var status: WorkloadStatus {
-        WorkloadStatus(
-            ready: ready.count, desired: workload.spec.instances, restarts: restarts, lastFailure: lastFailure)
+        WorkloadStatus(ready: ready.count, desired: desired, restarts: restarts, lastFailure: lastFailure)
+    }
+
+    /// What the workload uses.
+    func usage() -> WorkloadUsage {
+        let cgroups = maker.cgroups
+        let times = ready.values.compactMap { instance in
+            cgroups.cpuTime(instance.record.id).map { (instance.record.id, $0) }
+        }
+        return WorkloadUsage(
+            desired: desired, cpuMillicores: meter.millicores(Dictionary(times) { $1 }, at: .now))
     }
 
     private static let retired = RolloutFailure(.retired, "The revision was retired before it was ready.")
 
-    /// The life of one seat: an instance after the other, until the runner's phase ends.
+    private func addSeat(_ adopted: Instance?) {
+        let seat = nextSeat
+        nextSeat += 1
+        desired += 1
+        seats[seat] = Task { await self.occupy(seat, adopted) }
+    }
+
+    private func endSeats() async {
+        for drain in drains.values { drain.cancel() }
+        let tasks = Array(seats.values)
+        for task in tasks { task.cancel() }
+        for task in tasks { await task.value }
+    }
+
+    /// The life of one seat: an instance after the other, until it is given up or the runner's phase ends.
     private func occupy(_ seat: Int, _ adopted: Instance?) async {
+        defer {
+            seats[seat] = nil
+            leaving.remove(seat)
+        }
         var backoff = Backoff(maker.configuration.restarts)
         var adopted = adopted
-        while phase == .running {
+        while phase == .running, !leaving.contains(seat) {
             var ran = Duration.zero
             do {
                 let instance = try await instance(for: seat, adopted)
@@ -119,7 +178,7 @@ actor WorkloadRunner {
                 adopted = nil
                 failed((error as? RolloutFailure)?.message ?? "\(error)", error)
             }
-            guard phase == .running else { return }
+            guard phase == .running, !leaving.contains(seat) else { return }
             let pause = backoff.pause(afterRunningFor: ran)
             guard (try? await Task.sleep(for: pause)) != nil else { return }
             restarts += 1
@@ -150,11 +209,11 @@ actor WorkloadRunner {
     }
 
     private func enter(_ seat: Int, _ instance: Instance) {
-        guard phase == .running, ready[seat]?.record.id != instance.record.id else { return }
+        guard phase == .running, !leaving.contains(seat), ready[seat]?.record.id != instance.record.id else { return }
         ready[seat] = instance
         publish()
         logger.info("instance accepts requests", metadata: ["instance": "\(instance.record.id)"])
-        if ready.count == workload.spec.instances { settle(.success(())) }
+        settle(.success(())) { ready.count >= $0 }
     }
 
     private func leave(_ seat: Int) {
@@ -171,14 +230,15 @@ actor WorkloadRunner {
 
     private func publish() { report(ready.sorted { $0.key < $1.key }.map(\.value.endpoint)) }
 
-    private func settle(_ result: Result<Void, any Error>) {
-        let all = waiters.values
-        waiters = [:]
-        for waiter in all { waiter.resume(with: result) }
+    private func settle(_ result: Result<Void, any Error>, where applies: (Int) -> Bool = { _ in true }) {
+        for (number, waiter) in waiters where applies(waiter.count) {
+            waiters[number] = nil
+            waiter.continuation.resume(with: result)
+        }
     }
 
     private func cancelWaiter(_ number: Int) {
-        waiters.removeValue(forKey: number)?.resume(throwing: CancellationError())
+        waiters.removeValue(forKey: number)?.continuation.resume(throwing: CancellationError())
     }
 }
 
