@@ -157,7 +157,8 @@ struct BodyDecoder {
             bytes.moveReaderIndex(forwardBy: 2)
             return Head(bytes: ByteBuffer())
         }
-        guard bytes.readableBytes > 2 else { return nil }
+        // A line feed alone is wrong whatever follows.
+        guard bytes.readableBytes > 2 || bytes.getInteger(at: bytes.readerIndex) == ASCII.lineFeed else { return nil }
         var scanner = scanner
         let scanned: Result<Int?, SyntaxError> = bytes.withUnsafeReadableBytes { bytes in
             do throws(SyntaxError) { return .success(try scanner.scan(bytes)) } catch { return .failure(error) }

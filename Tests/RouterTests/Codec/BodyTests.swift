@@ -71,7 +71,7 @@ import Testing
         ("1\r\na\rX", .malformedChunk), ("1;a\nb\r\n", .malformedChunk), ("1;\u{0}\r\n", .malformedChunk),
         ("fffffffffffffffff\r\n", .malformedChunk), ("0000000000000001\r\n", .malformedChunk),
         ("1;" + String(repeating: "x", count: 300), .chunkExtensionTooLong),
-        ("0\r\nX : 1\r\n\r\n", .malformedFieldName), ("0\r\nX: 1\n\r\n", .bareLineFeed),
+        ("0\r\n\n", .bareLineFeed), ("0\r\nX : 1\r\n\r\n", .malformedFieldName), ("0\r\nX: 1\n\r\n", .bareLineFeed),
         ("0\r\n X: 1\r\n\r\n", .foldedField), ("0\r\na:\r\nb:\r\nc:\r\nd:\r\ne:\r\n", .tooManyFields),
         ("0\r\nX: " + String(repeating: "x", count: 200), .targetTooLong),
     ])
