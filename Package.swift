@@ -72,11 +72,13 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Router", dependencies: ["Contract", logging] + nio, exclude: ["README.md"], swiftSettings: strict),
+        .target(
+            name: "Client", dependencies: ["Contract", "Transfer", "OCI", "CLinux"], swiftSettings: strict),
         .executableTarget(
             name: "kiln",
             dependencies: [
-                "Contract", "Transfer", "OCI", "Service", "Builder", "Deployer", "Router", "CLinux", logging,
-                subprocess,
+                "Client", "Contract", "Transfer", "OCI", "Service", "Builder", "Deployer", "Router", "CLinux", logging,
+                subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: strict),
@@ -86,6 +88,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests", dependencies: ["kiln", "Contract", "Support", "Transfer"], swiftSettings: strict),
+        .testTarget(name: "ClientTests", dependencies: ["Client", "Contract", "Support", "Transfer"], swiftSettings: strict),
         .testTarget(name: "ContractTests", dependencies: ["Contract"], swiftSettings: strict),
         .testTarget(
             name: "DeployerTests",

@@ -20,12 +20,14 @@ package struct InvalidOption: Error, Equatable, CustomStringConvertible {
     /// A name that is none of `known`.
     package init(unknown name: String, known: Set<String>) {
         self.name = name
-        let near = known.filter { Self.distance(name, $0) <= 2 }.min {
-            Self.distance(name, $0) < Self.distance(name, $1)
-        }
-        let hint = near.map { " Did you mean '\($0)'?" } ?? ""
+        let hint = Self.nearest(name, in: known).map { " Did you mean '\($0)'?" } ?? ""
         description =
             "There is no option '\(name.prefix(80))'.\(hint) Known are \(known.sorted().joined(separator: ", "))."
+    }
+
+    /// The name of `known` that `name` was probably meant to be; `nil` when none is near.
+    package static func nearest(_ name: String, in known: Set<String>) -> String? {
+        known.sorted().filter { distance(name, $0) <= 2 }.min { distance(name, $0) < distance(name, $1) }
     }
 
     /// How many letters have to be put in, left out or replaced to make one text of the other (Levenshtein); at most 99 letters of

@@ -7,6 +7,7 @@ import Testing
         "Contract": [], "Transfer": ["CCurl"], "OCI": ["Contract", "Transfer", "CArchive", "CZlib"],
         "Service": ["Contract"], "Builder": ["Contract", "OCI", "Transfer", "Service"],
         "Deployer": ["Contract", "OCI", "Transfer", "Service", "CLinux"], "Router": ["Contract"],
+        "Client": ["Contract", "Transfer", "OCI", "CLinux"],
     ]
     private static let own: Set<String> = Set(allowed.keys).union(["CCurl", "CArchive", "CZlib", "CLinux", "kiln"])
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -1,0 +1,123 @@
+import Contract
+
+/// A function as `GET /func` and `GET /func/NAME` tell of it. What this build does not know stays in the document.
+package struct FunctionAnswer: Sendable, Decodable {
+    /// How the last deploy fares, when it is not the one that is live.
+    package struct Latest: Sendable, Decodable {
+        /// Its number.
+        package let revision: Int
+        /// `pending`, `ready`, `failed` or `superseded`.
+        package let state: String
+        /// Why it failed.
+        package let failure: String?
+    }
+
+    /// The name.
+    package let name: String
+    /// The live revision.
+    package let revision: Int?
+    /// The live revision's image.
+    package let image: String?
+    /// When it was first deployed.
+    package let created: Timestamp?
+    /// When the live revision was.
+    package let deployed: Timestamp?
+    /// Instances that accept requests.
+    package let ready: Int?
+    /// Instances there should be.
+    package let desired: Int?
+    /// How often an instance was started again.
+    package let restarts: Int?
+    /// Why the last one ended.
+    package let lastFailure: String?
+    /// Where to call it, perhaps only the path.
+    package let url: String?
+    /// Pinned revisions.
+    package let pinned: [Int]?
+    /// The last deploy.
+    package let latest: Latest?
+}
+
+/// A revision as `GET /func/NAME/revisions` tells of it.
+package struct RevisionAnswer: Sendable, Decodable {
+    /// Its number.
+    package let revision: Int
+    /// Its image.
+    package let image: String?
+    /// When it was recorded.
+    package let created: Timestamp?
+    /// `pending`, `ready`, `failed` or `superseded`.
+    package let state: String?
+    /// Why it failed.
+    package let failure: String?
+    /// Whether it is live.
+    package let live: Bool?
+    /// Whether it answers under its number.
+    package let pinned: Bool?
+}
+
+/// What was live when.
+package struct HistoryAnswer: Sendable, Decodable {
+    /// The revision.
+    package let revision: Int
+    /// Since when.
+    package let at: Timestamp
+    /// `deploy` or `rollback`.
+    package let cause: String
+}
+
+/// The answer to a deploy or a rollback; a dry run has no revision.
+package struct DeployedAnswer: Sendable, Decodable {
+    /// The function.
+    package let name: String
+    /// The revision.
+    package let revision: Int?
+    /// The image's digest.
+    package let digest: String?
+    /// Whether nothing was made.
+    package let unchanged: Bool?
+    /// Whether a later deploy went live first.
+    package let superseded: Bool?
+    /// Whether it answers now.
+    package let serving: Bool?
+    /// Where.
+    package let url: String?
+    /// How a dry run would start it.
+    package let handler: String?
+    /// Milliseconds by phase.
+    package let timings: [String: Double]?
+}
+
+/// A line of a function's log.
+package struct LogLineAnswer: Sendable, Hashable, Decodable {
+    /// When.
+    package let time: Timestamp
+    /// The instance.
+    package let instance: String
+    /// The revision.
+    package let revision: Int
+    /// `stdout` or `stderr`.
+    package let stream: String
+    /// The text.
+    package let message: String
+
+    /// A line.
+    package init(time: Timestamp, instance: String, revision: Int, stream: String, message: String) {
+        self.time = time
+        self.instance = instance
+        self.revision = revision
+        self.stream = stream
+        self.message = message
+    }
+}
+
+extension JSONValue {
+    /// The document as `type`; throws when it has another shape.
+    package func answer<Value: Decodable>(_ type: Value.Type) throws(ClientError) -> Value {
+        guard let value = decode(type) else {
+            throw ClientError(
+                .failed, "The platform's answer cannot be read: it may be of another version than this client.")
+        }
+        return value
+    }
+}

@@ -1,0 +1,113 @@
+import Builder
+import Client
+import FoundationEssentials
+import Glibc
+import OCI
+import Subprocess
+import SystemPackage
+
+/// A Deno of this machine that runs what containers run, with the same scripts, flags and environment: the container's paths become
+/// paths in a directory of its own.
+struct LocalDeno: Sendable {
+    /// The program.
+    let program: String
+    /// The directory that stands for the container's root.
+    let directory: String
+
+    /// Prepares a directory for `program`; throws when it cannot be made. ``remove()`` takes it away.
+    init(program: String) throws(ClientError) {
+        self.program = program
+        var template = Array("/tmp/kiln-run-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw ClientError(.failed, "No directory can be made in /tmp: \(String(cString: strerror(errno))).")
+        }
+        directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        do {
+            for name in ["app", "kiln", "run", "tmp"] {
+                try FileManager.default.createDirectory(
+                    atPath: directory + "/" + name, withIntermediateDirectories: false)
+            }
+            for script in BaseRecipe.scripts {
+                guard case .file(.bytes(let bytes)) = script.kind else { continue }
+                try Data(bytes).write(to: URL(filePath: directory + "/" + script.path))
+            }
+        } catch {
+            throw ClientError(.failed, "\(directory) cannot be written: \(error)")
+        }
+    }
+
+    /// Removes the directory with everything in it.
+    func remove() { try? FileManager.default.removeItem(atPath: directory) }
+
+    /// The program: `named`, or else the `deno` of `PATH`, or the one that `make up` fetched into this checkout.
+    static func find(_ named: String?) throws(ClientError) -> String {
+        if let named {
+            guard access(named, X_OK) == 0 else { throw ClientError(.notFound, "There is no deno program at \(named).") }
+            return absolute(named)
+        }
+        let directories = (Setting.variable("PATH") ?? "").split(separator: ":").map(String.init)
+        let candidates = directories.map { $0 + "/deno" } + [".tools/deno/\(BaseRecipe.denoVersion)/deno"]
+        guard let found = candidates.first(where: { access($0, X_OK) == 0 }) else {
+            throw ClientError(
+                .notFound,
+                "Deno runs functions here, and there is none in PATH. Install Deno \(BaseRecipe.denoVersion), or name the program "
+                    + "with --deno PATH or KILN_DENO.")
+        }
+        return absolute(found)
+    }
+
+    private static func absolute(_ path: String) -> String {
+        path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+    }
+
+    /// The path here of the container's `path`.
+    func path(_ path: String) -> String {
+        let places = [
+            ("/usr/bin/deno", program), ("/run/kiln", directory + "/run"), ("/kiln", directory + "/kiln"),
+            ("/app", directory + "/app"), ("/tmp", directory + "/tmp"),
+        ]
+        for (place, here) in places where path == place || path.hasPrefix(place + "/") {
+            return here + path.dropFirst(place.count)
+        }
+        return path
+    }
+
+    /// The container's arguments with every path in them made one of here: `--flag=/a,/b`, `/a`.
+    func localized(_ arguments: [String]) -> [String] {
+        arguments.map { argument in
+            let equals = argument.hasPrefix("--") ? argument.firstIndex(of: "=").map { argument.index(after: $0) } : nil
+            let value = argument[(equals ?? argument.startIndex)...]
+            let paths = value.split(separator: ",", omittingEmptySubsequences: false).map { path(String($0)) }
+            return argument[..<(equals ?? argument.startIndex)] + paths.joined(separator: ",")
+        }
+    }
+
+    /// Runs the container's command line `arguments`, serving at `address` (as `DENO_SERVE_ADDRESS` takes it), until it ends or the task
+    /// is cancelled: SIGTERM then, and SIGKILL after five seconds. Returns how it ended, in words.
+    func run(
+        _ arguments: [String], address: String, variables: [String: String], isColored: Bool,
+        output: FileDescriptor = .standardOutput
+    ) async throws(ClientError) -> String {
+        let local = localized(arguments)
+        var environment = variables
+        environment["DENO_DIR"] = directory + "/tmp/.deno"
+        environment["DENO_NO_UPDATE_CHECK"] = "1"
+        environment["DENO_SERVE_ADDRESS"] = address
+        environment["TMPDIR"] = directory + "/tmp"
+        if !isColored { environment["NO_COLOR"] = "1" }
+        var options = Subprocess.PlatformOptions()
+        options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(5))]
+        do {
+            let result = try await Subprocess.run(
+                .path(FilePath(program)), arguments: Arguments(Array(local.dropFirst())),
+                environment: .custom(
+                    Dictionary(uniqueKeysWithValues: environment.map { (Environment.Key(stringLiteral: $0.key), $0.value) })),
+                workingDirectory: FilePath(directory + "/app"), platformOptions: options, input: .none,
+                output: .fileDescriptor(output, closeAfterSpawningProcess: false),
+                error: .fileDescriptor(.standardError, closeAfterSpawningProcess: false))
+            return "\(result.terminationStatus)"
+        } catch {
+            throw ClientError(.failed, "\(program) cannot be started: \(error)")
+        }
+    }
+}

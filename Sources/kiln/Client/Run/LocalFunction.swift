@@ -1,0 +1,56 @@
+import Builder
+import Client
+import FoundationEssentials
+import Glibc
+import SystemPackage
+
+/// A function that runs here, as one process after another.
+struct LocalFunction: Sendable {
+    let deno: LocalDeno
+    let address: ListenOption
+    let variables: [String: String]
+    let printer: Printer
+
+    /// Puts `module` where the process finds it.
+    func install(_ module: CheckedModule, source: [UInt8]) throws(ClientError) {
+        do {
+            try Data(module.code.utf8).write(to: URL(filePath: deno.path("/app/main.js")))
+            try FileManager.default.createDirectory(
+                atPath: deno.path("/app/source"), withIntermediateDirectories: true)
+            try Data(source).write(to: URL(filePath: deno.path("/app/source/\(BuildPlan.sourceFile)")))
+        } catch {
+            throw ClientError(.failed, "\(deno.directory) cannot be written: \(error)")
+        }
+    }
+
+    /// Runs the module of `form` until it ends, in words how; `nil` when the task was cancelled.
+    func run(_ form: HandlerForm) async throws(ClientError) -> String? {
+        let end = try await deno.run(
+            Sandbox.function + form.command, address: "tcp:\(address.text)", variables: variables,
+            isColored: printer.output.isColored, output: printer.isJSON ? .standardError : .standardOutput)
+        return Task.isCancelled ? nil : end
+    }
+
+    /// Waits until something accepts connections at the address; `false` when the task is cancelled before.
+    func waitUntilItAccepts() async -> Bool {
+        while !Task.isCancelled {
+            if Self.accepts(address) { return true }
+            guard (try? await Task.sleep(for: .milliseconds(20))) != nil else { return false }
+        }
+        return false
+    }
+
+    private static func accepts(_ address: ListenOption) -> Bool {
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var results: UnsafeMutablePointer<addrinfo>?
+        guard getaddrinfo(address.host, String(address.port), &hints, &results) == 0, let first = results else {
+            return false
+        }
+        defer { freeaddrinfo(results) }
+        let descriptor = socket(first.pointee.ai_family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return connect(descriptor, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0
+    }
+}

@@ -1,0 +1,113 @@
+import Builder
+import Client
+
+/// One `kiln run`: checks, starts, and starts again.
+struct LocalSession: Sendable {
+    let file: String
+    let checker: LocalChecker
+    let function: LocalFunction
+    let printer: Printer
+    let reloads: Bool
+
+    private enum Event: Sendable {
+        case changed
+        case ended(String)
+        case failed(ClientError)
+    }
+
+    /// A process of the function.
+    private struct Run {
+        let task: Task<Void, Never>
+        let readiness: Task<Void, Never>
+
+        func end() async {
+            readiness.cancel()
+            task.cancel()
+            await task.value
+        }
+    }
+
+    /// Goes on until the task is cancelled, or something fails that no change of the file can mend.
+    func run() async throws(ClientError) {
+        let (events, sink) = AsyncStream.makeStream(of: Event.self)
+        let checking = Task {
+            do throws(ClientError) { try await checker.run() } catch { sink.yield(.failed(error)) }
+        }
+        let watch = reloads ? try SourceWatch(.file(file)) : nil
+        let watching = Task {
+            guard let watch else { return }
+            for await _ in watch.changes() { sink.yield(.changed) }
+        }
+        var current: Run?
+        var failure: ClientError?
+        do throws(ClientError) {
+            try await checker.waitUntilReady()
+            current = try await start(sink, before: nil)
+            for await event in events {
+                switch event {
+                case .changed: current = try await start(sink, before: current)
+                case .failed(let error): throw error
+                case .ended(let how):
+                    let sentence = "The function ended (\(how))."
+                    guard reloads else { throw ClientError(.build, sentence) }
+                    report(ClientError(.build, "\(sentence) It starts again when \(file) changes."))
+                    current = nil
+                }
+            }
+        } catch {
+            failure = error
+        }
+        watching.cancel()
+        await current?.end()
+        checking.cancel()
+        await checking.value
+        if let failure, !Task.isCancelled { throw failure }
+    }
+
+    /// Checks the file and puts a process with it in the place of `former`, which stays when there is something wrong.
+    private func start(_ sink: AsyncStream<Event>.Continuation, before former: Run?) async throws(ClientError) -> Run? {
+        let upload: SourceUpload
+        let module: CheckedModule
+        do throws(ClientError) {
+            upload = try SourceUpload(.file(file), entry: nil)
+            do throws(ClientError) {
+                module = try await checker.check(upload.body)
+            } catch {
+                guard !Task.isCancelled else { return former }
+                printer.fail(error, showing: upload.excerpts)
+                guard reloads else { throw ClientError(exit: error.status) }
+                return former
+            }
+        } catch {
+            guard reloads, !error.message.isEmpty else { throw error }
+            report(error)
+            return former
+        }
+        await former?.end()
+        try function.install(module, source: upload.body)
+        let task = Task {
+            do throws(ClientError) {
+                if let end = try await function.run(module.form) { sink.yield(.ended(end)) }
+            } catch {
+                if !Task.isCancelled { sink.yield(.failed(error)) }
+            }
+        }
+        let isFirst = former == nil
+        let readiness = Task {
+            if await function.waitUntilItAccepts() { announce(isFirst) }
+        }
+        return Run(task: task, readiness: readiness)
+    }
+
+    private func announce(_ isFirst: Bool) {
+        let url = "http://\(function.address.text)/"
+        if printer.isJSON {
+            printer.document(.object(["event": .string("serving"), "file": .string(file), "url": .string(url)]))
+            return
+        }
+        let rest = isFirst ? reloads ? " It starts again when the file changes; Ctrl-C ends." : " Ctrl-C ends." : ""
+        StandardStream.error.write("\(file) answers at \(url)\(rest)\n")
+    }
+
+    private func report(_ error: ClientError) { printer.fail(error) }
+}

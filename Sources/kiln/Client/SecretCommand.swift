@@ -1,0 +1,165 @@
+import ArgumentParser
+import Client
+import Contract
+import FoundationEssentials
+import Glibc
+
+/// `kiln secret`: values that functions get by name and that appear in no URL, image, log or answer.
+struct SecretCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "secret", abstract: "Keep the secrets of this machine's functions.",
+        discussion: "They are files in the state directory: run this on the platform's machine, as its user.",
+        subcommands: [Set.self, List.self, Remove.self])
+
+    struct Set: ClientCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Store a secret; its value is read from standard input, or asked for on a terminal.",
+            discussion: "Running instances get it when they next start.")
+
+        @Argument(help: "The name, also of the environment variable that functions see.", completion: .custom(SecretStore.complete))
+        var name: String
+
+        @OptionGroup(title: "Installation") var state: StateOptions
+        @OptionGroup(title: "Output") var output: OutputOptions
+
+        func perform(_ printer: Printer) async throws(ClientError) {
+            let store = try SecretStore(state)
+            try SecretStore.check(name)
+            let value = try value()
+            guard value.count <= SecretFiles.valueLimit else {
+                throw ClientError(.usage, "A secret has at most \(SecretFiles.valueLimit) bytes.")
+            }
+            guard !value.contains(0) else { throw ClientError(.usage, "A secret must not contain a NUL byte.") }
+            try store.set(name, value)
+            if printer.isJSON {
+                printer.document(.object([
+                    "bytes": .integer(Int64(value.count)), "name": .string(name), "stateDir": .string(store.state.path),
+                ]))
+            } else {
+                printer.line(
+                    "Stored \(name) (\(value.count) bytes) for \(store.state.path). Instances get it when they next start.")
+            }
+        }
+
+        private func value() throws(ClientError) -> [UInt8] {
+            guard isatty(STDIN_FILENO) == 1 else { return FileHandleInput.all(limit: SecretFiles.valueLimit + 1) }
+            guard let line = Question.hiddenLine("Value of \(name): ") else {
+                throw ClientError(.failed, "There was no value. Nothing was stored.")
+            }
+            return Array(line.utf8)
+        }
+    }
+
+    struct List: ClientCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the names of the secrets, never their values.", aliases: ["ls"])
+
+        @OptionGroup(title: "Installation") var state: StateOptions
+        @OptionGroup(title: "Output") var output: OutputOptions
+
+        func perform(_ printer: Printer) async throws(ClientError) {
+            let names = try SecretStore(state).names()
+            if printer.isJSON {
+                printer.document(.object(["secrets": .array(names.map { .object(["name": .string($0)]) })]))
+                return
+            }
+            if names.isEmpty { printer.note("There is no secret yet. 'kiln secret set NAME' stores one.") }
+            printer.lines(names)
+        }
+    }
+
+    struct Remove: ClientCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "rm", abstract: "Remove a secret.", discussion: "Running instances keep it until they end.")
+
+        @Argument(help: "The name.", completion: .custom(SecretStore.complete))
+        var name: String
+
+        @OptionGroup(title: "Installation") var state: StateOptions
+        @OptionGroup(title: "Output") var output: OutputOptions
+
+        func perform(_ printer: Printer) async throws(ClientError) {
+            let store = try SecretStore(state)
+            try store.remove(name)
+            if printer.isJSON {
+                printer.document(.object(["name": .string(name), "removed": .bool(true)]))
+            } else {
+                printer.line("Removed \(name).")
+            }
+        }
+    }
+}
+
+/// The secrets of an installation on this machine.
+private struct SecretStore {
+    let state: StateDirectory
+
+    init(_ options: StateOptions) throws(ClientError) { state = try options.found() }
+
+    static func check(_ name: String) throws(ClientError) {
+        if let problem = EnvironmentName.problem(with: name) {
+            throw ClientError(.usage, "'\(name)' cannot be a secret's name: \(problem).")
+        }
+    }
+
+    /// Names for shell completion.
+    static func complete(_ words: [String], _ index: Int, _ prefix: String) -> [String] {
+        var options = StateOptions()
+        if let index = words.firstIndex(of: "--state-dir"), index + 1 < words.count { options.stateDir = words[index + 1] }
+        return ((try? SecretStore(options).names()) ?? []).filter { $0.hasPrefix(prefix) }
+    }
+
+    func set(_ name: String, _ value: [UInt8]) throws(ClientError) {
+        do {
+            try state.create()
+            try DurableFile.write(value, to: state.secrets + "/" + name)
+        } catch {
+            throw ClientError(.failed, "\(error)")
+        }
+    }
+
+    func names() throws(ClientError) -> [String] {
+        guard access(state.secrets, F_OK) == 0 || errno != ENOENT else { return [] }
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: state.secrets) else {
+            throw ClientError(
+                .denied, "The secrets in \(state.secrets) cannot be read. Run this as the platform's user (root).")
+        }
+        return names.filter { EnvironmentName.problem(with: $0) == nil }.sorted()
+    }
+
+    func remove(_ name: String) throws(ClientError) {
+        try Self.check(name)
+        guard unlink(state.secrets + "/" + name) != 0 else { return }
+        let reason = errno
+        guard reason == ENOENT else {
+            throw ClientError(.denied, "The secret '\(name)' cannot be removed: \(String(cString: strerror(reason))).")
+        }
+        throw ClientError(.notFound, "There is no secret '\(name)'. 'kiln secret list' prints what there is.")
+    }
+}
+
+extension StateOptions {
+    /// The state directory, for a command of the client.
+    func found() throws(ClientError) -> StateDirectory {
+        do {
+            return try directory()
+        } catch {
+            throw ClientError(.usage, "\(error)")
+        }
+    }
+}
+
+/// Standard input, read whole.
+enum FileHandleInput {
+    static func all(limit: Int) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        while bytes.count < limit {
+            let count = read(STDIN_FILENO, &buffer, buffer.count)
+            guard count > 0 else { break }
+            bytes += buffer[..<count]
+        }
+        if bytes.last == 10 { bytes.removeLast() }
+        return bytes
+    }
+}

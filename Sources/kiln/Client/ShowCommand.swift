@@ -1,0 +1,69 @@
+import ArgumentParser
+import Client
+import Contract
+
+/// `kiln show`.
+struct ShowCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Show one function: how it fares and how it is configured.")
+
+    @Argument(help: "The function.", completion: FunctionArgument.completion)
+    var name: FunctionArgument
+
+    @OptionGroup(title: "Platform") var platform: PlatformOptions
+    @OptionGroup(title: "Output") var output: OutputOptions
+
+    func perform(_ printer: Printer) async throws(ClientError) {
+        let client = try platform.client()
+        let document = try await client.call(.get, ["func", try name.name().value]).document
+        if printer.isJSON {
+            printer.document(document)
+            return
+        }
+        let function = try document.answer(FunctionAnswer.self)
+        let terminal = printer.output
+        func moment(_ time: Timestamp?) -> String? {
+            time.map { terminal.isTerminal ? "\($0) (\(Amounts.age($0, now: .now())))" : $0.description }
+        }
+        var facts: [(String, String?)] = [
+            ("Name", function.name), ("URL", function.url.map { client.absolute($0) }),
+            ("Revision", function.revision.map { String($0) } ?? "none is live"),
+            ("Pinned", function.pinned.flatMap { $0.isEmpty ? nil : $0.map { String($0) }.joined(separator: ", ") }),
+            ("Instances", "\(function.ready ?? 0) of \(function.desired ?? 0) ready, \(function.restarts ?? 0) restarts"),
+            ("Last failure", function.lastFailure), ("Deployed", moment(function.deployed)),
+            ("Created", moment(function.created)), ("Image", function.image),
+        ]
+        if let latest = function.latest {
+            facts.append(("Last deploy", "revision \(latest.revision), \(latest.state)\(latest.failure.map { ": \($0)" } ?? "")"))
+        }
+        for (name, value) in (document["spec"]?.object ?? [:]).sorted(by: { $0.key < $1.key }) {
+            facts.append(contentsOf: Self.fact(name, value))
+        }
+        printer.lines(Self.lines(facts, terminal))
+    }
+
+    /// An item of the configuration as lines; what this build does not know appears under its own name.
+    private static func fact(_ name: String, _ value: JSONValue) -> [(String, String?)] {
+        switch name {
+        case "cpuMillicores": return [("CPU", value.integer.map { "\(Double($0) / 1000) cores" })]
+        case "memoryBytes": return [("Memory", value.integer.map { Amounts.bytes(Int64($0)) })]
+        case "timeoutSeconds": return [("Timeout", value.integer.map { "\($0) s" })]
+        case "environment":
+            return (value.object ?? [:]).sorted { $0.key < $1.key }.map { ("env \($0.key)", $0.value.string ?? $0.value.text) }
+        case "secrets":
+            let names = value.array?.compactMap(\.string) ?? []
+            return [("Secrets", names.isEmpty ? nil : names.joined(separator: ", "))]
+        default:
+            let title = name.prefix(1).uppercased() + name.dropFirst()
+            return value == .null ? [] : [(title, value.string ?? value.text)]
+        }
+    }
+
+    private static func lines(_ facts: [(String, String?)], _ terminal: Terminal) -> [String] {
+        let known = facts.compactMap { fact in fact.1.map { (fact.0, $0) } }
+        let width = known.map { TextWidth.columns(of: $0.0) }.max() ?? 0
+        return known.map { name, value in
+            terminal.paint(TextWidth.padded(terminal.safe(name), to: width), .bold) + "  " + terminal.safe(value)
+        }
+    }
+}
