@@ -89,6 +89,9 @@ package struct BaseRecipe: Sendable, Hashable {
         return hash.digest()
     }
 
+    /// Kiln's scripts by their paths in the image; `kiln run` starts them outside of one too.
+    package static var scripts: [LayerEntry] { platform.filter { $0.path.hasPrefix("kiln/") } }
+
     /// Kiln's scripts, and the directories and mount points that a container needs.
     private static let platform: [LayerEntry] = [
         .directory("app"), .directory("dev"), .directory("etc"), .directory("kiln"), .directory("proc"),

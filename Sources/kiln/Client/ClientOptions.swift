@@ -11,7 +11,8 @@ struct OutputOptions: ParsableArguments {
     @Flag(help: "Print one JSON document (or JSON lines, for what goes on) instead of text for people.")
     var json = false
 
-    @Option(help: ArgumentHelp("Colours: auto (on terminals, unless NO_COLOR is set), always or never.", valueName: "when"))
+    @Option(
+        help: ArgumentHelp("Colours: auto (on terminals, unless NO_COLOR is set), always or never.", valueName: "when"))
     var color = ColorChoice.auto
 
     /// What to print with.

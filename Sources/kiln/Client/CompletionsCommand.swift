@@ -7,7 +7,8 @@ struct CompletionsCommand: ClientCommand {
     enum Shell: String, CaseIterable, ExpressibleByArgument { case bash, zsh, fish }
 
     static let configuration = CommandConfiguration(
-        commandName: "completions", abstract: "Print the script that lets a shell complete commands and function names.",
+        commandName: "completions",
+        abstract: "Print the script that lets a shell complete commands and function names.",
         discussion: """
             bash: kiln completions bash > /etc/bash_completion.d/kiln
             zsh:  kiln completions zsh > "${fpath[1]}/_kiln"

@@ -2,6 +2,7 @@ import ArgumentParser
 import Client
 import Contract
 import Glibc
+import Transfer
 
 /// `kiln delete`.
 struct DeleteCommand: ClientCommand {

@@ -20,7 +20,8 @@ struct DeployCommand: ClientCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The module of a directory that handles requests (default: main.ts, index.ts or mod.ts).", valueName: "file"))
+            "The module of a directory that handles requests (default: main.ts, index.ts or mod.ts).", valueName: "file"
+        ))
     var entry: String?
 
     @Flag(help: "Deploy again whenever the source changes, until Ctrl-C.")
@@ -110,7 +111,8 @@ struct Deploy: Sendable {
         var query = [(name: "name", value: name.value)] + query
         if let entry = upload.entry { query.append(("entry", entry)) }
         let started = ContinuousClock.now
-        let reply = try await Progress.show("Deploying \(name) …", on: printer) { [query] () async throws(ClientError) in
+        let reply = try await Progress.show("Deploying \(name) …", on: printer) {
+            [query] () async throws(ClientError) in
             // A deploy answers when the instances are up: the platform bounds that.
             try await client.call(
                 .post, ["func"], query: query, headers: ["Content-Type": upload.mediaType], body: .bytes(upload.body),

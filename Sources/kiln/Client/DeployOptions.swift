@@ -8,7 +8,9 @@ import Contract
 struct DeployOptions: ParsableArguments {
     @OptionGroup var environment: EnvironmentOptions
 
-    @Option(help: ArgumentHelp("A secret that becomes an environment variable; may be repeated ('kiln secret').", valueName: "name"))
+    @Option(
+        help: ArgumentHelp(
+            "A secret that becomes an environment variable; may be repeated ('kiln secret').", valueName: "name"))
     var secret: [String] = []
 
     @Option(help: ArgumentHelp("The fewest instances.", valueName: "number"))

@@ -3,7 +3,10 @@ import Client
 
 /// The environment variables of a function, of `kiln deploy` and `kiln run` alike.
 struct EnvironmentOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("An environment variable; may be repeated. NAME alone takes the value it has here.", valueName: "NAME=VALUE"))
+    @Option(
+        help: ArgumentHelp(
+            "An environment variable; may be repeated. NAME alone takes the value it has here.", valueName: "NAME=VALUE"
+        ))
     var env: [String] = []
 
     @Option(

@@ -41,7 +41,8 @@ struct InitCommand: ClientCommand {
             return
         }
         printer.lines([
-            "Wrote \(path). Next:", "  kiln run \(path)        # try it here", "  kiln deploy \(path)     # put it online as '\(function)'",
+            "Wrote \(path). Next:", "  kiln run \(path)        # try it here",
+            "  kiln deploy \(path)     # put it online as '\(function)'",
         ])
     }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Client
 import Contract
+import Transfer
 
 /// `kiln list`.
 struct ListCommand: ClientCommand {
@@ -25,7 +26,9 @@ struct ListCommand: ClientCommand {
             printer.lines(functions.map { printer.output.safe($0.name) })
             return
         }
-        if functions.isEmpty { printer.note("There is no function yet. 'kiln init' writes one, 'kiln deploy FILE' puts it online.") }
+        if functions.isEmpty {
+            printer.note("There is no function yet. 'kiln init' writes one, 'kiln deploy FILE' puts it online.")
+        }
         printer.table(Self.table(functions, client, printer.output))
     }
 
@@ -42,7 +45,8 @@ struct ListCommand: ClientCommand {
                 .init(function.name, .bold), .init(function.revision.map { String($0) } ?? "-"),
                 .init("\(ready)/\(desired)", ready < desired ? .yellow : .green),
                 .init(String(function.restarts ?? 0)),
-                .init(function.deployed.map { terminal.isTerminal ? Amounts.age($0, now: now) : $0.description } ?? "-"),
+                .init(
+                    function.deployed.map { terminal.isTerminal ? Amounts.age($0, now: now) : $0.description } ?? "-"),
                 .init(function.url.map { client.absolute($0) } ?? "-", .dim),
             ])
         }

@@ -21,7 +21,9 @@ struct LogsCommand: ClientCommand {
             valueName: "time"))
     var since: String?
 
-    @Option(name: [.long, .customShort("n")], help: ArgumentHelp("At most so many of the last lines there are.", valueName: "lines"))
+    @Option(
+        name: [.long, .customShort("n")],
+        help: ArgumentHelp("At most so many of the last lines there are.", valueName: "lines"))
     var tail: Int?
 
     @OptionGroup(title: "Platform") var platform: PlatformOptions

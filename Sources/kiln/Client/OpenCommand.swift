@@ -3,6 +3,7 @@ import Client
 import Contract
 import Glibc
 import Subprocess
+import Transfer
 
 /// `kiln open`.
 struct OpenCommand: ClientCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Client
 import Contract
+import Transfer
 
 /// `kiln revisions`.
 struct RevisionsCommand: ClientCommand {
@@ -36,12 +37,14 @@ struct RevisionsCommand: ClientCommand {
             return
         }
         var table = Table([
-            .init("REVISION", isNumeric: true), .init("STATE"), .init("CREATED"), .init("DIGEST"), .init("REMARK", shortest: 10),
+            .init("REVISION", isNumeric: true), .init("STATE"), .init("CREATED"), .init("DIGEST"),
+            .init("REMARK", shortest: 10),
         ])
         for revision in try (document["revisions"] ?? .array([])).answer([RevisionAnswer].self) {
             let digest = revision.image?.split(separator: "@").last.map { String($0.prefix(19)) } ?? "-"
             table.add([
-                .init(String(revision.revision)), Self.state(revision), .init(moment(revision.created)), .init(digest, .dim),
+                .init(String(revision.revision)), Self.state(revision), .init(moment(revision.created)),
+                .init(digest, .dim),
                 .init(revision.failure ?? (revision.pinned == true ? "pinned" : "")),
             ])
         }
@@ -90,7 +93,8 @@ struct RollbackCommand: ClientCommand {
         } else if answer.superseded == true {
             printer.line("\(name): a later deploy went live before the rollback to revision \(now).")
         } else {
-            printer.line("\(name): rolled back from revision \(before.map { String($0) } ?? "none") to \(now), live at \(url)")
+            printer.line(
+                "\(name): rolled back from revision \(before.map { String($0) } ?? "none") to \(now), live at \(url)")
         }
         printer.note(Deploy.timings(answer.timings ?? [:], took: started.duration(to: .now)))
     }
@@ -110,14 +114,16 @@ struct PinCommand: ClientCommand {
         let id = try target.id()
         _ = try await Progress.show("Starting \(id) …", on: printer) { () async throws(ClientError) in
             try await client.call(
-                .post, ["func", id.function.value, "pin"], query: [("revision", String(id.number))], idle: .seconds(900))
+                .post, ["func", id.function.value, "pin"], query: [("revision", String(id.number))], idle: .seconds(900)
+            )
         }
         let url = client.absolute("/fn/\(id)")
         if printer.isJSON {
-            printer.document(.object([
-                "name": .string(id.function.value), "pinned": .bool(true), "revision": .integer(Int64(id.number)),
-                "url": .string(url),
-            ]))
+            printer.document(
+                .object([
+                    "name": .string(id.function.value), "pinned": .bool(true), "revision": .integer(Int64(id.number)),
+                    "url": .string(url),
+                ]))
         } else {
             printer.line("\(id) is pinned and answers at \(url)")
         }
@@ -139,9 +145,10 @@ struct UnpinCommand: ClientCommand {
         _ = try await client.call(
             .delete, ["func", id.function.value, "pin"], query: [("revision", String(id.number))])
         if printer.isJSON {
-            printer.document(.object([
-                "name": .string(id.function.value), "pinned": .bool(false), "revision": .integer(Int64(id.number)),
-            ]))
+            printer.document(
+                .object([
+                    "name": .string(id.function.value), "pinned": .bool(false), "revision": .integer(Int64(id.number)),
+                ]))
         } else {
             printer.line("\(id) is no longer pinned.")
         }

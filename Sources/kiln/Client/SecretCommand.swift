@@ -16,7 +16,9 @@ struct SecretCommand: ParsableCommand {
             abstract: "Store a secret; its value is read from standard input, or asked for on a terminal.",
             discussion: "Running instances get it when they next start.")
 
-        @Argument(help: "The name, also of the environment variable that functions see.", completion: .custom(SecretStore.complete))
+        @Argument(
+            help: "The name, also of the environment variable that functions see.",
+            completion: .custom(SecretStore.complete))
         var name: String
 
         @OptionGroup(title: "Installation") var state: StateOptions
@@ -32,12 +34,15 @@ struct SecretCommand: ParsableCommand {
             guard !value.contains(0) else { throw ClientError(.usage, "A secret must not contain a NUL byte.") }
             try store.set(name, value)
             if printer.isJSON {
-                printer.document(.object([
-                    "bytes": .integer(Int64(value.count)), "name": .string(name), "stateDir": .string(store.state.path),
-                ]))
+                printer.document(
+                    .object([
+                        "bytes": .integer(Int64(value.count)), "name": .string(name),
+                        "stateDir": .string(store.state.path),
+                    ]))
             } else {
                 printer.line(
-                    "Stored \(name) (\(value.count) bytes) for \(store.state.path). Instances get it when they next start.")
+                    "Stored \(name) (\(value.count) bytes) for \(store.state.path). Instances get it when they next start."
+                )
             }
         }
 
@@ -105,7 +110,9 @@ private struct SecretStore {
     /// Names for shell completion.
     static func complete(_ words: [String], _ index: Int, _ prefix: String) -> [String] {
         var options = StateOptions()
-        if let index = words.firstIndex(of: "--state-dir"), index + 1 < words.count { options.stateDir = words[index + 1] }
+        if let index = words.firstIndex(of: "--state-dir"), index + 1 < words.count {
+            options.stateDir = words[index + 1]
+        }
         return ((try? SecretStore(options).names()) ?? []).filter { $0.hasPrefix(prefix) }
     }
 

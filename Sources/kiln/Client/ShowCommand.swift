@@ -1,6 +1,7 @@
 import ArgumentParser
 import Client
 import Contract
+import Transfer
 
 /// `kiln show`.
 struct ShowCommand: ClientCommand {
@@ -29,12 +30,17 @@ struct ShowCommand: ClientCommand {
             ("Name", function.name), ("URL", function.url.map { client.absolute($0) }),
             ("Revision", function.revision.map { String($0) } ?? "none is live"),
             ("Pinned", function.pinned.flatMap { $0.isEmpty ? nil : $0.map { String($0) }.joined(separator: ", ") }),
-            ("Instances", "\(function.ready ?? 0) of \(function.desired ?? 0) ready, \(function.restarts ?? 0) restarts"),
+            (
+                "Instances",
+                "\(function.ready ?? 0) of \(function.desired ?? 0) ready, \(function.restarts ?? 0) restarts"
+            ),
             ("Last failure", function.lastFailure), ("Deployed", moment(function.deployed)),
             ("Created", moment(function.created)), ("Image", function.image),
         ]
         if let latest = function.latest {
-            facts.append(("Last deploy", "revision \(latest.revision), \(latest.state)\(latest.failure.map { ": \($0)" } ?? "")"))
+            facts.append(
+                ("Last deploy", "revision \(latest.revision), \(latest.state)\(latest.failure.map { ": \($0)" } ?? "")")
+            )
         }
         for (name, value) in (document["spec"]?.object ?? [:]).sorted(by: { $0.key < $1.key }) {
             facts.append(contentsOf: Self.fact(name, value))
@@ -45,11 +51,14 @@ struct ShowCommand: ClientCommand {
     /// An item of the configuration as lines; what this build does not know appears under its own name.
     private static func fact(_ name: String, _ value: JSONValue) -> [(String, String?)] {
         switch name {
+        case "instances": return [("Wanted", value.integer.map { "\($0) instances" })]
         case "cpuMillicores": return [("CPU", value.integer.map { "\(Double($0) / 1000) cores" })]
         case "memoryBytes": return [("Memory", value.integer.map { Amounts.bytes(Int64($0)) })]
         case "timeoutSeconds": return [("Timeout", value.integer.map { "\($0) s" })]
         case "environment":
-            return (value.object ?? [:]).sorted { $0.key < $1.key }.map { ("env \($0.key)", $0.value.string ?? $0.value.text) }
+            return (value.object ?? [:]).sorted { $0.key < $1.key }.map {
+                ("env \($0.key)", $0.value.string ?? $0.value.text)
+            }
         case "secrets":
             let names = value.array?.compactMap(\.string) ?? []
             return [("Secrets", names.isEmpty ? nil : names.joined(separator: ", "))]

@@ -54,7 +54,8 @@ struct StatusCommand: ClientCommand {
             if let version = installation.version { facts.append(("Version", "kiln \(version)")) }
             for role in installation.roles {
                 let pid = role.pid.map { ", process \($0)" } ?? ""
-                facts.append((role.name, state(role.isReady, "ready", role.pid == nil ? "not running" : "not ready") + pid))
+                facts.append(
+                    (role.name, state(role.isReady, "ready", role.pid == nil ? "not running" : "not ready") + pid))
             }
             facts.append(("State", installation.directory))
             if let free = installation.freeBytes, let total = installation.totalBytes {
@@ -64,7 +65,8 @@ struct StatusCommand: ClientCommand {
         if failure == nil {
             let whole = functions.filter { ($0.ready ?? 0) >= ($0.desired ?? 0) }.count
             let rest = functions.count - whole
-            facts.append(("Functions", "\(functions.count)" + (rest == 0 ? "" : ", \(rest) with instances that are not ready")))
+            facts.append(
+                ("Functions", "\(functions.count)" + (rest == 0 ? "" : ", \(rest) with instances that are not ready")))
         }
         let width = facts.map { $0.0.count }.max() ?? 0
         printer.lines(facts.map { terminal.paint(TextWidth.padded($0.0, to: width), .bold) + "  " + $0.1 })
@@ -113,7 +115,7 @@ struct Installation: Sendable {
     /// The installation in `state`; `nil` when it is not the one at `url`, or cannot be looked into.
     init?(_ state: StateDirectory, url: String) async {
         guard access(state.run, R_OK | X_OK) == 0 else { return nil }
-        if let own = Self.text(state.address), !Self.isSame(own, url) { return nil }
+        guard let own = Self.text(state.address), Self.isSame(own, url) else { return nil }
         directory = state.path
         version = Self.text(state.version)
         let client = try? HTTPClient()

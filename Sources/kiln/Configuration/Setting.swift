@@ -8,6 +8,9 @@ import FoundationEssentials
 enum Setting {
     private static let file: [String: String] = load()
 
+    /// A variable of the environment that is not Kiln's own, e.g. `NO_COLOR`.
+    static func variable(_ name: String) -> String? { ProcessInfo.processInfo.environment[name] }
+
     /// The text set for `name`, e.g. `STATE_DIR`.
     static func text(_ name: String) -> String? {
         ProcessInfo.processInfo.environment["KILN_" + name] ?? file[name]

@@ -1,6 +1,7 @@
 import Builder
 import Client
 import Contract
+import SystemPackage
 import Transfer
 
 /// The platform's checker, outside of a container: it finds the same errors and decides the same handler form.
@@ -54,7 +55,9 @@ struct LocalChecker: Sendable {
         case .passed(let module): return module
         case .failed(let diagnostics):
             throw ClientError(
-                Problem("check-failed", 422, "The code does not check", "The code does not check.", diagnostics: diagnostics))
+                Problem(
+                    "check-failed", 422, "The code does not check", "The code does not check.", diagnostics: diagnostics
+                ))
         }
     }
 }

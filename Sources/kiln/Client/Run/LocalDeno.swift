@@ -42,7 +42,9 @@ struct LocalDeno: Sendable {
     /// The program: `named`, or else the `deno` of `PATH`, or the one that `make up` fetched into this checkout.
     static func find(_ named: String?) throws(ClientError) -> String {
         if let named {
-            guard access(named, X_OK) == 0 else { throw ClientError(.notFound, "There is no deno program at \(named).") }
+            guard access(named, X_OK) == 0 else {
+                throw ClientError(.notFound, "There is no deno program at \(named).")
+            }
             return absolute(named)
         }
         let directories = (Setting.variable("PATH") ?? "").split(separator: ":").map(String.init)
@@ -101,7 +103,8 @@ struct LocalDeno: Sendable {
             let result = try await Subprocess.run(
                 .path(FilePath(program)), arguments: Arguments(Array(local.dropFirst())),
                 environment: .custom(
-                    Dictionary(uniqueKeysWithValues: environment.map { (Environment.Key(stringLiteral: $0.key), $0.value) })),
+                    Dictionary(
+                        uniqueKeysWithValues: environment.map { (Environment.Key(stringLiteral: $0.key), $0.value) })),
                 workingDirectory: FilePath(directory + "/app"), platformOptions: options, input: .none,
                 output: .fileDescriptor(output, closeAfterSpawningProcess: false),
                 error: .fileDescriptor(.standardError, closeAfterSpawningProcess: false))

@@ -6,7 +6,8 @@ import Contract
 /// `kiln run`.
 struct RunCommand: ClientCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Run a function here, without a platform, and start it again whenever its file changes.",
+        commandName: "run",
+        abstract: "Run a function here, without a platform, and start it again whenever its file changes.",
         discussion: """
             The file is checked and started as the platform does it, by the deno of this machine: the same handler forms, Deno flags and \
             errors. What a container adds, its network, limits and file system, is not here.
@@ -15,18 +16,23 @@ struct RunCommand: ClientCommand {
     @Argument(help: "A TypeScript or JavaScript file.", completion: .file())
     var file: String
 
-    @Option(help: ArgumentHelp("Where to listen (default: 127.0.0.1:8000); port 0 takes a free one.", valueName: "host:port"))
+    @Option(
+        help: ArgumentHelp(
+            "Where to listen (default: 127.0.0.1:8000); port 0 takes a free one.", valueName: "host:port"))
     var listen: ListenOption?
 
     @OptionGroup var environment: EnvironmentOptions
 
-    @Option(help: ArgumentHelp("A secret of this machine's platform; may be repeated ('kiln secret').", valueName: "name"))
+    @Option(
+        help: ArgumentHelp("A secret of this machine's platform; may be repeated ('kiln secret').", valueName: "name"))
     var secret: [String] = []
 
     @Flag(inversion: .prefixedNo, help: "Whether to start again when the file changes.")
     var reload = true
 
-    @Option(help: ArgumentHelp("The deno program (default: KILN_DENO, else the one in PATH).", valueName: "path"), completion: .file())
+    @Option(
+        help: ArgumentHelp("The deno program (default: KILN_DENO, else the one in PATH).", valueName: "path"),
+        completion: .file())
     var deno: String?
 
     @OptionGroup(title: "Installation, for --secret") var state: StateOptions
@@ -52,7 +58,8 @@ struct RunCommand: ClientCommand {
     private func secretValue(_ name: String) throws(ClientError) -> String {
         guard let value = SecretFiles(directory: try state.found().secrets).value(name) else {
             throw ClientError(
-                .notFound, "There is no secret '\(name)' here, or it cannot be read. 'kiln secret set \(name)' stores one.")
+                .notFound,
+                "There is no secret '\(name)' here, or it cannot be read. 'kiln secret set \(name)' stores one.")
         }
         return value
     }
