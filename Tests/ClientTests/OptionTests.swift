@@ -49,7 +49,8 @@ import Transfer
     }
 
     @Test(arguments: [
-        (400, Client.ExitStatus.usage), (401, .denied), (403, .denied), (404, .notFound), (409, .failed), (410, .notFound),
+        (400, Client.ExitStatus.usage), (401, .denied), (403, .denied), (404, .notFound), (409, .failed),
+        (410, .notFound),
         (413, .usage), (422, .build), (500, .failed), (502, .failed), (503, .unreachable), (507, .failed),
     ])
     func `a status becomes an exit code`(status: Int, code: Client.ExitStatus) {
