@@ -44,7 +44,8 @@ let package = Package(
         .target(name: "Contract", swiftSettings: strict),
         .target(name: "Transfer", dependencies: ["CCurl", logging], swiftSettings: strict),
         .target(
-            name: "OCI", dependencies: ["Contract", "Transfer", "CArchive", "CZlib", crypto, logging, subprocess],
+            name: "OCI",
+            dependencies: ["Contract", "Transfer", "CArchive", "CZlib", crypto, logging, subprocess, system],
             swiftSettings: strict),
         .target(name: "Service", dependencies: ["Contract", logging] + nio, swiftSettings: strict),
         .target(
@@ -84,7 +85,8 @@ let package = Package(
             swiftSettings: strict),
 
         .target(
-            name: "Support", dependencies: ["Contract", "Transfer", subprocess], path: "Tests/Support",
+            name: "Support", dependencies: ["Contract", "Transfer", "CLinux", subprocess, system],
+            path: "Tests/Support",
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests", dependencies: ["kiln", "Contract", "Support", "Transfer"], swiftSettings: strict),

@@ -46,6 +46,17 @@ import Transfer
         }
     }
 
+    @Test func `a helper that does not read its input harms nobody`() async throws {
+        try await withHelpers { directory in
+            let path = directory + "/config.json"
+            try #"{"credsStore":"kiln-deaf"}"#.write(toFile: path, atomically: true, encoding: .utf8)
+            for _ in 0..<50 {
+                let found = try await CredentialFile(path: path).credentials(for: "r.test")
+                #expect(found == .basic(user: "u", password: "p"))
+            }
+        }
+    }
+
     @Test func `a login takes effect without a restart`() async throws {
         try await withTemporaryDirectory { directory in
             let path = directory + "/config.json"
@@ -91,6 +102,7 @@ import Transfer
             let helpers = [
                 "kiln-test": #"printf '{"ServerURL":"x","Username":"helped","Secret":"%s"}' "$(cat)""#,
                 "kiln-token": #"printf '{"Username":"<token>","Secret":"refresh"}'"#,
+                "kiln-deaf": #"exec <&-; printf '{"Username":"u","Secret":"p"}'"#,
                 "kiln-none": "echo credentials not found in native keychain; exit 1",
                 "kiln-broken": "echo no keyring here; exit 1",
             ]

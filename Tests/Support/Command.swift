@@ -1,4 +1,6 @@
+import CLinux
 import Subprocess
+import SystemPackage
 
 /// What a command printed and how it ended.
 package struct CommandResult: Sendable {
@@ -15,10 +17,14 @@ package func command(
     _ executable: String, _ arguments: [String], input: [UInt8] = [], in directory: String? = nil,
     environment: [String: String] = [:]
 ) async throws -> CommandResult {
+    // A file, not a pipe that somebody feeds: a program may end before it has read its input.
+    let file = FileDescriptor(rawValue: linux_memory_file("input"))
+    try file.writeAll(input)
+    try file.seek(offset: 0, from: .start)
     let result = try await run(
         .name("env"), arguments: Arguments((directory.map { ["-C", $0] } ?? []) + [executable] + arguments),
-        environment: systemEnvironment(environment), input: .array(input), output: .string(limit: 16 << 20),
-        error: .string(limit: 1 << 20))
+        environment: systemEnvironment(environment), input: .fileDescriptor(file, closeAfterSpawningProcess: true),
+        output: .string(limit: 16 << 20), error: .string(limit: 1 << 20))
     return CommandResult(
         succeeded: result.terminationStatus.isSuccess, output: result.standardOutput, errors: result.standardError)
 }

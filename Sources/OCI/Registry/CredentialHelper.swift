@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Subprocess
+import SystemPackage
 
 /// A program that keeps credentials: `docker-credential-NAME`, asked by the protocol of docker-credential-helpers (`get`, the registry on
 /// standard input, JSON on standard output).
@@ -27,7 +28,8 @@ struct CredentialHelper: Sendable {
             (output, succeeded) = try await withThrowingTaskGroup(of: (String, Bool)?.self) { group in
                 group.addTask {
                     let result = try await Subprocess.run(
-                        .name(program), arguments: ["get"], input: .string(registry),
+                        .name(program), arguments: ["get"],
+                        input: .fileDescriptor(try Self.pipe(registry), closeAfterSpawningProcess: true),
                         output: .string(limit: Self.limit), error: .discarded)
                     return (result.standardOutput, result.terminationStatus.isSuccess)
                 }
@@ -58,6 +60,15 @@ struct CredentialHelper: Sendable {
         let answer = try CanonicalJSON.decode(Answer.self, from: Array(output.utf8), what: "The answer of \(program)")
         return answer.Username == "<token>"
             ? .identityToken(answer.Secret) : .basic(user: answer.Username, password: answer.Secret)
+    }
+
+    /// The reading end of a pipe that holds `text` already: a helper may end without reading, and that must harm nobody.
+    private static func pipe(_ text: String) throws -> FileDescriptor {
+        guard text.utf8.count <= 4096 else { throw OCIError(.unsupported, "A registry's name has at most 4096 bytes.") }
+        let (reading, writing) = try FileDescriptor.pipe()
+        defer { try? writing.close() }
+        try writing.writeAll(text.utf8)
+        return reading
     }
 
     /// The names are the protocol's.

@@ -20,3 +20,6 @@ static inline int linux_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_op
 static inline int linux_pidfd_send_signal(int descriptor, int signal) {
     return (int)syscall(SYS_pidfd_send_signal, descriptor, signal, 0, 0);
 }
+
+/// A file in memory (memfd_create(2), Linux 3.17) that is closed on exec (MFD_CLOEXEC); -1 and errno.
+static inline int linux_memory_file(const char *name) { return (int)syscall(SYS_memfd_create, name, 1u); }

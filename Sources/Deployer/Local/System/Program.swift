@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Subprocess
 import SystemPackage
@@ -44,11 +45,14 @@ struct Program: Sendable, Hashable {
     ) async throws(DeployerError) -> Result {
         do {
             let path = path
+            // A file, not a pipe that somebody feeds: a program may end before it has read its input, and that must harm nobody.
+            let input = try Self.file(input)
             return try await Task {
                 let result = try await Subprocess.run(
                     .path(FilePath(path)), arguments: Arguments(arguments),
                     environment: .custom(Self.keys(environment.merging(["LC_ALL": "C"]) { $1 })),
-                    input: .string(input), output: .string(limit: 4 << 20), error: .string(limit: 64 << 10))
+                    input: .fileDescriptor(input, closeAfterSpawningProcess: true), output: .string(limit: 4 << 20),
+                    error: .string(limit: 64 << 10))
                 return Result(
                     succeeded: result.terminationStatus.isSuccess, output: result.standardOutput,
                     complaint: Self.oneLine(result.standardError))
@@ -67,6 +71,21 @@ struct Program: Sendable, Hashable {
         let result = try await run(arguments, input: input, environment: environment)
         guard result.succeeded else { throw DeployerError(code, "Cannot \(action): \(result.complaint)") }
         return result.output
+    }
+
+    /// A file in memory with `text`, at its beginning.
+    private static func file(_ text: String) throws -> FileDescriptor {
+        let number = linux_memory_file("input")
+        guard number >= 0 else { throw Errno(rawValue: errno) }
+        let file = FileDescriptor(rawValue: number)
+        do {
+            try file.writeAll(text.utf8)
+            try file.seek(offset: 0, from: .start)
+        } catch {
+            try? file.close()
+            throw error
+        }
+        return file
     }
 
     private static func keys(_ environment: [String: String]) -> [Environment.Key: String] {
