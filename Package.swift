@@ -42,6 +42,7 @@ let package = Package(
         .systemLibrary(name: "CLinux", path: "Sources/System/CLinux"),
 
         .target(name: "Contract", swiftSettings: strict),
+        .target(name: "Telemetry", swiftSettings: strict),
         .target(name: "Transfer", dependencies: ["CCurl", logging], swiftSettings: strict),
         .target(
             name: "OCI",
@@ -49,7 +50,8 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "Service", dependencies: ["Contract", logging] + nio, swiftSettings: strict),
         .target(
-            name: "Builder", dependencies: ["Contract", "OCI", "Transfer", "Service", crypto, logging] + nio,
+            name: "Builder",
+            dependencies: ["Contract", "OCI", "Transfer", "Service", "Telemetry", crypto, logging] + nio,
             exclude: ["Scripts/README.md"],
             resources: [
                 .embedInCode("Scripts/analyst.js"),
@@ -66,20 +68,21 @@ let package = Package(
         .target(
             name: "Deployer",
             dependencies: [
-                "Contract", "OCI", "Transfer", "Service", "CLinux", crypto, logging, subprocess, system,
+                "Contract", "OCI", "Transfer", "Service", "Telemetry", "CLinux", crypto, logging, subprocess, system,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ] + nio,
             exclude: ["Local/README.md"],
             swiftSettings: strict),
         .target(
-            name: "Router", dependencies: ["Contract", logging] + nio, exclude: ["README.md"], swiftSettings: strict),
+            name: "Router", dependencies: ["Contract", "Telemetry", logging] + nio, exclude: ["README.md"],
+            swiftSettings: strict),
         .target(
             name: "Client", dependencies: ["Contract", "Transfer", "OCI", "CLinux"], swiftSettings: strict),
         .executableTarget(
             name: "kiln",
             dependencies: [
-                "Client", "Contract", "Transfer", "OCI", "Service", "Builder", "Deployer", "Router", "CLinux", logging,
-                subprocess, system,
+                "Client", "Contract", "Transfer", "OCI", "Service", "Telemetry", "Builder", "Deployer", "Router",
+                "CLinux", logging, subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: strict),
@@ -108,6 +111,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "OCITests", dependencies: ["OCI", "Transfer", "Contract", "Support", crypto], swiftSettings: strict),
-        .testTarget(name: "RouterTests", dependencies: ["Contract", "Router", logging] + nio, swiftSettings: strict),
+        .testTarget(
+            name: "RouterTests", dependencies: ["Contract", "Router", "Telemetry", logging] + nio, swiftSettings: strict
+        ),
+        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "Support"], swiftSettings: strict),
     ]
 )

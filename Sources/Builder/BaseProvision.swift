@@ -40,7 +40,9 @@ package struct BaseProvision: Sendable {
                 let base = try await BaseImage.ensure(recipe, in: registry, cache: cache, progress: progress)
                 try await deployer.setBase(base.pinned)
                 api.open(
-                    BuildPipeline(registry: registry, base: base, checker: checker, deployer: deployer, logger: logger))
+                    BuildPipeline(
+                        registry: registry, base: base, checker: checker, deployer: deployer, logger: logger,
+                        metrics: api.metrics))
                 logger.info("base image ready", metadata: ["image": "\(base.pinned)"])
                 return
             } catch let error as BuilderError where error.code == .recipe {

@@ -14,16 +14,19 @@ package struct BuildPipeline: Sendable {
     private let checker: any SourceChecker
     private let deployer: any DeployerClient
     private let logger: Logger
+    private let metrics: BuilderMetrics
 
     /// A pipeline that puts functions on `base`.
     package init(
-        registry: Registry, base: BaseImage, checker: any SourceChecker, deployer: any DeployerClient, logger: Logger
+        registry: Registry, base: BaseImage, checker: any SourceChecker, deployer: any DeployerClient, logger: Logger,
+        metrics: BuilderMetrics = BuilderMetrics()
     ) {
         self.registry = registry
         self.base = base
         self.checker = checker
         self.deployer = deployer
         self.logger = logger
+        self.metrics = metrics
     }
 
     /// What came of a build.
@@ -39,7 +42,7 @@ package struct BuildPipeline: Sendable {
     package func build(
         _ request: BuildRequest, requestID: String, readSource: () async throws -> [UInt8]
     ) async throws -> Build {
-        let timings = PhaseTimings()
+        let timings = PhaseTimings(metrics)
         let deployer = deployer
         async let asked = timings.measure("ticket") {
             try await deployer.ticket(for: request.name, requestID: requestID)

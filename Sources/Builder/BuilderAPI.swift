@@ -2,6 +2,7 @@ import Contract
 import Logging
 import Service
 import Synchronization
+import Telemetry
 
 /// The Builder's HTTP interface: `POST /func`, `/healthz`, `/readyz`.
 package final class BuilderAPI: Sendable {
@@ -23,12 +24,16 @@ package final class BuilderAPI: Sendable {
         var running = 0
     }
 
+    /// What is counted.
+    package let metrics = BuilderMetrics()
+    private let version: String
     private let limits: Limits
     private let logger: Logger
     private let state = Mutex(State())
 
-    /// An interface that answers 503 to deploys until ``open(_:)``.
-    package init(limits: Limits, logger: Logger) {
+    /// An interface that answers 503 to deploys until ``open(_:)``; `version` is Kiln's, for its metrics.
+    package init(limits: Limits, version: String = "", logger: Logger) {
+        self.version = version
         self.limits = limits
         self.logger = logger
     }
@@ -43,11 +48,17 @@ package final class BuilderAPI: Sendable {
         case ["readyz"]:
             let ready = state.withLock { $0.pipeline != nil }
             return Self.text(ready ? 200 : 503, ready ? "ready" : "starting")
+        case ["metrics"]:
+            let families = metrics.families(limit: limits.builds)
+            return ServiceResponse(
+                status: 200, headers: [("Content-Type", MetricText.mediaType)],
+                body: .bytes(
+                    MetricText.encode(families + ProcessFigures.families(role: "builder", version: version))))
         case ["func"]:
             guard request.method == "POST" else {
                 throw Problem(
                     "method-not-allowed", 405, "Method not allowed",
-                    "The Builder takes POST here, not \(request.method).")
+                    "The Builder takes POST here, not \(request.method).", allow: "POST")
             }
             return try await deploy(request)
         default:
@@ -86,10 +97,15 @@ package final class BuilderAPI: Sendable {
     ) async throws -> (BuildPipeline, BuildPipeline.Build) {
         let pipeline = try enter()
         defer { state.withLock { $0.running -= 1 } }
-        let build = try await pipeline.build(wanted, requestID: request.id) {
-            try await SourceBody.read(request, limit: limits.sourceBytes)
+        return try await metrics.build {
+            let build = try await pipeline.build(wanted, requestID: request.id) {
+                let source = try await SourceBody.read(request, limit: limits.sourceBytes)
+                metrics.received(source.count)
+                return source
+            }
+            if case .dryRun = build { return ((pipeline, build), "dry-run") }
+            return ((pipeline, build), "ok")
         }
-        return (pipeline, build)
     }
 
     /// The pipeline, with this build counted among the running ones.

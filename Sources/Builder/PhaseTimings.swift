@@ -4,13 +4,21 @@ import Synchronization
 final class PhaseTimings: Sendable {
     private let start = ContinuousClock.now
     private let phases = Mutex<[String: Double]>([:])
+    private let metrics: BuilderMetrics?
+
+    /// Times that are counted in `metrics` too.
+    init(_ metrics: BuilderMetrics? = nil) { self.metrics = metrics }
 
     /// Does `work` and takes its time as that of `phase`.
     func measure<Result: Sendable>(
         _ phase: String, isolation: isolated (any Actor)? = #isolation, _ work: () async throws -> Result
     ) async rethrows -> Result {
         let begin = ContinuousClock.now
-        defer { record(phase, since: begin) }
+        metrics?.begin(phase)
+        defer {
+            record(phase, since: begin)
+            metrics?.end(phase, after: begin.duration(to: .now))
+        }
         return try await work()
     }
 

@@ -42,11 +42,13 @@ package struct Problem: Error, Hashable, Sendable, Codable {
     package var logs: [String]?
     /// Seconds after which a retry may succeed; sent as `Retry-After` too.
     package var retryAfter: Int?
+    /// The methods that the resource takes, of a 405; sent as `Allow` too.
+    package var allow: String?
 
     /// A problem of `kind`, a few words joined by hyphens.
     package init(
         _ kind: String, _ status: Int, _ title: String, _ detail: String, diagnostics: [Diagnostic]? = nil,
-        logs: [String]? = nil, retryAfter: Int? = nil
+        logs: [String]? = nil, retryAfter: Int? = nil, allow: String? = nil
     ) {
         type = "urn:kiln:\(kind)"
         self.status = status
@@ -55,7 +57,11 @@ package struct Problem: Error, Hashable, Sendable, Codable {
         self.diagnostics = diagnostics
         self.logs = logs
         self.retryAfter = retryAfter
+        self.allow = allow
     }
+
+    /// The kind, as it was given: the last part of ``type``.
+    package var kind: String { type.split(separator: ":").last.map(String.init) ?? type }
 }
 
 extension Problem: CustomStringConvertible {

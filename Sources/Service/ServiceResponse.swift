@@ -37,6 +37,7 @@ package struct ServiceResponse: Sendable {
     package static func problem(_ problem: Problem) -> ServiceResponse {
         var headers = [(name: "Content-Type", value: Problem.mediaType)]
         if let seconds = problem.retryAfter { headers.append(("Retry-After", String(seconds))) }
+        if let methods = problem.allow { headers.append(("Allow", methods)) }
         let bytes = (try? JSON.encode(problem)) ?? Array(#"{"type":"about:blank"}"#.utf8)
         return ServiceResponse(status: problem.status, headers: headers, body: .bytes(bytes + [10]))
     }

@@ -5,8 +5,10 @@ import Testing
 @Suite struct ArchitectureTests {
     private static let allowed: [String: Set<String>] = [
         "Contract": [], "Transfer": ["CCurl"], "OCI": ["Contract", "Transfer", "CArchive", "CZlib"],
-        "Service": ["Contract"], "Builder": ["Contract", "OCI", "Transfer", "Service"],
-        "Deployer": ["Contract", "OCI", "Transfer", "Service", "CLinux"], "Router": ["Contract"],
+        "Service": ["Contract"], "Telemetry": [],
+        "Builder": ["Contract", "OCI", "Transfer", "Service", "Telemetry"],
+        "Deployer": ["Contract", "OCI", "Transfer", "Service", "Telemetry", "CLinux"],
+        "Router": ["Contract", "Telemetry"],
         "Client": ["Contract", "Transfer", "OCI", "CLinux"],
     ]
     private static let own: Set<String> = Set(allowed.keys).union(["CCurl", "CArchive", "CZlib", "CLinux", "kiln"])

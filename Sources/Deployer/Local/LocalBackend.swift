@@ -19,15 +19,18 @@ package actor LocalBackend: Backend {
 
     /// Checks what the machine can do; throws ``DeployerError`` with one clear sentence when it cannot run instances.
     package init(
-        configuration: LocalConfiguration, images: any ImageSource, secrets: any SecretSource, logger: Logger
+        configuration: LocalConfiguration, images: any ImageSource, secrets: any SecretSource,
+        metrics: DeployerMetrics = DeployerMetrics(), logger: Logger
     ) async throws {
         try await self.init(
-            configuration: configuration, images: images, secrets: secrets, logger: logger, checkpoint: { _ in })
+            configuration: configuration, images: images, secrets: secrets, metrics: metrics, logger: logger,
+            checkpoint: { _ in })
     }
 
     /// The same, with a closure that is called at each step of an instance's making.
     init(
-        configuration: LocalConfiguration, images: any ImageSource, secrets: any SecretSource, logger: Logger,
+        configuration: LocalConfiguration, images: any ImageSource, secrets: any SecretSource,
+        metrics: DeployerMetrics = DeployerMetrics(), logger: Logger,
         checkpoint: @escaping @Sendable (InstanceStep) async -> Void
     ) async throws {
         (events, sink) = AsyncStream.makeStream()
@@ -42,8 +45,7 @@ package actor LocalBackend: Backend {
             monitor: host.monitor, sandbox: host.sandbox, cgroups: host.cgroups, network: network, pool: host.pool,
             userIDs: UserIDs(first: configuration.firstUserID), watch: host.watch,
             archive: LogArchive(directory: host.configuration.logs, perFunction: configuration.keptLogs),
-            logger: logger,
-            checkpoint: checkpoint)
+            metrics: metrics, logger: logger, checkpoint: checkpoint)
     }
 
     package func adopt(_ desired: [Workload], parkable: Set<WorkloadID>) async throws -> Set<WorkloadID> {

@@ -10,7 +10,10 @@ extension DeployerAPI {
             return try await .json(reconciler.ticket(for: Self.name(path[2])))
         case ("POST", 4, "functions") where path[3] == "revisions":
             let deploy = try JSON.decode(DeployRequest.self, from: try await request.body.collect(upTo: Self.bodyLimit))
-            let answer = try await reconciler.deploy(Self.name(path[2]), deploy, requestID: request.id)
+            let name = try Self.name(path[2])
+            let answer = try await reconciler.metrics.deploy {
+                try await reconciler.deploy(name, deploy, requestID: request.id)
+            }
             return try .json(answer, status: answer.unchanged ? 200 : deploy.wait ? 201 : 202)
         case ("GET", 2, "routes"): return try await routes(request)
         case ("POST", 4, "routers") where path[3] == "status":

@@ -2,6 +2,7 @@ import Contract
 import Logging
 import NIOCore
 import Service
+import Telemetry
 
 /// The Deployer's HTTP interface: management calls that the Router passes on, and the internal ones of Builder and Router.
 package struct DeployerAPI: Sendable {
@@ -11,14 +12,16 @@ package struct DeployerAPI: Sendable {
     let reconciler: Reconciler
     let isReady: @Sendable () -> Bool
     let onBase: @Sendable (PinnedImage) async throws -> Void
+    let version: String
     let logger: Logger
 
     /// An interface to `reconciler`. `onBase` is told the base image whenever the Builder has one.
     package init(
-        reconciler: Reconciler, logger: Logger, isReady: @escaping @Sendable () -> Bool,
+        reconciler: Reconciler, version: String = "", logger: Logger, isReady: @escaping @Sendable () -> Bool,
         onBase: @escaping @Sendable (PinnedImage) async throws -> Void
     ) {
         self.reconciler = reconciler
+        self.version = version
         self.logger = logger
         self.isReady = isReady
         self.onBase = onBase
@@ -34,17 +37,24 @@ package struct DeployerAPI: Sendable {
             return ServiceResponse(
                 status: isReady() ? 200 : 503, headers: [("Content-Type", "text/plain")],
                 body: .bytes(Array(isReady() ? "ready\n".utf8 : "starting\n".utf8)))
+        case "metrics": return await metrics()
         case "func": return try await management(request)
         case "internal": return try await internalCall(request)
         default: throw Self.notFound(request)
         }
     }
 
+    private func metrics() async -> ServiceResponse {
+        let families = await reconciler.metricFamilies() + ProcessFigures.families(role: "deployer", version: version)
+        return ServiceResponse(
+            status: 200, headers: [("Content-Type", MetricText.mediaType)], body: .bytes(MetricText.encode(families)))
+    }
+
     private func management(_ request: ServiceRequest) async throws -> ServiceResponse {
         let path = request.path
         if path.count == 1 {
             guard request.method == "GET" || request.method == "HEAD" else {
-                throw Self.notAllowed(request, "GET and POST")
+                throw Self.notAllowed(request, "GET, HEAD, POST")
             }
             return try await list(request)
         }
@@ -59,6 +69,7 @@ package struct DeployerAPI: Sendable {
             try allow(request, "POST")
             try request.allowQueryItems(["to"])
             var answer = try await reconciler.rollback(name, to: Self.number(request, "to"))
+            reconciler.metrics.count("kiln_rollbacks_total")
             answer.url = request.externalURL(answer.url)
             return try .json(answer)
         case (3, "pin"): return try await pin(request, name)
@@ -75,8 +86,9 @@ package struct DeployerAPI: Sendable {
         case "GET", "HEAD": return try await show(name)
         case "DELETE":
             try await reconciler.delete(name)
+            reconciler.metrics.count("kiln_deletes_total")
             return ServiceResponse(status: 204)
-        default: throw Self.notAllowed(request, "GET, DELETE")
+        default: throw Self.notAllowed(request, "GET, HEAD, DELETE")
         }
     }
 
@@ -96,7 +108,7 @@ package struct DeployerAPI: Sendable {
 
     func allow(_ request: ServiceRequest, _ method: String) throws(Problem) {
         guard request.method == method || (request.method == "HEAD" && method == "GET") else {
-            throw Self.notAllowed(request, method)
+            throw Self.notAllowed(request, method == "GET" ? "GET, HEAD" : method)
         }
     }
 
@@ -126,6 +138,6 @@ package struct DeployerAPI: Sendable {
     static func notAllowed(_ request: ServiceRequest, _ methods: String) -> Problem {
         Problem(
             "method-not-allowed", 405, "Method not allowed",
-            "/\(request.path.joined(separator: "/")) takes \(methods), not \(request.method).")
+            "/\(request.path.joined(separator: "/")) takes \(methods), not \(request.method).", allow: methods)
     }
 }

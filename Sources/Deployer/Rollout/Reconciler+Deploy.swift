@@ -106,9 +106,11 @@ extension Reconciler {
     /// Rolls a recorded revision out and moves the traffic; `false` when a later deploy has gone live meanwhile.
     func rollOut(_ revision: Revision, ticket: Int, cause: LiveCause) async throws -> Bool {
         let id = revision.id
+        let started = ContinuousClock.now
         do {
             try await bringUp(Workload(revision))
         } catch let failure as RolloutFailure {
+            metrics.rolledOut(cause, failure.code.rawValue, after: started.duration(to: .now))
             try await store.fail(id, reason: failure.message)
             logger.warning("roll-out failed", metadata: ["revision": "\(id)", "reason": "\(failure.message)"])
             throw Self.problem(failure, id)
@@ -118,9 +120,11 @@ extension Reconciler {
             let version = try await refresh(id.function)
             await waitForRouters(version)
             if let previous { await retireUnlessServing(RevisionID(function: id.function, number: previous), version) }
+            metrics.rolledOut(cause, "live", after: started.duration(to: .now))
             logger.info("revision live", metadata: ["revision": "\(id)", "cause": "\(cause.rawValue)"])
             return true
         case .superseded:
+            metrics.rolledOut(cause, "superseded", after: started.duration(to: .now))
             await retireUnlessServing(id, await hub.version)
             return false
         case .deleted:

@@ -10,6 +10,7 @@ extension Reconciler {
             knownTags[name] = highest
             return highest
         } catch {
+            metrics.registryFailed()
             throw Problem(
                 "registry-failed", 502, "Registry failed",
                 "The registry did not say which revisions of '\(name)' there are: \(error). Try again when it is back.")
@@ -22,6 +23,7 @@ extension Reconciler {
             try await tags.tag(revision)
             try await store.markTagged(revision.id)
         } catch {
+            metrics.registryFailed()
             logger.warning("tag is missing", metadata: ["revision": "\(revision.id)", "error": "\(error)"])
         }
     }

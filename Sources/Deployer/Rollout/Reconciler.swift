@@ -28,6 +28,7 @@ package actor Reconciler {
     let lanes = Lanes()
     let logger: Logger
     let timing: Timing
+    let metrics: DeployerMetrics
     var serving: [FunctionName: ServingRecord] = [:]
     var endpoints: [WorkloadID: [Endpoint]] = [:]
     var retirements: [WorkloadID: Retirement] = [:]
@@ -41,12 +42,13 @@ package actor Reconciler {
     /// A reconciler over its parts.
     package init(
         store: any FunctionStore, backend: any Backend, tags: any RevisionTags, epoch: String,
-        timing: Timing = Timing(), logger: Logger
+        timing: Timing = Timing(), metrics: DeployerMetrics = DeployerMetrics(), logger: Logger
     ) {
         self.store = store
         self.backend = backend
         self.tags = tags
         self.timing = timing
+        self.metrics = metrics
         self.logger = logger
         hub = RouteHub(epoch: epoch)
     }

@@ -30,6 +30,9 @@ actor RouteHub {
 
     var version: TableVersion { TableVersion(epoch: epoch, number: number) }
 
+    /// How many Routers follow the table now.
+    var connected: Int { routers.values.count { $0.stream != nil } }
+
     /// Replaces the route of `name`, or removes it, and returns the version that says so.
     @discardableResult
     func set(_ name: FunctionName, _ route: Route?) -> TableVersion {

@@ -19,15 +19,18 @@ final class FunctionRoute: Sendable {
     let targets: [Target]
     let pinned: [Target]
     let waiting: WaitingRoom
+    /// Its place in tables by function, the same as long as the function is routed.
+    let slot: Int
     /// The sum of the weights of those targets that have endpoints.
     let availableWeight: Int
 
-    init(_ function: FunctionName, targets: [Target], pinned: [Target], waiting: WaitingRoom) {
+    init(_ function: FunctionName, targets: [Target], pinned: [Target], waiting: WaitingRoom, slot: Int = 0) {
         self.function = function
         name = function.value
         self.targets = targets
         self.pinned = pinned
         self.waiting = waiting
+        self.slot = slot
         availableWeight = targets.reduce(0) { $1.endpoints.isEmpty ? $0 : $0 + max(0, $1.weight) }
     }
 

@@ -26,21 +26,27 @@ struct RouteBook {
         let left: [SharedEndpoint]
         /// Endpoints that are back before they had finished.
         let returned: [SharedEndpoint]
+        /// Places of functions that are gone, see ``FunctionRoute/slot``.
+        let vacated: [Int]
     }
 
     private var table: RouteTable?
     private var routes: [String: FunctionRoute] = [:]
     private var nextSerial = 0
+    private var slots = SlotPool()
 
     /// Whether a table has been applied.
     var isEmpty: Bool { table == nil }
+
+    /// The functions that are routed.
+    var functions: [String: FunctionRoute] { routes }
 
     /// Replaces the table. `leaving` are the endpoints of earlier tables that still have requests.
     mutating func apply(_ new: RouteTable, leaving: [SharedEndpoint]) -> Change {
         var builder = ChangeBuilder(leaving: leaving)
         let old = table?.routes ?? [:]
-        for (name, route) in new.routes where old[name] != route { replace(name, route, &builder) }
         for name in old.keys where new.routes[name] == nil { remove(name, &builder) }
+        for (name, route) in new.routes where old[name] != route { replace(name, route, &builder) }
         table = new
         return builder.change(RouteSnapshot(version: new.version, routes: routes))
     }
@@ -62,14 +68,20 @@ struct RouteBook {
             name,
             targets: route.targets.map { target($0, &builder) },
             pinned: route.pinned.map { target($0, &builder) },
-            waiting: old?.waiting ?? WaitingRoom()
+            waiting: old?.waiting ?? WaitingRoom(),
+            slot: old?.slot ?? slots.take()
         )
         routes[name.value] = made
         builder.functions.append(name.value)
     }
 
     private mutating func remove(_ name: FunctionName, _ builder: inout ChangeBuilder) {
-        builder.depart(routes.removeValue(forKey: name.value))
+        let old = routes.removeValue(forKey: name.value)
+        builder.depart(old)
+        if let old {
+            slots.giveBack(old.slot)
+            builder.vacated.append(old.slot)
+        }
         builder.functions.append(name.value)
     }
 
@@ -91,9 +103,27 @@ struct RouteBook {
     }
 }
 
+/// Numbers from 0 up, the lowest free one first.
+private struct SlotPool {
+    private var free: Set<Int> = []
+    private var next = 0
+
+    mutating func take() -> Int {
+        if let lowest = free.min() {
+            free.remove(lowest)
+            return lowest
+        }
+        next += 1
+        return next - 1
+    }
+
+    mutating func giveBack(_ slot: Int) { free.insert(slot) }
+}
+
 /// Which endpoints leave and which stay while routes are replaced.
 private struct ChangeBuilder {
     var functions: [String] = []
+    var vacated: [Int] = []
     private var departed: [Endpoint: SharedEndpoint] = [:]
     private var arrived: [Endpoint: SharedEndpoint] = [:]
     private var returned: [SharedEndpoint] = []
@@ -129,7 +159,8 @@ private struct ChangeBuilder {
             snapshot: snapshot,
             functions: functions,
             left: departed.values.filter { arrived[$0.endpoint] == nil },
-            returned: returned
+            returned: returned,
+            vacated: vacated
         )
     }
 }

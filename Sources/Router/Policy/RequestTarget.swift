@@ -15,6 +15,10 @@ struct RequestTarget: Equatable {
         case health
         /// `/readyz`
         case ready
+        /// `/metrics`
+        case metrics
+        /// `/openapi.json`
+        case description
         /// Anything else.
         case nothing
     }
@@ -60,6 +64,10 @@ struct RequestTarget: Equatable {
             destination = .health
         } else if text.count == 7, Self.hasPrefix(text, "/readyz") {
             destination = .ready
+        } else if text.count == 8, Self.hasPrefix(text, "/metrics") {
+            destination = .metrics
+        } else if text.count == 13, Self.hasPrefix(text, "/openapi.json") {
+            destination = .description
         }
     }
 

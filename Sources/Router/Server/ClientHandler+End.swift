@@ -15,6 +15,7 @@ extension ClientHandler {
     /// Answers the present request, or bytes that are none.
     func answer(_ reason: Reason, detail: String? = nil) {
         guard let request else { return answer(reason, to: nil, id: worker.random.make(), body: nil) }
+        countRefusal(reason)
         let level: Logger.Level = reason.status >= 500 ? .info : .debug
         worker.log(level, "request answered by the router") {
             [
@@ -30,6 +31,7 @@ extension ClientHandler {
     func answer(
         _ reason: Reason, detail: String? = nil, to head: RequestHead?, id: RequestID, body facts: RequestFacts?
     ) {
+        worker.counters.refused(reason)
         let text = head.map { id.text($0.head) } ?? id.text(Head(bytes: ByteBuffer()))
         if reason.endsConnection { request?.exchange.isPersistent = false }
         answer(
@@ -82,7 +84,10 @@ extension ClientHandler {
     func finish(_ end: Exchange.ClientEnd) {
         releaseAssignment()
         guard case .discarding = phase else { return }
-        if let head = request?.head.head { decoder.recycle(head.fields) }
+        if let request {
+            countEnd(request)
+            decoder.recycle(request.head.head.fields)
+        }
         request = nil
         switch end {
         case .next:
@@ -185,6 +190,7 @@ extension ClientHandler: DeadlineOwner {
     /// Waits for `what`, from now on.
     func wait(for what: Wait) {
         wait = what
+        waitSince = .now()
         waitUntil = deadline(of: what)
         arm()
     }
@@ -212,7 +218,7 @@ extension ClientHandler: DeadlineOwner {
         case .tunnel: amount = timeouts.tunnel
         case .linger: amount = timeouts.linger
         }
-        return .now() + amount
+        return waitSince + amount
     }
 
     func deadlineExpired(at now: NIODeadline) {

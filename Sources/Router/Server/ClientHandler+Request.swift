@@ -47,14 +47,25 @@ extension ClientHandler {
             if let reason = policy.refusal(of: head, host: target.authority ?? facts.host) { return refuse(reason) }
             key = .role(target.destination == .functions && head.method == .post ? .builder : .deployer)
             timeout = settings.timeouts.role
+            worker.counters.managementRequests += 1
+        case .metrics:
+            guard let policy = settings.management else { return refuse(.notFound) }
+            if let reason = policy.refusal(of: head, host: target.authority ?? facts.host) { return refuse(reason) }
+            key = .role(.observer)
+            timeout = settings.timeouts.role
+        case .description:
+            // No secret, and of use to whoever is to get a token.
+            guard settings.management != nil else { return refuse(.notFound) }
+            key = .role(.observer)
+            timeout = settings.timeouts.role
         case .health: return answer(.init(status: 200, text: "ok"), to: head, id: id, body: facts)
         case .ready:
             guard worker.snapshot != nil, worker.drain == .serving else { return refuse(.notReady) }
             return answer(.init(status: 200, text: "ready"), to: head, id: id, body: facts)
         case .nothing: return refuse(.notFound)
         }
-        let giveUpAt = NIODeadline.now() + timeout
-        request = Request(head, facts, target, key, id, giveUpAt: giveUpAt)
+        let now = NIODeadline.now()
+        request = Request(head, facts, target, key, id, began: now, giveUpAt: now + timeout)
         probeAt = inputEnded ? .now() + settings.timeouts.probe : nil
         worker.seek(key, for: self, again: false)
     }
@@ -62,7 +73,9 @@ extension ClientHandler {
     /// Waits in a queue.
     func holding(_ key: HoldKey, _ ticket: HoldQueue<ClientHandler>.Ticket) {
         phase = .waiting(key, ticket)
-        if let request { wait(for: .instance(request.giveUpAt)) }
+        guard let request else { return }
+        if request.heldSince == nil { request.heldSince = .now() }
+        wait(for: .instance(request.giveUpAt))
     }
 
     /// There is nothing to wait for.
@@ -90,6 +103,7 @@ extension ClientHandler {
     /// A place at an instance is there.
     func assigned(_ assignment: Assignment) {
         request?.assignment = assignment
+        if case .function(let route) = assignment.kind { countPlace(route) }
         if let upstream = assignment.endpoint.takeIdle() { return attach(upstream) }
         phase = .dialling
         wait(for: .none)
@@ -121,6 +135,7 @@ extension ClientHandler {
         request?.assignment?.endpoint.closeIdle()
         releaseAssignment()
         request?.retries += 1
+        worker.counters.retries += 1
         phase = .dialling
         worker.seek(key, for: self, again: true)
     }
@@ -143,6 +158,7 @@ extension ClientHandler {
         }
         if request.facts.expectsContinue, case .role = request.key { sendContinue() }
         wait(for: request.exchange.upload == .open ? .body : .response(request.assignment?.timeout ?? .zero))
+        request.sentAt = waitSince
         advance()
     }
 
@@ -165,6 +181,7 @@ extension ClientHandler {
         switch piece {
         case .data(let data):
             request?.uploaded += data.readableBytes
+            request?.counters?.received(data.readableBytes)
             if framing == .chunked, case .function = request?.key, exceedsBodyLimit { return refuse(.bodyTooLarge) }
             pace.moved(data.readableBytes)
             upstream.write(data, chunked: framing == .chunked)

@@ -43,6 +43,8 @@ extension ClientHandler {
         _ facts: ResponseFacts,
         _ upstream: UpstreamHandler
     ) {
+        countHead(request, response.status)
+        worker.counters.tunnels += 1
         write(request, response, facts, .upgrade)
         phase = .tunnel(upstream)
         let fromInstance = upstream.becomeTunnel(self)
@@ -59,6 +61,7 @@ extension ClientHandler {
     /// The head of the final response.
     func received(_ response: ResponseHead, _ facts: ResponseFacts) {
         guard let request else { return }
+        countHead(request, response.status)
         let framing = ResponseRewriter.framing(facts, for: request.head.version)
         self.request?.framing = framing
         self.request?.upstreamPersistent = facts.persistent
@@ -99,6 +102,7 @@ extension ClientHandler {
     /// Some of the response's body.
     func received(_ data: ByteBuffer) {
         guard let context, let output else { return }
+        request?.counters?.sent(data.readableBytes)
         if request?.framing == .chunked {
             output.writeChunk(data, to: context)
         } else {
@@ -150,6 +154,7 @@ extension ClientHandler {
             retry()
         case .answer(let reason): answer(reason)
         case .abort:
+            worker.counters.brokenResponses += 1
             worker.log(.info, "response broken off") {
                 [
                     "requestId": "\(request.map { $0.id.text($0.head.head) } ?? "-")",
@@ -165,6 +170,7 @@ extension ClientHandler {
     /// Bytes of the instance.
     func tunnelReceived(_ data: ByteBuffer) {
         guard let context, let output else { return }
+        request?.counters?.sent(data.readableBytes)
         output.write(data, to: context)
     }
 

@@ -45,6 +45,8 @@ final class ClientHandler: ChannelDuplexHandler {
     var slot: DeadlineTable.Slot?
     var wait = Wait.firstRequest
     var waitUntil = NIODeadline.distantFuture
+    /// When the present wait began.
+    var waitSince = NIODeadline.uptimeNanoseconds(0)
     var pace = BodyPace()
     /// When a half-closed client is asked for a sign of life.
     var probeAt: NIODeadline?
@@ -84,6 +86,7 @@ final class ClientHandler: ChannelDuplexHandler {
         switch phase {
         case .tunnel(let upstream):
             upstream.write(buffer, chunked: false)
+            request?.counters?.received(buffer.readableBytes)
             wait(for: .tunnel)
         case .lingering: discard(buffer.readableBytes)
         case .closed: break
@@ -136,6 +139,7 @@ final class ClientHandler: ChannelDuplexHandler {
         case .idle, .dialling, .discarding, .lingering, .closed: break
         }
         releaseAssignment()
+        if let request { countEnd(request) }
         request = nil
         worker.leave(self)
     }
@@ -233,11 +237,23 @@ final class Request {
     var upstreamPersistent = false
     /// Bytes of its body so far.
     var uploaded = 0
+    /// When its head was complete.
+    let began: NIODeadline
+    /// Since when it waits for a place.
+    var heldSince: NIODeadline?
+    /// When an instance got it.
+    var sentAt: NIODeadline
+    /// The status that its client has been sent; 0: none yet.
+    var status = 0
+    /// Where it is counted, from when it is known for which function.
+    var counters: FunctionCounters?
 
     init(
         _ head: RequestHead, _ facts: RequestFacts, _ target: RequestTarget, _ key: HoldKey, _ id: RequestID,
-        giveUpAt: NIODeadline
+        began: NIODeadline, giveUpAt: NIODeadline
     ) {
+        self.began = began
+        sentAt = began
         self.head = head
         self.facts = facts
         self.target = target

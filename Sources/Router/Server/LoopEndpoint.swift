@@ -11,6 +11,9 @@ final class LoopEndpoint {
 
     init(_ shared: SharedEndpoint) { self.shared = shared }
 
+    /// How many idle connections there are.
+    var idleCount: Int { idle.count }
+
     /// Whether a request could be sent now.
     func isAvailable(at now: NIODeadline) -> Bool { !idle.isEmpty || health.mayDial(at: now) }
 

@@ -17,6 +17,8 @@ package struct RouterConfiguration: Sendable {
         package var builder: Endpoint.Address
         /// Gets every other call of `/func…`.
         package var deployer: Endpoint.Address
+        /// Gets `/metrics` and `/openapi.json`: the Router's process itself, which asks the other roles. `nil`: there are none here.
+        package var observer: Endpoint.Address?
         /// Replaces the client's Authorization.
         package var internalToken: String
         /// What the client has to present; `nil` asks for nothing, which is right for a loopback address only.
@@ -29,11 +31,13 @@ package struct RouterConfiguration: Sendable {
             builder: Endpoint.Address,
             deployer: Endpoint.Address,
             internalToken: String,
+            observer: Endpoint.Address? = nil,
             token: String? = nil,
             hostNames: [String] = []
         ) {
             self.builder = builder
             self.deployer = deployer
+            self.observer = observer
             self.internalToken = internalToken
             self.token = token
             self.hostNames = hostNames
@@ -71,7 +75,9 @@ package struct RouterConfiguration: Sendable {
                 "The limit of a request's head must be between 1024 and \(Limits.maximumHead) bytes."
             )
         }
-        guard limits.targetBytes > 0, limits.fields > 0, limits.connections > 0, limits.held >= 0 else {
+        guard limits.targetBytes > 0, limits.fields > 0, limits.connections > 0, limits.held >= 0,
+            limits.metricFunctions >= 0
+        else {
             throw RouterError(.configuration, "The limits of target, fields and connections must be positive.")
         }
         for duration in timeouts.all where duration <= .zero {
@@ -151,6 +157,8 @@ extension RouterConfiguration {
         package var held = 10_000
         /// Idle connections kept to one endpoint by one event loop.
         package var pooled = 256
+        /// Functions with metrics of their own; those beyond are counted together.
+        package var metricFunctions = 500
         /// Bytes of an unwanted body that are thrown away to keep the connection.
         package var discarded = 65_536
 

@@ -18,6 +18,8 @@ final class RouterCore: Sendable {
         var ledger: DrainLedger
     }
 
+    /// Functions with metrics of their own.
+    let metricFunctions: Int
     private let books: Mutex<Books>
     private let workers: [NIOLoopBound<Worker>]
     private let byLoop: [ObjectIdentifier: Int]
@@ -47,6 +49,7 @@ final class RouterCore: Sendable {
         )
         self.statuses = statuses
         self.loads = loads
+        metricFunctions = configuration.limits.metricFunctions
         var workers: [NIOLoopBound<Worker>] = []
         for (index, loop) in loops.enumerated() {
             let worker = loop.submit {
@@ -127,6 +130,25 @@ final class RouterCore: Sendable {
         }
     }
 
+    // MARK: Metrics
+
+    /// Each loop's figures, copied on that loop.
+    func figures() async throws -> [WorkerFigures] {
+        var figures: [WorkerFigures] = []
+        for worker in workers { figures.append(try await worker.eventLoop.submit { worker.value.figures() }.get()) }
+        return figures
+    }
+
+    /// How many requests wait for each function that any wait for, and how many functions there are.
+    func waitingRequests(limit: Int) -> (waiting: [String: Int], functions: Int) {
+        let routes = books.withLock { $0.routes.functions }
+        var waiting: [String: Int] = [:]
+        for route in routes.values where route.waiting.occupancy > 0 {
+            waiting[route.slot < limit ? route.name : WorkerCounters.others, default: 0] += route.waiting.occupancy
+        }
+        return (waiting, routes.count)
+    }
+
     // MARK: Stopping
 
     func drain(_ plan: DrainPlan) async {
@@ -204,5 +226,6 @@ extension Worker.Settings {
         credentials = ByteBuffer(string: management?.internalToken ?? "")
         builder = management.map { SharedEndpoint(Endpoint(id: "builder", address: $0.builder), serial: -1) }
         deployer = management.map { SharedEndpoint(Endpoint(id: "deployer", address: $0.deployer), serial: -2) }
+        observer = management?.observer.map { SharedEndpoint(Endpoint(id: "observer", address: $0), serial: -3) }
     }
 }

@@ -32,7 +32,7 @@ package struct RouterServer: Sendable {
     package let statuses: AsyncStream<RouterStatus>
     /// What requests there are for which revision, and which revisions are awaited; nothing as long as there are none. One consumer.
     package let loads: AsyncStream<RouterLoad>
-    private let core: RouterCore
+    let core: RouterCore
 
     /// Starts to listen. The loops of `group` do all the work; the group stays the caller's to shut down.
     package static func start(

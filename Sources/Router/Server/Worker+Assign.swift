@@ -8,7 +8,7 @@ enum HoldKey: Hashable {
 }
 
 /// The roles behind the management calls.
-enum Role: Hashable { case builder, deployer }
+enum Role: Hashable { case builder, deployer, observer }
 
 /// Requests that wait for an instance, on one event loop.
 struct Hold {
@@ -129,7 +129,13 @@ extension Worker {
     }
 
     private func chooseRole(_ role: Role) -> Choice {
-        guard let shared = role == .builder ? settings.builder : settings.deployer else { return .refused(.notFound) }
+        let chosen =
+            switch role {
+            case .builder: settings.builder
+            case .deployer: settings.deployer
+            case .observer: settings.observer
+            }
+        guard let shared = chosen else { return .refused(.notFound) }
         let endpoint = endpoint(shared)
         guard endpoint.isAvailable(at: .now()) else { return .wait(settings.lobby, until: endpoint.health.restsUntil) }
         _ = shared.acquire(limit: .max)

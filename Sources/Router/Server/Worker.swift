@@ -14,6 +14,7 @@ final class Worker {
         let credentials: ByteBuffer
         let builder: SharedEndpoint?
         let deployer: SharedEndpoint?
+        let observer: SharedEndpoint?
         /// Requests that wait before there is a table, or for a role.
         let lobby: WaitingRoom
         let loops: Int
@@ -52,6 +53,7 @@ final class Worker {
     var drained: [EventLoopPromise<Void>] = []
     /// Whether a look at what is awaited is due.
     var isCalling = false
+    var counters: WorkerCounters
     private var date = DateLine()
     private var ticking = false
     private lazy var bootstrap = makeBootstrap()
@@ -62,6 +64,7 @@ final class Worker {
         self.settings = settings
         self.reports = reports
         let limits = settings.configuration.limits
+        counters = WorkerCounters(limit: limits.metricFunctions)
         headLimits = HeadScanner.Limits(
             startLine: limits.targetBytes + 48,
             bytes: limits.headBytes,
@@ -87,6 +90,7 @@ final class Worker {
     func install(_ change: RouteBook.Change, step: Int) {
         let first = snapshot == nil
         snapshot = change.snapshot
+        counters.forget(change.vacated)
         for shared in change.left { endpoints.removeValue(forKey: shared.serial)?.leave() }
         reports.installed(step)
         if first {
@@ -97,6 +101,11 @@ final class Worker {
             for name in change.functions { pump(function: name) }
             callForInstances(of: change.functions)
         }
+    }
+
+    /// What this loop has counted so far.
+    func figures() -> WorkerFigures {
+        counters.figures(clients: clients.count, idle: endpoints.values.reduce(0) { $0 + $1.idleCount })
     }
 
     // MARK: Deadlines
@@ -147,6 +156,7 @@ final class Worker {
     private func failed(_ dial: Dial, _ error: any Error) {
         dial.endpoint.health.failed(at: .now(), draw: draw)
         dial.endpoint.closeIdle()
+        counters.dialFailures += 1
         log(.info, "no connection to an endpoint") {
             ["endpoint": "\(dial.endpoint.shared.endpoint.id)", "error": "\(error)"]
         }

@@ -36,7 +36,7 @@ struct BuilderCommand: AsyncParsableCommand {
             var limits = BuilderAPI.Limits()
             limits.spec = try builder.limits()
             limits.sourceBytes = try builder.sourceLimit()
-            let api = BuilderAPI(limits: limits, logger: logger)
+            let api = BuilderAPI(limits: limits, version: Version.text, logger: logger)
             let provision = BaseProvision(
                 recipe: recipe, cache: try BlobCache(directory: directory.blobs), registry: registry,
                 checker: CheckerConnection(client: http),

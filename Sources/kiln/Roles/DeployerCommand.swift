@@ -19,6 +19,7 @@ struct DeployerCommand: AsyncParsableCommand {
     @OptionGroup var registry: RegistryOptions
     @OptionGroup var local: LocalOptions
     @OptionGroup var scale: ScaleOptions
+    @OptionGroup var limits: MetricOptions
 
     @Flag(help: .hidden) var supervised = false
 
@@ -30,11 +31,13 @@ struct DeployerCommand: AsyncParsableCommand {
             let registry = try registry.client(http)
             let layers = try LayerStore(
                 directory: directory.layers, cache: try BlobCache(directory: directory.blobs), registry: registry)
+            let metrics = DeployerMetrics(limit: try limits.functions())
             let backend: LocalBackend
             do {
                 backend = try await LocalBackend(
                     configuration: try local.configuration(directory), images: RegistryImages(layers),
-                    secrets: LocalSecrets(files: SecretFiles(directory: directory.secrets)), logger: logger)
+                    secrets: LocalSecrets(files: SecretFiles(directory: directory.secrets)), metrics: metrics,
+                    logger: logger)
             } catch let error as DeployerError {
                 throw StartError(error.message)
             }
@@ -48,7 +51,7 @@ struct DeployerCommand: AsyncParsableCommand {
             timing.scaling = try scale.scaling()
             let reconciler = Reconciler(
                 store: store, backend: backend, tags: RegistryTags(registry), epoch: RequestToken.make(bytes: 8),
-                timing: timing, logger: logger)
+                timing: timing, metrics: metrics, logger: logger)
             try await reconciler.start(base: Self.base(directory))
             let running = Task { await reconciler.run() }
             let service = try await serve(reconciler, directory, logger)
@@ -68,7 +71,8 @@ struct DeployerCommand: AsyncParsableCommand {
     private func serve(
         _ reconciler: Reconciler, _ directory: StateDirectory, _ logger: Logger
     ) async throws -> Task<Void, Never> {
-        let api = DeployerAPI(reconciler: reconciler, logger: logger, isReady: { true }) { image in
+        let api = DeployerAPI(reconciler: reconciler, version: Version.text, logger: logger, isReady: { true }) {
+            image in
             let known = Self.base(directory)
             if known != image { try DurableFile.write(try JSON.encode(image), to: directory.base) }
             try await reconciler.setBase(image)

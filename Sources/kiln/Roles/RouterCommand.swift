@@ -4,6 +4,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import Router
+import Service
 import Transfer
 
 /// `kiln router`: the front door.
@@ -14,6 +15,7 @@ struct RouterCommand: AsyncParsableCommand {
     @OptionGroup var state: StateOptions
     @OptionGroup var logs: LogOptions
     @OptionGroup var door: DoorOptions
+    @OptionGroup var metrics: MetricOptions
 
     @Option(help: .hidden) var listenDescriptor: Int32?
     @Flag(help: .hidden) var supervised = false
@@ -32,14 +34,23 @@ struct RouterCommand: AsyncParsableCommand {
             }
             let management = RouterConfiguration.Management(
                 builder: .unix(path: directory.socket("builder")), deployer: .unix(path: directory.socket("deployer")),
-                internalToken: internalToken, token: try door.managementToken(), hostNames: try door.hostNames())
+                internalToken: internalToken, observer: .unix(path: directory.socket("router")),
+                token: try door.managementToken(), hostNames: try door.hostNames())
             var configuration = RouterConfiguration(listen: listen, management: management)
             configuration.trustedProxies = try door.trusted()
+            configuration.limits.metricFunctions = try metrics.functions()
             let threads = try door.threadCount()
             let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
             let server = try await RouterServer.start(configuration, group: group, logger: logger)
+            let client = try HTTPClient()
+            let observer = Observer(
+                server: server, client: client, token: internalToken,
+                roles: ["builder", "deployer"].map { ($0, directory.socket($0)) })
+            let own = HTTPService(token: internalToken, logger: logger, handler: observer.handle)
+            let path = directory.socket("router")
+            let observing = Task { try await own.run(on: .unix(path: path), group: group) }
             let feed = RouteFeed(
-                client: try HTTPClient(), socket: directory.socket("deployer"), token: internalToken, id: "local",
+                client: client, socket: directory.socket("deployer"), token: internalToken, id: "local",
                 logger: logger)
             let feeding = Task { await feed.run(server) }
             return RunningRole { reason in
@@ -49,6 +60,7 @@ struct RouterCommand: AsyncParsableCommand {
                 plan.tunnelGrace = grace
                 await server.drain(plan)
                 feeding.cancel()
+                observing.cancel()
             }
         }
     }

@@ -17,6 +17,7 @@ struct UpCommand: AsyncParsableCommand {
     @OptionGroup var builder: BuilderOptions
     @OptionGroup var local: LocalOptions
     @OptionGroup var scale: ScaleOptions
+    @OptionGroup var metrics: MetricOptions
 
     func run() async throws {
         let logger = try logs.logger("up")
@@ -72,7 +73,7 @@ struct UpCommand: AsyncParsableCommand {
         _ = try door.managementToken()
         _ = try (door.trusted(), door.threadCount(), door.hostNames())
         _ = try (builder.limits(), builder.sourceLimit(), builder.denoPath())
-        _ = try (local.configuration(directory), local.timing(), scale.scaling())
+        _ = try (local.configuration(directory), local.timing(), scale.scaling(), metrics.functions())
     }
 
     private enum Outcome: Equatable, Sendable {
@@ -88,13 +89,16 @@ struct UpCommand: AsyncParsableCommand {
             try RegistryProgram.plan(directory, address: registry, secret: RequestToken.make(bytes: 16)),
             ChildPlan(
                 name: "deployer",
-                arguments: [program, "deployer", "--registry", registry] + common + local.arguments + scale.arguments,
+                arguments: [program, "deployer", "--registry", registry] + common + local.arguments + scale.arguments
+                    + metrics.arguments,
                 grace: .seconds(30)),
             ChildPlan(
                 name: "builder", arguments: [program, "builder", "--registry", registry] + common + builder.arguments,
                 grace: .seconds(10)),
             ChildPlan(
-                name: "router", arguments: [program, "router", "--listen-descriptor", "3"] + common + door.arguments,
+                name: "router",
+                arguments: [program, "router", "--listen-descriptor", "3"] + common + door.arguments
+                    + metrics.arguments,
                 inherited: frontDoor.descriptor, grace: .seconds(40)),
         ]
     }

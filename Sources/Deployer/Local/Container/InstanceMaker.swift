@@ -17,12 +17,25 @@ struct InstanceMaker: Sendable {
     let userIDs: UserIDs
     let watch: DirectoryWatch
     let archive: LogArchive
+    let metrics: DeployerMetrics
     let logger: Logger
     /// Called after each step.
     let checkpoint: @Sendable (InstanceStep) async -> Void
 
     /// Makes an instance of `workload` that accepts requests. Throws ``RolloutFailure``, or `CancellationError`; nothing is left then.
     func launch(_ workload: Workload) async throws -> Instance {
+        let began = ContinuousClock.now
+        do {
+            let instance = try await start(workload)
+            metrics.started("ready", after: began.duration(to: .now))
+            return instance
+        } catch let failure as RolloutFailure {
+            metrics.started(failure.code.rawValue, after: began.duration(to: .now))
+            throw failure
+        }
+    }
+
+    private func start(_ workload: Workload) async throws -> Instance {
         let image = try await imageFiles(workload.image)
         let environment = Sandbox.environment(
             image: image.environment, workload: workload, secrets: try await values(of: workload.spec.secrets))
@@ -83,10 +96,12 @@ struct InstanceMaker: Sendable {
     func end(of instance: Instance) async -> InstanceEnd {
         // conmon writes the code once it has taken the last output.
         _ = await instance.monitor?.exited(within: .seconds(2))
-        return InstanceEnd(
+        let end = InstanceEnd(
             exitFile: DiskFile.text(instance.paths.exit),
             outOfMemoryKills: cgroups.outOfMemoryKills(instance.record.id),
             memoryLimit: instance.record.workload.spec.memoryBytes, lastLines: lastLines(of: instance, count: 100))
+        metrics.ended(instance.record.workload.id, reason: end.label)
+        return end
     }
 
     /// Lets an instance end: SIGTERM, the grace period, SIGKILL. Then removes it.

@@ -1,0 +1,157 @@
+import Contract
+import Synchronization
+import Telemetry
+
+/// What the Deployer counts. What it knows anyway, such as how many instances are ready, is read when it is asked for.
+package final class DeployerMetrics: Sendable {
+    private struct State {
+        var deploys: [String: Int] = [:]
+        var rollouts: [Rollout: Histogram] = [:]
+        var starts: [String: Histogram] = [:]
+        var ends: [FunctionName: [String: Int]] = [:]
+        var registryErrors = 0
+        var counts: [String: Int] = [:]
+    }
+
+    private struct Rollout: Hashable {
+        var cause: String
+        var result: String
+    }
+
+    /// Functions with series of their own; those beyond are counted together. Flag `--metric-functions`.
+    package let limit: Int
+    private let state = Mutex(State())
+
+    /// The value of the label `function` for those beyond the limit; no function can be called so.
+    static let others = "_other"
+
+    /// Counters at zero, by name for at most `limit` functions.
+    package init(limit: Int = 500) { self.limit = limit }
+
+    // MARK: Counting
+
+    /// Does `work`, the Deployer's part of a deploy, and counts it by what came of it.
+    func deploy(_ work: () async throws -> DeployAnswer) async throws -> DeployAnswer {
+        do {
+            let answer = try await work()
+            count(
+                deploy: answer.unchanged
+                    ? "unchanged" : answer.superseded ? "superseded" : answer.serving ? "live" : "recorded")
+            return answer
+        } catch {
+            count(deploy: (error as? Problem)?.kind ?? (error is CancellationError ? "cancelled" : "internal"))
+            throw error
+        }
+    }
+
+    /// A roll-out is over: `cause` is deploy or rollback, `result` live, superseded or a kind of failure.
+    func rolledOut(_ cause: LiveCause, _ result: String, after duration: Duration) {
+        let key = Rollout(cause: cause.rawValue, result: result)
+        state.withLock {
+            $0.rollouts[key, default: Histogram(bounds: Histogram.workBounds)].observe(duration / .seconds(1))
+        }
+    }
+
+    /// An instance has been started and accepts requests (`ready`), or does not for a kind of failure.
+    func started(_ result: String, after duration: Duration) {
+        state.withLock {
+            $0.starts[result, default: Histogram(bounds: Histogram.workBounds)].observe(duration / .seconds(1))
+        }
+    }
+
+    /// An instance of `id` has ended by itself.
+    func ended(_ id: WorkloadID, reason: String) {
+        guard case .revision(let revision) = id else { return count("kiln_checker_ends_total") }
+        state.withLock { state in
+            guard state.ends[revision.function] != nil || state.ends.count < 4 * limit else { return }
+            state.ends[revision.function, default: [:]][reason, default: 0] += 1
+        }
+    }
+
+    /// A call of the registry has failed.
+    func registryFailed() { state.withLock { $0.registryErrors += 1 } }
+
+    /// Adds `amount` to a counter without labels that is declared in ``plainCounters``.
+    func count(_ name: String, by amount: Int = 1) { state.withLock { $0.counts[name, default: 0] += amount } }
+
+    private func count(deploy result: String) { state.withLock { $0.deploys[result, default: 0] += 1 } }
+
+    // MARK: Telling
+
+    /// Counters without labels, with what they count.
+    private static let plainCounters = [
+        ("kiln_rollbacks_total", "Rollbacks asked for and carried out."),
+        ("kiln_deletes_total", "Functions deleted."),
+        ("kiln_checker_ends_total", "Times that the checker's container ended by itself."),
+    ]
+
+    /// The families of what is counted; of `functions`, those that exist, at most ``limit`` by name.
+    func families(functions: [FunctionName]) -> [MetricFamily] {
+        let state = self.state.withLock { state in
+            // Functions that are gone vanish with their counters.
+            let existing = Set(functions)
+            state.ends = state.ends.filter { existing.contains($0.key) }
+            return state
+        }
+        var deploys = MetricFamily(
+            "kiln_deploys_total", .counter,
+            "Finished builds that the Deployer was handed: live, unchanged, superseded, recorded (wait=false) or a problem."
+        )
+        for (result, count) in state.deploys.sorted(by: { $0.key < $1.key }) {
+            deploys.add(count, .init("result", result))
+        }
+        var rollouts = MetricFamily(
+            "kiln_rollout_duration_seconds", .histogram,
+            "From the recorded revision to the switched route, by what asked for it and what came of it.")
+        for (key, histogram) in state.rollouts.sorted(by: {
+            ($0.key.cause, $0.key.result) < ($1.key.cause, $1.key.result)
+        }) {
+            rollouts.add(histogram, .init("cause", key.cause), .init("result", key.result))
+        }
+        var starts = MetricFamily(
+            "kiln_instance_start_duration_seconds", .histogram,
+            "Cold starts: from nothing until an instance accepts requests (ready), or its start has failed.")
+        for (result, histogram) in state.starts.sorted(by: { $0.key < $1.key }) {
+            starts.add(histogram, .init("result", result))
+        }
+        var registry = MetricFamily(
+            "kiln_registry_errors_total", .counter, "Calls of the registry that failed for good.")
+        registry.add(state.registryErrors, .init("role", "deployer"))
+        return [deploys, rollouts, starts, registry, ends(state.ends)]
+            + Self.plainCounters.map { MetricFamily($0, .counter, $1, value: Double(state.counts[$0] ?? 0)) }
+    }
+
+    private func ends(_ ends: [FunctionName: [String: Int]]) -> MetricFamily {
+        var family = MetricFamily(
+            "kiln_instance_ends_total", .counter,
+            "Instances that ended by themselves and are started again, by reason: out-of-memory, heap-exhausted, exit, signal, unknown."
+        )
+        var beyond: [String: Int] = [:]
+        for (index, entry) in ends.sorted(by: { $0.key.value < $1.key.value }).enumerated() {
+            guard index < limit else {
+                beyond.merge(entry.value, uniquingKeysWith: +)
+                continue
+            }
+            for (reason, count) in entry.value.sorted(by: { $0.key < $1.key }) {
+                family.add(count, .init("function", entry.key.value), .init("reason", reason))
+            }
+        }
+        for (reason, count) in beyond.sorted(by: { $0.key < $1.key }) {
+            family.add(count, .init("function", Self.others), .init("reason", reason))
+        }
+        return family
+    }
+}
+
+extension InstanceEnd {
+    /// The value of the label `reason`.
+    var label: String {
+        switch self {
+        case .outOfMemory: "out-of-memory"
+        case .heapExhausted: "heap-exhausted"
+        case .exited: "exit"
+        case .killed: "signal"
+        case .unknown: "unknown"
+        }
+    }
+}

@@ -1,0 +1,100 @@
+/// What one event loop counts: by function, and what belongs to none.
+struct WorkerCounters {
+    /// The value of the label `function` for those beyond the limit; no function can be called so.
+    static let others = "_other"
+
+    /// Connections accepted.
+    var connections = 0
+    /// Requests sent once more.
+    var retries = 0
+    /// Dials that failed.
+    var dialFailures = 0
+    /// Responses that broke off after their head.
+    var brokenResponses = 0
+    /// Connections turned into tunnels.
+    var tunnels = 0
+    /// Management requests begun.
+    var managementRequests = 0
+    /// Answers of the Router's own, by reason.
+    private(set) var refusals: [Reason: Int] = [:]
+    private var functions: ContiguousArray<FunctionCounters?> = []
+    private var beyond: FunctionCounters?
+    private let limit: Int
+
+    /// Counters for at most `limit` functions by name.
+    init(limit: Int) { self.limit = limit }
+
+    /// The Router answers a request itself.
+    mutating func refused(_ reason: Reason) { refusals[reason, default: 0] += 1 }
+
+    /// The counters of the function that `route` is of.
+    mutating func counters(of route: FunctionRoute) -> FunctionCounters {
+        let slot = route.slot
+        if slot < functions.count, let known = functions[slot] { return known }
+        return make(slot, route.name)
+    }
+
+    private mutating func make(_ slot: Int, _ name: String) -> FunctionCounters {
+        guard slot < limit else {
+            let shared = beyond ?? FunctionCounters(Self.others)
+            beyond = shared
+            return shared
+        }
+        while functions.count <= slot { functions.append(nil) }
+        let made = FunctionCounters(name)
+        functions[slot] = made
+        return made
+    }
+
+    /// Forgets functions that are gone: their places are given to others.
+    mutating func forget(_ slots: [Int]) {
+        for slot in slots where slot < functions.count { functions[slot] = nil }
+    }
+
+    /// A copy.
+    func figures(clients: Int, idle: Int) -> WorkerFigures {
+        var figures = WorkerFigures()
+        figures.connections = connections
+        figures.retries = retries
+        figures.dialFailures = dialFailures
+        figures.brokenResponses = brokenResponses
+        figures.tunnels = tunnels
+        figures.managementRequests = managementRequests
+        figures.refusals = refusals
+        figures.openConnections = clients
+        figures.idleUpstreams = idle
+        for counters in functions {
+            if let counters { figures.functions[counters.function] = counters.figures }
+        }
+        if let beyond { figures.functions[beyond.function] = beyond.figures }
+        return figures
+    }
+}
+
+/// A copy of ``WorkerCounters``, to be added up over the event loops.
+struct WorkerFigures: Sendable {
+    var connections = 0
+    var retries = 0
+    var dialFailures = 0
+    var brokenResponses = 0
+    var tunnels = 0
+    var managementRequests = 0
+    var refusals: [Reason: Int] = [:]
+    var openConnections = 0
+    var idleUpstreams = 0
+    var functions: [String: FunctionFigures] = [:]
+
+    /// Adds another loop's.
+    mutating func add(_ other: Self) {
+        connections += other.connections
+        retries += other.retries
+        dialFailures += other.dialFailures
+        brokenResponses += other.brokenResponses
+        tunnels += other.tunnels
+        managementRequests += other.managementRequests
+        refusals.merge(other.refusals, uniquingKeysWith: +)
+        openConnections += other.openConnections
+        idleUpstreams += other.idleUpstreams
+        for (name, figures) in other.functions { functions[name, default: FunctionFigures()].add(figures) }
+    }
+}

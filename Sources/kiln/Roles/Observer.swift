@@ -1,0 +1,74 @@
+import Contract
+import Router
+import Service
+import Telemetry
+import Transfer
+
+/// What the Router's process answers on its own socket, where the front door passes `/metrics` to: the metrics of all roles in one.
+struct Observer: Sendable {
+    /// The longest that a role's part is waited for, and its most bytes.
+    private static let patience = Duration.seconds(3)
+    private static let limit = 64 << 20
+
+    let server: RouterServer
+    let client: HTTPClient
+    let token: String
+    /// The other roles with their sockets.
+    let roles: [(name: String, socket: String)]
+
+    /// Answers one request.
+    func handle(_ request: ServiceRequest) async throws -> ServiceResponse {
+        switch request.path {
+        case ["healthz"], ["readyz"]:
+            return ServiceResponse(
+                status: 200, headers: [("Content-Type", "text/plain")], body: .bytes(Array("ok\n".utf8)))
+        case ["metrics"]:
+            try allow(request)
+            return ServiceResponse(
+                status: 200, headers: [("Content-Type", MetricText.mediaType)], body: .bytes(try await metrics()))
+        default:
+            throw Problem(
+                "not-found", 404, "Not found",
+                "There is no call \(request.method) /\(request.path.joined(separator: "/")).")
+        }
+    }
+
+    private func allow(_ request: ServiceRequest) throws(Problem) {
+        try request.allowQueryItems([])
+        guard ["GET", "HEAD"].contains(request.method) else {
+            throw Problem(
+                "method-not-allowed", 405, "Method not allowed",
+                "/\(request.path.joined(separator: "/")) takes GET, not \(request.method).", allow: "GET, HEAD")
+        }
+    }
+
+    private func metrics() async throws -> [UInt8] {
+        var own = try await server.metrics() + ProcessFigures.families(role: "router", version: Version.text)
+        var up = MetricFamily("kiln_role_up", .gauge, "Whether a role has answered when it was asked for its metrics.")
+        up.add(1, .init("role", "router"))
+        var texts: [[UInt8]] = []
+        for (name, text) in await others() {
+            up.add(text == nil ? 0 : 1, .init("role", name))
+            if let text { texts.append(text) }
+        }
+        own.append(up)
+        return MetricText.merge([MetricText.encode(own)] + texts)
+    }
+
+    private func others() async -> [(String, [UInt8]?)] {
+        await withTaskGroup(of: (String, [UInt8]?).self) { group in
+            for (name, socket) in roles { group.addTask { (name, await text(of: name, socket)) } }
+            return await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }
+        }
+    }
+
+    private func text(of role: String, _ socket: String) async -> [UInt8]? {
+        let request = ClientRequest(
+            .get, "http://\(role)/metrics", socket: socket, headers: ["Authorization": "Bearer \(token)"],
+            timeouts: Timeouts(connect: .seconds(1), total: Self.patience, idle: nil))
+        guard let answer = try? await client.collect(request, limit: Self.limit), answer.status == 200 else {
+            return nil
+        }
+        return answer.body
+    }
+}
