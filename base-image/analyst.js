@@ -7,10 +7,11 @@ import { stripTypeScriptTypes } from "node:module";
 import { receive, send } from "./frames.js";
 import { decideForm } from "./handler.js";
 import { importProblems, shorten } from "./imports.js";
-import { SourceText } from "./source.js";
+import { referenceProblems } from "./references.js";
+import { positionIn, SourceText } from "./source.js";
 import { survey } from "./survey.js";
 
-const maximumDiagnostics = 50;
+const maximumDiagnostics = 100;
 const maximumMessage = 500;
 
 /**
@@ -26,19 +27,40 @@ async function check({ file, source, transpiled }) {
   } catch (error) {
     return failure(file, parserProblems(text, error));
   }
-  const imports = importProblems(found.imports, javascript, maximumDiagnostics);
+  const imports = importProblems(found.imports, javascript);
   if (imports.length > 0) return failure(file, imports);
   const { form, message, at } = decideForm(found);
   if (!form) return failure(file, [{ ...javascript.position(at), code: "no-handler", message }]);
   if (found.decorators) return { decorators: true };
   const problem = await engineProblem(javascript.module);
-  return problem ? failure(file, [problem]) : { ok: true, form, code: javascript.module };
+  return problem ? failure(file, [problem]) : { ok: true, form, code: javascript.module, plain: isPlain(text) };
+}
+
+/** Whether a module that parses as TypeScript is JavaScript as well. */
+function isPlain(text) {
+  try {
+    return stripTypeScriptTypes(text) === text;
+  } catch {
+    return false; // There is something in it that takes more than leaving it out, such as an enum.
+  }
+}
+
+/** What keeps `source` from the type checker: { ok: true }, or { ok: false, diagnostics }. */
+function admit({ file, source }) {
+  const text = source.replace(/^\ufeff/, "");
+  try {
+    const found = referenceProblems(text, file);
+    if (found.length === 0) return { ok: true };
+    return failure(file, found.map(({ at, ...problem }) => ({ ...positionIn(text, at), ...problem })));
+  } catch (error) {
+    return failure(file, parserProblems(text, error));
+  }
 }
 
 function failure(file, problems) {
   const diagnostics = problems.slice(0, maximumDiagnostics)
     .map((problem) => ({ file, ...problem, message: shorten(problem.message, maximumMessage) }));
-  return { ok: false, diagnostics };
+  return { ok: false, diagnostics, more: problems.length - diagnostics.length };
 }
 
 /** What the parser threw, "SyntaxError: what\n  |\n2 | code\n  | ~~~\n    at file:///…:2:27" once per error, as problems. */
@@ -105,6 +127,6 @@ const connection = await Deno.connect({ transport: "unix", path: Deno.args[0] })
 for (;;) {
   const question = await receive(connection, 2 ** 32 - 1);
   if (!question) break;
-  await send(connection, await check(question));
+  await send(connection, question.types ? admit(question) : await check(question));
 }
 Deno.exit(0);

@@ -1,190 +1,26 @@
-// Judges the source of functions before they are baked: `POST /check?file=NAME` with one TypeScript or JavaScript module answers
-//   {"ok":true,"form":"request","code":"<JavaScript>"}                          form: request, event, serve or node
-//   {"ok":false,"diagnostics":[{"file","line","column","code","message"}]}
-// and 503 when it cannot judge now, 504 when the check took longer than the deadline (milliseconds, first argument).
+// Judges the source of functions before they are baked, one TypeScript or JavaScript module at a time:
+//   POST /check?file=NAME   syntax, imports and handler; makes JavaScript of it
+//     {"ok":true,"form":"request","code":"<JavaScript>","plain":false}          form: request, event, serve or node;
+//                                                                               plain: it is JavaScript as it stands
+//   POST /types?file=NAME   types, of what has passed the former; `lenient=true`: see types.js
+//     {"ok":true} or {"unchecked":"why"}
+// Both answer {"ok":false,"diagnostics":[{"file","line","column","code","message"}],"more":N} for what they find wrong, 503 when they
+// have too much to do, and 504 when the check took longer than `deadline`, a query item in milliseconds; `patience` is how long to
+// wait for a type checker.
 //
-// Source is hostile. It is parsed in another process, analyst.js, that has no permissions but the socket between the two and is
-// replaced when it crashes, hangs or has grown. One check at a time.
-import { receive, send } from "./frames.js";
+// Source is hostile. It is looked at in other processes that are replaced when they crash, hang or have grown.
+import { askParser, isParserBusy, prepareParser, stopParser } from "./parser.js";
+import { checkTypes, prepareTypes, stopTypes } from "./types.js";
 
-const deadline = Number(Deno.args[0]) || 10_000;
-const startDeadline = 30_000;
-const longestQueue = 64;
 const maximumSource = 64 << 20;
-/** What the analyst compiled stays in its memory: after this many bytes of source, or checks, it is replaced. */
-const retireAfter = { bytes: 32 << 20, checks: 1000 };
-
-/** What every child process gets: Deno's own files in `directory`, which goes with the process. */
-function childOptions(directory) {
-  return {
-    clearEnv: true,
-    env: { DENO_DIR: `${directory}/deno`, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
-    stdin: "null",
-    stdout: "null",
-    stderr: "inherit",
-  };
-}
-
-class Analyst {
-  #directory;
-  #process;
-  #connection;
-  #bytes = 0;
-  #checks = 0;
-
-  /** Starts one and lets it do a first check, so that the next is fast. */
-  static async start() {
-    const analyst = new Analyst();
-    try {
-      await analyst.#start();
-      const source = "export default (request: Request) => new Response(request.url);";
-      const { result } = await analyst.check("warm.ts", source, startDeadline);
-      if (!result?.ok) throw new Error(`its first check failed: ${JSON.stringify(result)}`);
-      return analyst;
-    } catch (error) {
-      analyst.end();
-      throw error;
-    }
-  }
-
-  async #start() {
-    this.#directory = await Deno.makeTempDir({ prefix: "analyst-" });
-    const path = `${this.#directory}/socket`;
-    const listener = Deno.listen({ transport: "unix", path });
-    const script = new URL("analyst.js", import.meta.url).pathname;
-    const flags = ["--quiet", "--no-check", "--no-prompt", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--cached-only"];
-    try {
-      this.#process = new Deno.Command(Deno.execPath(), {
-        args: ["test", ...flags, `--allow-net=unix:${path}`, `--allow-read=${path}`, `--allow-write=${path}`, script, "--", path],
-        ...childOptions(this.#directory),
-      }).spawn();
-      this.#connection = await within(startDeadline, listener.accept(), () => this.end());
-    } finally {
-      listener.close();
-    }
-  }
-
-  /** { result }, or { late: true } past the deadline, or { ended: status } when the source was too much for the process. */
-  async check(file, source, milliseconds) {
-    this.#bytes += source.length;
-    this.#checks++;
-    const answer = this.#ask({ file, source }, milliseconds).catch(() => undefined);
-    const result = await within(milliseconds, answer, () => this.end()).catch(() => late);
-    if (result === late) return { late: true };
-    if (result) return { result };
-    this.end();
-    return { ended: await this.#process.status };
-  }
-
-  async #ask(question, milliseconds) {
-    await send(this.#connection, question);
-    const answer = await receive(this.#connection, 4 * maximumSource);
-    if (!answer?.decorators) return answer;
-    const transpiled = await transpile(question.source, milliseconds);
-    return transpiled === undefined ? undefined : await this.#ask({ ...question, transpiled }, milliseconds);
-  }
-
-  get isUsedUp() {
-    return this.#bytes > retireAfter.bytes || this.#checks >= retireAfter.checks;
-  }
-
-  /** Kills the process and removes its files. */
-  end() {
-    try {
-      this.#connection?.close();
-    } catch {
-      // Closed already.
-    }
-    try {
-      this.#process?.kill("SIGKILL");
-    } catch {
-      // It has ended already.
-    }
-    const directory = this.#directory;
-    this.#process?.status.finally(() => Deno.remove(directory, { recursive: true })).catch(() => {});
-  }
-}
-
-/** The JavaScript of a module that parses, as `deno run` would make it. */
-async function transpile(source, milliseconds) {
-  const directory = await Deno.makeTempDir({ prefix: "transpile-" });
-  try {
-    await Deno.writeTextFile(`${directory}/main.ts`, source);
-    const { success } = await new Deno.Command(Deno.execPath(), {
-      args: ["transpile", "--quiet", "--no-config", "--no-lock", "--source-map", "inline", "--output", "main.js", "main.ts"],
-      cwd: directory,
-      ...childOptions(directory),
-      signal: AbortSignal.timeout(milliseconds),
-    }).output();
-    return success ? await Deno.readTextFile(`${directory}/main.js`) : undefined;
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
-
-const late = Symbol("late");
-
-/** What `promise` gives, or `late` thrown after `onLate()` when it takes longer than `milliseconds`. */
-async function within(milliseconds, promise, onLate) {
-  const { promise: expiry, reject } = Promise.withResolvers();
-  const timer = setTimeout(() => {
-    onLate();
-    reject(late);
-  }, milliseconds);
-  try {
-    return await Promise.race([promise, expiry]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-let analyst = Analyst.start();
-let queue = Promise.resolve();
-let queued = 0;
-
-function replaceAnalyst(old) {
-  old?.end();
-  analyst = Analyst.start();
-  analyst.catch((error) => console.error("checker: the analyst did not start:", error));
-}
-
-/** One check: the status and body of the answer. */
-async function judge(file, source) {
-  let current;
-  try {
-    current = await analyst;
-  } catch (error) {
-    replaceAnalyst();
-    return [503, { error: `The checker could not start its parser: ${error?.message ?? "it took too long"}` }];
-  }
-  const { result, late, ended } = await current.check(file, source, deadline);
-  if (!result || current.isUsedUp) replaceAnalyst(current);
-  if (result) return [200, result];
-  if (late) return [504, { error: `The check took longer than ${deadline} ms.` }];
-  const message = "The module is too complex to parse: its code is nested too deeply or needs too much memory " +
-    `(the parser ended with ${ended.signal ?? `exit code ${ended.code}`}).`;
-  return [200, { ok: false, diagnostics: [{ file, code: "too-complex", message }] }];
-}
-
-/** Runs `work` after everything asked before. */
-async function inTurn(work) {
-  const before = queue;
-  const { promise, resolve } = Promise.withResolvers();
-  queue = promise;
-  queued++;
-  try {
-    await before;
-    return await work();
-  } finally {
-    queued--;
-    resolve();
-  }
-}
+const longest = { deadline: 120_000, patience: 120_000 };
+const usual = { deadline: 10_000, patience: 10_000 };
 
 async function handle(request) {
   const { pathname, searchParams } = new URL(request.url);
   if (pathname === "/healthz") return Response.json({ ok: true });
-  if (pathname !== "/check") return Response.json({ error: "There is only POST /check." }, { status: 404 });
+  const judge = { "/check": checkSyntax, "/types": checkTypesOf }[pathname];
+  if (!judge) return Response.json({ error: "There are only POST /check and POST /types." }, { status: 404 });
   if (request.method !== "POST") return Response.json({ error: "Use POST." }, { status: 405, headers: { allow: "POST" } });
   const file = searchParams.get("file") ?? "";
   if (!/^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/.test(file)) {
@@ -196,11 +32,37 @@ async function handle(request) {
   if (source === undefined) {
     return Response.json({ ok: false, diagnostics: [{ file, code: "encoding", message: "The source is not UTF-8 text." }] });
   }
-  if (queued >= longestQueue) {
+  if (isParserBusy()) {
     return Response.json({ error: "Too many checks are waiting." }, { status: 503, headers: { "retry-after": "1" } });
   }
-  const [status, answer] = await inTurn(() => judge(file, source));
-  return Response.json(answer, { status });
+  return await judge({ file, source }, {
+    deadline: milliseconds(searchParams, "deadline"),
+    patience: milliseconds(searchParams, "patience"),
+    lenient: searchParams.get("lenient") === "true",
+  });
+}
+
+function milliseconds(query, name) {
+  const value = Math.floor(Number(query.get(name) ?? usual[name]));
+  return value >= 1 && value <= longest[name] ? value : usual[name];
+}
+
+async function checkSyntax(module, { deadline }) {
+  return parsed(await askParser(module, deadline), deadline);
+}
+
+async function checkTypesOf({ file, source }, { deadline, patience, lenient }) {
+  const admission = await askParser({ file, source, types: true }, deadline);
+  if (!admission.result?.ok) return parsed(admission, deadline);
+  const question = { files: [{ path: file, text: source.replace(/^\ufeff/, "") }], open: [file], lenient };
+  return Response.json(await checkTypes(question, deadline, patience));
+}
+
+/** The answer for what the parser said. */
+function parsed({ result, late, unavailable }, deadline) {
+  if (result) return Response.json(result);
+  if (late) return Response.json({ error: `The check took longer than ${deadline} ms.` }, { status: 504 });
+  return Response.json({ error: unavailable }, { status: 503 });
 }
 
 /** The request's body; undefined when it is too large. */
@@ -223,12 +85,14 @@ function decode(bytes) {
   }
 }
 
-await analyst;
+await prepareParser();
 const server = Deno.serve({ onListen() {} }, handle);
+prepareTypes();
 for (const signal of ["SIGTERM", "SIGINT"]) {
   Deno.addSignalListener(signal, async () => {
+    stopTypes();
     await server.shutdown();
-    (await analyst.catch(() => undefined))?.end();
+    await stopParser();
     Deno.exit(0);
   });
 }

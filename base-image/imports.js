@@ -1,13 +1,12 @@
 // Which imports a function may have: built-in modules and data: URLs. Everything else is one problem that says what to do.
 import { isBuiltin } from "node:module";
 
-/** The first `limit` problems with `imports`. */
-export function importProblems(imports, source, limit) {
+/** The problems with `imports`. */
+export function importProblems(imports, source) {
   const problems = [];
   for (const entry of imports) {
     const problem = importProblem(entry, source);
     if (problem) problems.push(problem);
-    if (problems.length === limit) break;
   }
   return problems;
 }

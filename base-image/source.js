@@ -3,6 +3,12 @@ import { SourceMap } from "node:module";
 
 const marker = "\n//# sourceMappingURL=data:application/json;base64,";
 
+/** Line and column in `text`, from 1, in characters, of the UTF-16 offset `at`. */
+export function positionIn(text, at) {
+  const before = text.slice(0, at).split("\n");
+  return { line: before.length, column: [...before.at(-1)].length + 1 };
+}
+
 export class SourceText {
   /** The JavaScript, without source map. */
   code;

@@ -30,8 +30,7 @@ function visitor(text, found) {
   };
   const noteGap = (list, begin) => {
     const after = list.at(-1)?.range[1] ?? begin;
-    trivia.lastIndex = after;
-    const end = after + trivia.exec(text)[0].length;
+    const end = endOfTrivia(text, after);
     if (text[end] === ";") gaps.push(end);
   };
   let body = [];
@@ -58,5 +57,10 @@ function visitor(text, found) {
   };
 }
 
-/** White space and comments. */
+/** Where what begins at `at` and means nothing ends: white space and comments. */
+export function endOfTrivia(text, at) {
+  trivia.lastIndex = at;
+  return at + trivia.exec(text)[0].length;
+}
+
 const trivia = /(?:\s|\/\*[^]*?\*\/|\/\/[^\n]*)*/y;

@@ -8,7 +8,7 @@ export default function handler(request: Request): Response {
   const count = bounded(query.get("count"), 10, 100_000);
   const every = bounded(query.get("every"), 1000, 60_000);
   let sent = 0;
-  let timer = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const events = new ReadableStream<string>({
     start(stream) {
       const send = () => {

@@ -6,24 +6,26 @@ import OCI
 ///
 /// The order follows what each step needs. The ticket is asked for while the body still arrives. Then one HEAD finds
 /// out whether an image of the same input exists, and if so, nothing is checked, baked or pushed. If not, upload
-/// sessions open while the check runs, so that the push itself is two parallel uploads and the manifest. Whatever fails
-/// or is cancelled, sessions are given back and no tag has moved: the tag comes last.
+/// sessions open while the check runs, so that the push itself is two parallel uploads and the manifest. Types are
+/// checked while the image is baked and its content uploaded; only with right types does it get a manifest. Whatever
+/// fails or is cancelled, sessions are given back and no tag has moved: the tag comes last.
 package struct BuildPipeline: Sendable {
     private let registry: Registry
     private let base: BaseImage
-    private let checker: any SourceChecker
+    private let judge: SourceJudge
     private let deployer: any DeployerClient
     private let logger: Logger
     private let metrics: BuilderMetrics
 
-    /// A pipeline that puts functions on `base`.
+    /// A pipeline that puts functions on `base`. `patience` is the longest that a deploy waits for a checker that is
+    /// being started.
     package init(
-        registry: Registry, base: BaseImage, checker: any SourceChecker, deployer: any DeployerClient, logger: Logger,
-        metrics: BuilderMetrics = BuilderMetrics()
+        registry: Registry, base: BaseImage, checker: any SourceChecker, deployer: any DeployerClient,
+        patience: Duration = .seconds(20), logger: Logger, metrics: BuilderMetrics = BuilderMetrics()
     ) {
         self.registry = registry
         self.base = base
-        self.checker = checker
+        judge = SourceJudge(checker: checker, deployer: deployer, patience: patience)
         self.deployer = deployer
         self.logger = logger
         self.metrics = metrics
@@ -31,10 +33,27 @@ package struct BuildPipeline: Sendable {
 
     /// What came of a build.
     package enum Build: Sendable, Hashable {
-        /// The image is in the registry, and this is what to tell the Deployer.
-        case ready(DeployRequest)
+        /// The image is in the registry, and this is what to tell the Deployer, and the developer.
+        case ready(DeployRequest, Remarks)
         /// What a dry run found.
         case dryRun(DryRunAnswer)
+    }
+
+    /// What a developer should know of a build that went well.
+    package struct Remarks: Sendable, Hashable {
+        /// Whether types have been checked.
+        package var typesChecked = true
+        /// Sentences.
+        package var warnings: [String] = []
+
+        init(_ verdict: TypeVerdict) {
+            typesChecked = verdict == .right
+            guard case .unknown(let reason) = verdict else { return }
+            warnings = [
+                "The types were not checked: \(reason) The function was deployed all the same; deploy it again to have them "
+                    + "checked."
+            ]
+        }
     }
 
     /// Makes the image that `request` asks for; `readSource` reads the request's body. Throws ``Contract/Problem``,
@@ -48,16 +67,20 @@ package struct BuildPipeline: Sendable {
             try await deployer.ticket(for: request.name, requestID: requestID)
         }
         let source = try await timings.measure("body") { try await readSource() }
-        let plan = BuildPlan(base: base.image.digest, source: source)
+        let plan = BuildPlan(base: base.image.digest, source: source, typeChecking: request.typeChecking)
         let ticket = try await asked
 
         if request.mode == .dryRun {
-            let module = try await check(plan, ticket, timings)
+            let work = Work(plan: plan, ticket: ticket, requestID: requestID, timings: timings)
+            let module = try await check(work)
             let image = try bake(plan, module)
+            let remarks = Remarks(try await checkTypes(module, work))
             return .dryRun(
-                DryRunAnswer(name: request.name, handler: module.form, digest: image.digest, timings: timings.all()))
+                DryRunAnswer(
+                    name: request.name, handler: module.form, digest: image.digest, remarks, timings: timings.all()))
         }
-        let digest = try await image(of: plan, under: ticket, timings)
+        let (digest, verdict) = try await image(
+            Work(plan: plan, ticket: ticket, requestID: requestID, timings: timings))
         let deploy = DeployRequest(
             ticket: ticket.number,
             image: PinnedImage(registry: registry.endpoint.name, repository: ticket.repository, digest: digest),
@@ -68,7 +91,7 @@ package struct BuildPipeline: Sendable {
                 "requestId": "\(requestID)", "function": "\(request.name)", "ticket": "\(ticket.number)",
                 "digest": "\(digest)", "ms": "\(deploy.timings["build"] ?? 0)",
             ])
-        return .ready(deploy)
+        return .ready(deploy, Remarks(verdict))
     }
 
     /// Hands a finished build to the Deployer.
@@ -78,35 +101,48 @@ package struct BuildPipeline: Sendable {
         try await deployer.deploy(request, of: name, requestID: requestID)
     }
 
-    /// The digest of the plan's image in the ticket's repository, where it is now.
-    private func image(of plan: BuildPlan, under ticket: Ticket, _ timings: PhaseTimings) async throws -> Digest {
-        let known = try await timings.measure("lookup") {
-            try await registry.descriptor(ticket.repository, .tag(plan.tag))
+    /// A build on its way.
+    private struct Work: Sendable {
+        let plan: BuildPlan
+        let ticket: Ticket
+        let requestID: String
+        let timings: PhaseTimings
+    }
+
+    /// The digest of the plan's image in the ticket's repository, where it is now, and what is known of its types.
+    private func image(_ work: Work) async throws -> (Digest, TypeVerdict) {
+        let (plan, timings, repository) = (work.plan, work.timings, work.ticket.repository)
+        for tag in plan.tags {
+            let known = try await timings.measure("lookup") { try await registry.descriptor(repository, .tag(tag)) }
+            if let known { return (known.digest, tag == plan.tag ? .right : .notWanted) }
         }
-        if let known { return known.digest }
-        return try await registry.withUploadSessions(ticket.repository, count: 2) { sessions in
-            let module = try await check(plan, ticket, timings)
+        return try await registry.withUploadSessions(repository, count: 2) { sessions in
+            let module = try await check(work)
+            async let judged = checkTypes(module, work)
             let image = try await timings.measure("layer") { try bake(plan, module) }
             try await timings.measure("push") {
-                try await registry.push(
-                    image, to: ticket.repository, tags: [plan.tag], base: BaseImage.repository, sessions: sessions)
+                try await registry.pushContent(
+                    of: image, to: repository, base: BaseImage.repository, sessions: sessions)
             }
-            return image.digest
+            let verdict = try await judged
+            try await timings.measure("manifest") {
+                let tag = verdict == .right ? plan.tag : plan.uncheckedTag
+                try await registry.push(image, to: repository, tags: [tag], base: BaseImage.repository)
+            }
+            return (image.digest, verdict)
         }
     }
 
-    private func check(_ plan: BuildPlan, _ ticket: Ticket, _ timings: PhaseTimings) async throws -> CheckedModule {
-        guard let endpoint = ticket.checker else {
-            throw BuilderError(.checkerUnavailable, "No checker runs now; it is being started.")
+    private func check(_ work: Work) async throws -> CheckedModule {
+        try await work.timings.measure("check") {
+            try await judge.module(of: work.plan, work.ticket, requestID: work.requestID)
         }
-        let result = try await timings.measure("check") {
-            try await checker.check(plan.source, file: BuildPlan.sourceFile, at: endpoint)
-        }
-        switch result {
-        case .passed(let module): return module
-        case .failed(let diagnostics):
-            throw Problem(
-                "check-failed", 422, "The code does not check", Self.summary(of: diagnostics), diagnostics: diagnostics)
+    }
+
+    private func checkTypes(_ module: CheckedModule, _ work: Work) async throws -> TypeVerdict {
+        guard work.plan.typeChecking == .wanted else { return .notWanted }
+        return try await work.timings.measure("types") {
+            try await judge.types(of: work.plan, module, work.ticket, requestID: work.requestID)
         }
     }
 
@@ -118,14 +154,6 @@ package struct BuildPipeline: Sendable {
         builder.execution = plan.execution(module)
         builder.annotations = plan.annotations(module)
         return try builder.build()
-    }
-
-    /// The first diagnostic as a sentence, and how many there are beside it.
-    static func summary(of diagnostics: [Problem.Diagnostic]) -> String {
-        guard let first = diagnostics.first else { return "The code does not check." }
-        let place = [first.file, first.line.map(String.init), first.column.map(String.init)].compactMap(\.self)
-        let others = diagnostics.count == 1 ? "" : " (and \(diagnostics.count - 1) more)"
-        return "\(place.joined(separator: ":")): \(first.message)\(others)"
     }
 }
 
@@ -139,14 +167,23 @@ package struct DryRunAnswer: Hashable, Sendable, Codable {
     package var digest: Digest
     /// Milliseconds by phase.
     package var timings: [String: Double]
+    /// Whether the types have been checked.
+    package var typesChecked: Bool
+    /// What the developer should know beside.
+    package var warnings: [String]?
     /// Always true.
     package var dryRun = true
 
     /// What a dry run of `name` found.
-    package init(name: FunctionName, handler: HandlerForm, digest: Digest, timings: [String: Double]) {
+    package init(
+        name: FunctionName, handler: HandlerForm, digest: Digest, _ remarks: BuildPipeline.Remarks,
+        timings: [String: Double]
+    ) {
         self.name = name
         self.handler = handler
         self.digest = digest
         self.timings = timings
+        typesChecked = remarks.typesChecked
+        warnings = remarks.warnings.isEmpty ? nil : remarks.warnings
     }
 }

@@ -18,11 +18,13 @@ package struct BuildRequest: Sendable, Hashable {
     package let spec: FunctionSpec
     /// How far the deploy goes.
     package let mode: Mode
+    /// Whether types are checked; `check=false` skips that, and nothing else.
+    package let typeChecking: BuildPlan.TypeChecking
 
     /// Parses decoded query items; throws a 400 ``Contract/Problem`` for a missing or bad name, an unknown option, a
     /// bad value, or an option given twice.
     package init(query: [(name: String, value: String)], limits: SpecLimits) throws(Problem) {
-        let own: Set<String> = ["name", "wait", "dry-run"]
+        let own = FunctionSpec.deployOptionNames
         var values: [String: String] = [:]
         for (name, value) in query where own.contains(name) {
             guard values.updateValue(value, forKey: name) == nil else {
@@ -37,6 +39,7 @@ package struct BuildRequest: Sendable, Hashable {
         }
         let waits = try Self.flag("wait", values["wait"], otherwise: true)
         let isDryRun = try Self.flag("dry-run", values["dry-run"], otherwise: false)
+        typeChecking = try Self.flag("check", values["check"], otherwise: true) ? .wanted : .skipped
         mode = isDryRun ? .dryRun : waits ? .untilServing : .untilRecorded
     }
 

@@ -12,7 +12,8 @@ package final class BuilderAPI: Sendable {
         package var spec = SpecLimits()
         /// Most bytes of a source; flag `--max-source`.
         package var sourceBytes = 10 << 20
-        /// Most builds at a time: each may hold a source and its image in memory. Roll-outs are not counted.
+        /// Most builds at a time: each may hold a source and its image in memory. Roll-outs are not counted. Flag
+        /// `--max-builds`.
         package var builds = 32
 
         /// The defaults.
@@ -74,10 +75,12 @@ package final class BuilderAPI: Sendable {
             let (pipeline, build) = try await build(wanted, request)
             switch build {
             case .dryRun(let answer): return try .json(answer)
-            case .ready(let deploy):
+            case .ready(let deploy, let remarks):
                 let reply = try await pipeline.deploy(deploy, of: wanted.name, requestID: request.id)
                 var answer = reply.answer
                 answer.url = request.externalURL(answer.url)
+                answer.typesChecked = remarks.typesChecked
+                answer.warnings = remarks.warnings.isEmpty ? nil : remarks.warnings
                 return try .json(answer, status: reply.status)
             }
         } catch {
@@ -122,7 +125,7 @@ package final class BuilderAPI: Sendable {
         }
         guard admitted else {
             throw Problem(
-                "busy", 503, "Too many builds", "\(limits.builds) builds are running; try again in a moment.",
+                "busy", 503, "Too many builds", "\(limits.builds) builds are running; try again in a moment. The operator can raise that with --max-builds.",
                 retryAfter: 1)
         }
         return pipeline

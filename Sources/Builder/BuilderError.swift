@@ -4,8 +4,10 @@ package struct BuilderError: Error, Sendable, CustomStringConvertible {
     package enum Code: String, Sendable, Hashable {
         /// A part of the base image is missing on this machine or cannot be read.
         case recipe
-        /// No checker answers, or it has too much to do.
+        /// No checker answers.
         case checkerUnavailable
+        /// The checker has too much to do.
+        case checkerBusy
         /// The check took longer than its deadline.
         case checkerTooSlow
         /// The checker answered something that it never should.

@@ -18,6 +18,8 @@ extension Problem {
             self.init("check-too-slow", 504, "The check took too long", error.message)
         case .checkerUnavailable:
             self.init("checker-unavailable", 503, "The checker is not available", error.message, retryAfter: 2)
+        case .checkerBusy:
+            self.init("checker-busy", 503, "The checker is busy", error.message, retryAfter: 1)
         case .deployer:
             self.init("deployer-unavailable", 503, "The Deployer is not available", error.message, retryAfter: 2)
         case .checkerAnswer, .recipe:

@@ -15,6 +15,15 @@ package struct Ticket: Hashable, Sendable, Codable {
     }
 }
 
+/// The Deployer's answer to `GET /internal/checker`: the Builder asks when the checker that a ticket named is gone.
+package struct CheckerPlace: Hashable, Sendable, Codable {
+    /// Where the checker answers; `nil` when none runs now.
+    package var checker: Endpoint?
+
+    /// The checker at `checker`.
+    package init(checker: Endpoint?) { self.checker = checker }
+}
+
 /// What the Builder sends to `POST /internal/functions/NAME/revisions` when the image is in the registry.
 package struct DeployRequest: Hashable, Sendable, Codable {
     /// The ticket that the build ran under.
@@ -60,6 +69,10 @@ package struct DeployAnswer: Hashable, Sendable, Codable {
     package var url: String
     /// Milliseconds by phase.
     package var timings: [String: Double]
+    /// Whether the types of the code have been checked; `nil` where no code was built, as in a rollback.
+    package var typesChecked: Bool?
+    /// What the developer should know of a deploy that went well.
+    package var warnings: [String]?
 
     /// The answer for `revision`.
     package init(revision: Revision, unchanged: Bool, superseded: Bool, serving: Bool, timings: [String: Double]) {

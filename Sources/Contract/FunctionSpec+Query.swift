@@ -4,6 +4,9 @@ extension FunctionSpec {
         "min", "max", "idle", "cpu", "memory", "timeout", "concurrency", "network", "env", "secret",
     ]
 
+    /// The names of a deploy's other options: they are about the deploy, and not frozen with the revision.
+    package static let deployOptionNames: Set<String> = ["name", "wait", "dry-run", "check"]
+
     /// Reads the options of a deploy from decoded query items; throws ``InvalidOption`` for an unknown name, a bad value, a value
     /// outside `limits` or an option given twice (`env` and `secret` may repeat).
     package init(query: [(name: String, value: String)], limits: SpecLimits) throws(InvalidOption) {
@@ -64,7 +67,7 @@ extension FunctionSpec {
         case "network": network = try Self.network(value, limits)
         case "env": try addVariable(value)
         case "secret": try addSecret(value)
-        default: throw InvalidOption(unknown: name, known: Self.optionNames.union(["name", "wait", "dry-run"]))
+        default: throw InvalidOption(unknown: name, known: Self.optionNames.union(Self.deployOptionNames))
         }
     }
 

@@ -38,6 +38,8 @@ package struct Problem: Error, Hashable, Sendable, Codable {
     package var requestId: String?
     /// What a build found in the source.
     package var diagnostics: [Diagnostic]?
+    /// How many findings there are beside ``diagnostics``, which are bounded.
+    package var moreDiagnostics: Int?
     /// The last lines an instance printed before it failed.
     package var logs: [String]?
     /// Seconds after which a retry may succeed; sent as `Retry-After` too.
@@ -48,13 +50,14 @@ package struct Problem: Error, Hashable, Sendable, Codable {
     /// A problem of `kind`, a few words joined by hyphens.
     package init(
         _ kind: String, _ status: Int, _ title: String, _ detail: String, diagnostics: [Diagnostic]? = nil,
-        logs: [String]? = nil, retryAfter: Int? = nil, allow: String? = nil
+        moreDiagnostics: Int? = nil, logs: [String]? = nil, retryAfter: Int? = nil, allow: String? = nil
     ) {
         type = "urn:kiln:\(kind)"
         self.status = status
         self.title = title
         self.detail = detail
         self.diagnostics = diagnostics
+        self.moreDiagnostics = moreDiagnostics
         self.logs = logs
         self.retryAfter = retryAfter
         self.allow = allow

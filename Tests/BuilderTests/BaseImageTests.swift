@@ -46,7 +46,7 @@ import Transfer
                 try await withBuilder(recipe: recipe, limits: BuilderAPI.Limits(), registry: fixture, checker: checker)
                 { builder in
                     let source =
-                        "export default () => new Response(`user ${Deno.build.os} ${new Error().stack.split('\\n')[1].trim()}`)"
+                        "export default () => new Response(`user ${Deno.build.os} ${new Error().stack?.split('\\n')[1].trim()}`)"
                     let answer = try await builder.post("name=hello", source)
                     #expect(answer.status == 201, "\(answer.text)")
                     let image = try #require(builder.deployer.deploys.first).image

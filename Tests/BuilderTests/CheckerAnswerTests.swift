@@ -6,7 +6,7 @@ import Testing
 @Suite struct CheckerAnswerTests {
     @Test func `a module that passed has its form and code`() throws {
         let answer = #"{"ok":true,"form":"event","code":"export default 1;"}"#
-        let result = try CheckerConnection.result(Array(answer.utf8), file: "main.ts")
+        let result = try CheckerAnswer(Array(answer.utf8)).checkResult(file: "main.ts")
         #expect(result == .passed(CheckedModule(form: .event, code: "export default 1;")))
     }
 
@@ -17,7 +17,7 @@ import Testing
     ])
     func `an answer without a result is an error, not a deploy`(answer: String) {
         let error = #expect(throws: BuilderError.self) {
-            try CheckerConnection.result(Array(answer.utf8), file: "main.ts")
+            try CheckerAnswer(Array(answer.utf8)).checkResult(file: "main.ts")
         }
         #expect(error?.code == .checkerAnswer)
     }
@@ -26,9 +26,10 @@ import Testing
         let long = String(repeating: "x", count: 10_000)
         let one = #"{"file":"/etc/shadow","line":1,"column":2,"code":"\#(long)","message":"\#(long)"}"#
         let answer = #"{"ok":false,"diagnostics":[\#(Array(repeating: one, count: 1000).joined(separator: ","))]}"#
-        let result = try CheckerConnection.result(Array(answer.utf8), file: "main.ts")
-        guard case .failed(let diagnostics) = result else { throw CancellationError() }
-        #expect(diagnostics.count == 50)
+        let result = try CheckerAnswer(Array(answer.utf8)).checkResult(file: "main.ts")
+        guard case .failed(let findings) = result else { throw CancellationError() }
+        let diagnostics = findings.diagnostics
+        #expect(diagnostics.count == 100 && findings.more == 900)
         #expect(diagnostics.allSatisfy { $0.file == "main.ts" && $0.code.count <= 40 && $0.message.count <= 600 })
     }
 }

@@ -127,7 +127,7 @@ import Transfer
         try await withChecker { checker in
             let many = (0..<2000).map { "import a\($0) from './x\($0)'; a\($0)();" }.joined(separator: "\n")
             let first = try await checker.problems(with: many)
-            #expect(first.count == 50)
+            #expect(first.count == 100)
             let long = "import a from './\(String(repeating: "x", count: 1_000_000))\\u001b\\n'; a()"
             let bounded = try await checker.problems(with: long)
             #expect(bounded.allSatisfy { $0.message.count < 600 && !$0.message.contains("\u{1b}") })
@@ -135,9 +135,14 @@ import Transfer
     }
 
     @Test func `a check past its deadline is ended, and the next one works`() async throws {
-        try await withChecker(deadline: .milliseconds(300)) { checker in
+        try await withChecker { checker in
+            var timing = CheckerConnection.Timing()
+            timing.check = .milliseconds(300)
+            let connection = CheckerConnection(client: checker.client, timing: timing)
             let slow = "export default {\(String(repeating: "a:1,", count: 500_000))}"
-            await #expect { try await checker.check(Array(slow.utf8)) } throws: { error in
+            await #expect { 
+                try await connection.check(Array(slow.utf8), file: "main.ts", at: checker.endpoint)
+            } throws: { error in
                 (error as? BuilderError)?.code == .checkerTooSlow
             }
             _ = try await checker.module(of: "export default () => new Response('')")
@@ -146,10 +151,10 @@ import Transfer
 
     @Test func `bytes that are no text are refused`() async throws {
         try await withChecker { checker in
-            guard case .failed(let diagnostics) = try await checker.check([0xff, 0xfe, 0x00]) else {
+            guard case .failed(let findings) = try await checker.check([0xff, 0xfe, 0x00]) else {
                 throw FixtureFailure("It was accepted.")
             }
-            #expect(diagnostics.map(\.code) == ["encoding"])
+            #expect(findings.diagnostics.map(\.code) == ["encoding"])
         }
     }
 
@@ -189,7 +194,7 @@ extension DenoServer {
     func module(of source: String) async throws -> CheckedModule {
         switch try await check(Array(source.utf8)) {
         case .passed(let module): return module
-        case .failed(let diagnostics): throw FixtureFailure("'\(source.prefix(200))' was refused: \(diagnostics)")
+        case .failed(let findings): throw FixtureFailure("'\(source.prefix(200))' was refused: \(findings.diagnostics)")
         }
     }
 
@@ -197,7 +202,7 @@ extension DenoServer {
     func problems(with source: String) async throws -> [Problem.Diagnostic] {
         switch try await check(Array(source.utf8)) {
         case .passed: throw FixtureFailure("'\(source.prefix(200))' was accepted.")
-        case .failed(let diagnostics): return diagnostics
+        case .failed(let findings): return findings.diagnostics
         }
     }
 }

@@ -56,6 +56,7 @@ final class FakeDeployer: Sendable {
                 return Ticket(number: state.tickets, repository: "kiln/\(name)", checker: state.checker)
             }
             return try .json(ticket)
+        case ("GET", "checker"): return try .json(CheckerPlace(checker: state.withLock { $0.checker }))
         case ("POST", "revisions"):
             if let problem = state.withLock({ $0.refusal }) { throw problem }
             let deploy = try JSON.decode(DeployRequest.self, from: body)

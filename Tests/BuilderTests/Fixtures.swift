@@ -182,11 +182,10 @@ func withFunction(
     }
 }
 
-/// Runs the checker; `deadline` is how long a check may take.
-func withChecker(deadline: Duration = .seconds(10), _ body: @Sendable (DenoServer) async throws -> Void) async throws {
+/// Runs the checker.
+func withChecker(_ body: @Sendable (DenoServer) async throws -> Void) async throws {
     try await withRoot { root in
-        let milliseconds = String(Int(deadline / .milliseconds(1)))
-        let outcome = try await withDeno(root: root, arguments: Sandbox.checker + [milliseconds]) { server in
+        let outcome = try await withDeno(root: root, arguments: Sandbox.checker) { server in
             guard let server else { throw FixtureFailure("The checker did not start.") }
             try await body(server)
         }

@@ -100,15 +100,22 @@ package struct BaseRecipe: Sendable, Hashable {
         .file("etc/hosts", Array("127.0.0.1 localhost\n".utf8)),
         .file("etc/nsswitch.conf", Array("hosts: files dns\n".utf8)),
         .file("etc/resolv.conf", []),
+        .file("kiln/ambient.d.ts", PackageResources.ambient_d_ts),
         .file("kiln/analyst.js", PackageResources.analyst_js),
         .file("kiln/bootstrap.js", PackageResources.bootstrap_js),
+        .file("kiln/check.json", PackageResources.check_json),
         .file("kiln/checker.js", PackageResources.checker_js),
         .file("kiln/frames.js", PackageResources.frames_js),
         .file("kiln/handler.js", PackageResources.handler_js),
         .file("kiln/imports.js", PackageResources.imports_js),
+        .file("kiln/language-server.js", PackageResources.language_server_js),
         .file("kiln/node.js", PackageResources.node_js),
+        .file("kiln/parser.js", PackageResources.parser_js),
+        .file("kiln/references.js", PackageResources.references_js),
         .file("kiln/source.js", PackageResources.source_js),
         .file("kiln/survey.js", PackageResources.survey_js),
+        .file("kiln/types.js", PackageResources.types_js),
+        .file("kiln/within.js", PackageResources.within_js),
     ]
 
     /// The directories that `entries` are in, each once, parents first.

@@ -2,90 +2,82 @@ import Contract
 import FoundationEssentials
 import Transfer
 
-/// The checker over HTTP (`base-image/checker.js`). It parses hostile source, so its answers are taken as hostile too:
-/// bounded, and with nothing in them but what an answer has.
+/// The checker over HTTP (`base-image/checker.js`). It parses hostile source, so its answers are taken as hostile too, see
+/// ``CheckerAnswer``.
 package struct CheckerConnection: SourceChecker {
-    /// Most diagnostics that are passed on.
-    private static let mostDiagnostics = 50
-    /// Most characters of a diagnostic's code and of its message.
-    private static let longestCode = 40
-    private static let longestMessage = 600
+    /// How long the checker has.
+    package struct Timing: Sendable, Hashable {
+        /// The longest that one check may take; flag `--check-timeout`.
+        package var check: Duration = .seconds(10)
+        /// The longest that a check waits for others, or for a type checker that is being started.
+        package var patience: Duration = .seconds(10)
+
+        /// The default times.
+        package init() {}
+    }
 
     private let client: HTTPClient
-    private let deadline: Duration
+    private let timing: Timing
 
-    /// A connection that gives up after `deadline`, which should be longer than the checker's own of 10 s: a check may
-    /// have to wait for others.
-    package init(client: HTTPClient, deadline: Duration = .seconds(20)) {
+    /// A connection that gives up after the times of `timing`.
+    package init(client: HTTPClient, timing: Timing = Timing()) {
         self.client = client
-        self.deadline = deadline
+        self.timing = timing
     }
 
     package func check(_ source: [UInt8], file: String, at endpoint: Endpoint) async throws(BuilderError) -> CheckResult
     {
-        let request = ClientRequest(
-            .post, endpoint.address.url("/check?file=\(file)"), socket: endpoint.address.socket, body: .bytes(source),
-            timeouts: Timeouts(connect: .seconds(2), total: deadline, idle: nil))
         // JavaScript can be longer than its source: enums, decorators, and the source map. Escaped as JSON it can be
-        // longer again.
-        let limit = 16 * source.count + (1 << 20)
+        // longer again. A parser that ends is asked a second time.
+        let body = try await ask(
+            "/check?file=\(file)", source, at: endpoint, limit: 16 * source.count + (1 << 20),
+            within: timing.check * 2 + timing.patience)
+        return try CheckerAnswer(body).checkResult(file: file)
+    }
+
+    package func checkTypes(
+        _ question: TypesQuestion, at endpoint: Endpoint
+    ) async throws(BuilderError) -> TypesResult {
+        let body = try await ask(
+            "/types?file=\(question.file)&lenient=\(question.isLenient)&patience=\(milliseconds(timing.patience))",
+            question.source, at: endpoint, limit: 1 << 20, within: timing.check * 3 + timing.patience * 2)
+        return try CheckerAnswer(body).typesResult(file: question.file)
+    }
+
+    /// The body of an answer of status 200.
+    private func ask(
+        _ target: String, _ source: [UInt8], at endpoint: Endpoint, limit: Int, within total: Duration
+    ) async throws(BuilderError) -> [UInt8] {
+        let request = ClientRequest(
+            .post, endpoint.address.url("\(target)&deadline=\(milliseconds(timing.check))"),
+            socket: endpoint.address.socket, body: .bytes(source),
+            timeouts: Timeouts(connect: .seconds(2), total: total, idle: nil))
         let answer: CollectedResponse
         do {
             answer = try await client.collect(request, limit: limit)
         } catch {
-            throw Self.failure(error, deadline)
+            throw failure(error)
         }
         switch answer.status {
-        case 200: return try Self.result(answer.body, file: file)
-        case 504: throw BuilderError(.checkerTooSlow, Self.tooSlow)
-        case 503: throw BuilderError(.checkerUnavailable, "The checker has too much to do; try again in a moment.")
+        case 200: return answer.body
+        case 504: throw BuilderError(.checkerTooSlow, tooSlow)
+        case 503: throw BuilderError(.checkerBusy, "The checker has too much to do; try again in a moment.")
         default: throw BuilderError(.checkerAnswer, "The checker answered with status \(answer.status).")
         }
     }
 
-    private static let tooSlow = "Checking the source took too long. Make the module smaller or simpler."
+    private func milliseconds(_ duration: Duration) -> Int { Int(duration / .milliseconds(1)) }
 
-    private static func failure(_ error: TransferError, _ deadline: Duration) -> BuilderError {
+    private var tooSlow: String {
+        "Checking the source took longer than \(timing.check / .seconds(1)) s. Make the module smaller or simpler; the operator "
+            + "can raise the limit with --check-timeout."
+    }
+
+    private func failure(_ error: TransferError) -> BuilderError {
         switch error.code {
         case .timedOut: BuilderError(.checkerTooSlow, tooSlow, cause: error)
         case .tooLarge: BuilderError(.checkerAnswer, "The checker's answer is too long.", cause: error)
         default: BuilderError(.checkerUnavailable, "The checker does not answer; it is being restarted.", cause: error)
         }
-    }
-
-    /// The result in an answer's body, with `file` as the only file there is.
-    package static func result(_ body: [UInt8], file: String) throws(BuilderError) -> CheckResult {
-        let answer: Answer
-        do {
-            answer = try JSONDecoder().decode(Answer.self, from: Data(body))
-        } catch {
-            throw BuilderError(.checkerAnswer, "The checker's answer cannot be read.", cause: error)
-        }
-        if answer.ok, let form = answer.form, let code = answer.code {
-            return .passed(CheckedModule(form: form, code: code))
-        }
-        let diagnostics = (answer.diagnostics ?? []).prefix(mostDiagnostics).map { found in
-            Problem.Diagnostic(
-                file: file, line: found.line, column: found.column, code: String(found.code.prefix(longestCode)),
-                message: String(found.message.prefix(longestMessage)))
-        }
-        guard !answer.ok, !diagnostics.isEmpty else {
-            throw BuilderError(.checkerAnswer, "The checker's answer has no result.")
-        }
-        return .failed(diagnostics)
-    }
-
-    private struct Answer: Decodable {
-        struct Diagnostic: Decodable {
-            var line: Int?
-            var column: Int?
-            var code: String
-            var message: String
-        }
-
-        var ok: Bool
-        var form: HandlerForm?
-        var code: String?
-        var diagnostics: [Diagnostic]?
     }
 }

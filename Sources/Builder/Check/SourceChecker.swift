@@ -6,11 +6,28 @@ package struct CheckedModule: Sendable, Hashable {
     package let form: HandlerForm
     /// The JavaScript that runs, with an inline source map.
     package let code: String
+    /// Whether the source is JavaScript as it stands, with nothing in it that only TypeScript has.
+    package let isPlain: Bool
 
     /// The JavaScript `code` that handles requests as `form` says.
-    package init(form: HandlerForm, code: String) {
+    package init(form: HandlerForm, code: String, isPlain: Bool = false) {
         self.form = form
         self.code = code
+        self.isPlain = isPlain
+    }
+}
+
+/// What is wrong with a source: a bounded list, and how many findings there are beside it.
+package struct Findings: Sendable, Hashable {
+    /// The first findings; at least one.
+    package let diagnostics: [Problem.Diagnostic]
+    /// How many more there are.
+    package let more: Int
+
+    /// `diagnostics`, and `more` that are not listed.
+    package init(_ diagnostics: [Problem.Diagnostic], more: Int = 0) {
+        self.diagnostics = diagnostics
+        self.more = more
     }
 }
 
@@ -18,14 +35,44 @@ package struct CheckedModule: Sendable, Hashable {
 package enum CheckResult: Sendable, Hashable {
     /// The source can run.
     case passed(CheckedModule)
-    /// It cannot, for these reasons; at least one.
-    case failed([Problem.Diagnostic])
+    /// It cannot, for these reasons.
+    case failed(Findings)
 }
 
-/// Judges source that no one trusts.
+/// What came of a check of types.
+package enum TypesResult: Sendable, Hashable {
+    /// The types are right.
+    case passed
+    /// They are not, for these reasons.
+    case failed(Findings)
+    /// There is no judgement; the sentence says why.
+    case unchecked(String)
+}
+
+/// What a type check asks.
+package struct TypesQuestion: Sendable, Hashable {
+    /// The module.
+    package var source: [UInt8]
+    /// Its name in diagnostics.
+    package var file: String
+    /// Whether the module is taken as JavaScript, of which only what is certainly wrong is reported: nobody has said that it
+    /// is TypeScript, and nothing in it does.
+    package var isLenient: Bool
+
+    /// A question about the module `source`.
+    package init(source: [UInt8], file: String, isLenient: Bool) {
+        self.source = source
+        self.file = file
+        self.isLenient = isLenient
+    }
+}
+
+/// Judges source that no one trusts. Every call throws ``BuilderError`` `checkerUnavailable`, `checkerBusy`, `checkerTooSlow` or
+/// `checkerAnswer` when there is no judgement.
 package protocol SourceChecker: Sendable {
-    /// Checks the module `source`, called `file` in diagnostics, with the checker at `endpoint`.
-    ///
-    /// Throws ``BuilderError`` `checkerUnavailable`, `checkerTooSlow` or `checkerAnswer` when there is no judgement.
+    /// Checks the module `source`, called `file` in diagnostics, with the checker at `endpoint`: all but its types.
     func check(_ source: [UInt8], file: String, at endpoint: Endpoint) async throws(BuilderError) -> CheckResult
+
+    /// Checks the types of a module that has passed the other check.
+    func checkTypes(_ question: TypesQuestion, at endpoint: Endpoint) async throws(BuilderError) -> TypesResult
 }

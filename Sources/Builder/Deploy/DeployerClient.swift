@@ -6,6 +6,9 @@ package protocol DeployerClient: Sendable {
     /// The next place in the order of deploys of `name`.
     func ticket(for name: FunctionName, requestID: String) async throws -> Ticket
 
+    /// Where the checker answers now; `nil` when none has been started in some seconds.
+    func checker(requestID: String) async throws -> Endpoint?
+
     /// Records a finished build and rolls it out. Takes as long as that does, unless the request says not to wait.
     func deploy(_ request: DeployRequest, of name: FunctionName, requestID: String) async throws -> DeployReply
 

@@ -21,6 +21,11 @@ package struct DeployerConnection: DeployerClient {
         return try decode(answer)
     }
 
+    package func checker(requestID: String) async throws -> Endpoint? {
+        let place: CheckerPlace = try decode(try await call(.get, "/internal/checker", requestID: requestID))
+        return place.checker
+    }
+
     package func deploy(_ request: DeployRequest, of name: FunctionName, requestID: String) async throws -> DeployReply
     {
         let answer = try await call(

@@ -14,14 +14,25 @@ package struct BuildPlan: Sendable, Hashable {
     package let base: Digest
     /// The source as it was posted.
     package let source: [UInt8]
+    /// Whether its types are to be checked.
+    package let typeChecking: TypeChecking
 
-    /// A plan to put `source` on the base image `base`.
-    package init(base: Digest, source: [UInt8]) {
-        self.base = base
-        self.source = source
+    /// Whether types are checked. That changes nothing of the image, but what is known of it.
+    package enum TypeChecking: Sendable, Hashable {
+        /// They are.
+        case wanted
+        /// They are not: `check=false`.
+        case skipped
     }
 
-    /// The digest over everything that the image is made from. What the checker finds is not in it: the checker comes
+    /// A plan to put `source` on the base image `base`.
+    package init(base: Digest, source: [UInt8], typeChecking: TypeChecking = .wanted) {
+        self.base = base
+        self.source = source
+        self.typeChecking = typeChecking
+    }
+
+    /// The digest over everything that the image is made from. Whether types are checked is not: it changes no image. What the checker finds is not in it: the checker comes
     /// with the base and finds the same in the same source.
     package var inputDigest: Digest {
         var hash = InputHash()
@@ -32,8 +43,19 @@ package struct BuildPlan: Sendable, Hashable {
         return hash.digest()
     }
 
-    /// The tag that finds an image of the same input: `b-` and the digest's hexadecimal digits.
+    /// The tag that finds an image of the same input with types that are right: `b-` and the digest's hexadecimal digits.
     package var tag: String { "b-" + inputDigest.hex }
+
+    /// The tag that finds an image of the same input whose types nobody has looked at: `b-` and hexadecimal digits, too.
+    package var uncheckedTag: String {
+        var hash = InputHash()
+        hash.add("unchecked types")
+        hash.add(inputDigest.description)
+        return "b-" + hash.digest().hex
+    }
+
+    /// The tags of images that do for this plan, the better one first.
+    package var tags: [String] { typeChecking == .wanted ? [tag] : [tag, uncheckedTag] }
 
     /// The code layer: what runs, and what was posted.
     package func layer(_ module: CheckedModule) -> [LayerEntry] {

@@ -15,6 +15,7 @@ extension DeployerAPI {
                 try await reconciler.deploy(name, deploy, requestID: request.id)
             }
             return try .json(answer, status: answer.unchanged ? 200 : deploy.wait ? 201 : 202)
+        case ("GET", 2, "checker"): return try await .json(CheckerPlace(checker: reconciler.checkerPlace()))
         case ("GET", 2, "routes"): return try await routes(request)
         case ("POST", 4, "routers") where path[3] == "status":
             let status = try JSON.decode(

@@ -88,11 +88,16 @@ package actor Reconciler {
     /// The next ticket of `name`, with where to push and where the checker answers.
     package func ticket(for name: FunctionName) async throws -> Ticket {
         let number = try await store.issueTicket(for: name)
+        return try await Ticket(number: number, repository: Self.repository(of: name), checker: checkerPlace())
+    }
+
+    /// Where the checker answers. Waits up to five seconds for one that is being started; `nil` when none is there then.
+    package func checkerPlace() async throws -> Endpoint? {
         let deadline = ContinuousClock.now.advanced(by: .seconds(5))
         while endpoints[.checker]?.first == nil, ContinuousClock.now < deadline {
             try await Task.sleep(for: .milliseconds(20))
         }
-        return Ticket(number: number, repository: Self.repository(of: name), checker: endpoints[.checker]?.first)
+        return endpoints[.checker]?.first
     }
 
     /// Where the images of `name` are.

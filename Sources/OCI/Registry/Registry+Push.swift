@@ -36,6 +36,14 @@ extension Registry {
         }
     }
 
+    /// Stores an image's blobs, as ``push(_:to:tags:base:sessions:)`` does first, and no manifest yet: nothing can find the
+    /// image. That then takes its manifest alone.
+    package func pushContent(
+        of image: Image, to repository: String, base: String? = nil, sessions: UploadSessions? = nil
+    ) async throws(OCIError) {
+        try await pushBlobs(of: image, to: repository, base, sessions)
+    }
+
     private func putManifest(of image: Image, to repository: String, _ tags: [String]) async throws(OCIError) {
         if tags.isEmpty { try await putManifest(image.manifestBytes, image.descriptor, to: repository) }
         for tag in tags { try await putManifest(image.manifestBytes, image.descriptor, to: repository, tag: tag) }

@@ -36,10 +36,11 @@ struct BuilderCommand: AsyncParsableCommand {
             var limits = BuilderAPI.Limits()
             limits.spec = try builder.limits()
             limits.sourceBytes = try builder.sourceLimit()
+            limits.builds = try builder.buildLimit()
             let api = BuilderAPI(limits: limits, version: Version.text, logger: logger)
             let provision = BaseProvision(
                 recipe: recipe, cache: try BlobCache(directory: directory.blobs), registry: registry,
-                checker: CheckerConnection(client: http),
+                checker: CheckerConnection(client: http, timing: try builder.checkerTiming()),
                 deployer: DeployerConnection(
                     client: http, address: .unix(path: directory.socket("deployer")), token: token),
                 logger: logger, progress: { Console.note($0) })

@@ -1,10 +1,17 @@
 import ArgumentParser
+import Builder
 import Contract
 
 /// What the Builder may be told; options of `kiln builder` and `kiln up` alike.
 struct BuilderOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Most bytes of a function's source (default: 10Mi).", valueName: "bytes"))
     var maxSource: String?
+
+    @Option(help: ArgumentHelp("Longest check of a function's source or types (default: 10).", valueName: "seconds"))
+    var checkTimeout: Int?
+
+    @Option(help: ArgumentHelp("Most builds at a time (default: 32).", valueName: "number"))
+    var maxBuilds: Int?
 
     @Option(help: ArgumentHelp("Most instances of one function (default: 16).", valueName: "number"))
     var maxInstances: Int?
@@ -62,6 +69,18 @@ struct BuilderOptions: ParsableArguments {
         return path
     }
 
+    /// Most builds at a time.
+    func buildLimit() throws -> Int { try count(maxBuilds, "MAX_BUILDS", "--max-builds", 32) }
+
+    /// How long the checker has.
+    func checkerTiming() throws -> CheckerConnection.Timing {
+        var timing = CheckerConnection.Timing()
+        let seconds = try count(checkTimeout, "CHECK_TIMEOUT", "--check-timeout", 10)
+        guard seconds <= 120 else { throw StartError("--check-timeout cannot be \(seconds): use 1 to 120 seconds.") }
+        timing.check = .seconds(seconds)
+        return timing
+    }
+
     /// Most bytes of a source.
     func sourceLimit() throws -> Int { try Int(bytes(maxSource, "MAX_SOURCE", "--max-source", 10 << 20)) }
 
@@ -82,6 +101,8 @@ struct BuilderOptions: ParsableArguments {
     /// The same options as arguments for a child.
     var arguments: [String] {
         var list = ChildArguments.option("--max-source", maxSource)
+        list += ChildArguments.option("--check-timeout", checkTimeout)
+        list += ChildArguments.option("--max-builds", maxBuilds)
         list += ChildArguments.option("--max-instances", maxInstances)
         list += ChildArguments.option("--max-cpu", maxCpu)
         list += ChildArguments.option("--max-memory", maxMemory)

@@ -1,0 +1,107 @@
+import Contract
+import OCI
+
+/// Has sources judged by the checker, and turns what it says into answers for developers.
+///
+/// The checker may end at any time, be it that a source was too much for it: the next one is asked then.
+struct SourceJudge: Sendable {
+    /// Most checkers that are asked the same question.
+    private static let mostCheckers = 3
+
+    let checker: any SourceChecker
+    let deployer: any DeployerClient
+    /// The longest that a deploy waits for a checker that is being started.
+    let patience: Duration
+    private let memory = CheckMemory()
+
+    init(checker: any SourceChecker, deployer: any DeployerClient, patience: Duration) {
+        self.checker = checker
+        self.deployer = deployer
+        self.patience = patience
+    }
+
+    /// What the checker makes of the plan's source, its types aside; throws a 422 ``Contract/Problem`` for one that cannot run.
+    func module(of plan: BuildPlan, _ ticket: Ticket, requestID: String) async throws -> CheckedModule {
+        let result = try await memory.check(.check(plan.inputDigest)) {
+            try await asking(ticket.checker, requestID) { endpoint throws(BuilderError) in
+                try await checker.check(plan.source, file: BuildPlan.sourceFile, at: endpoint)
+            }
+        }
+        switch result {
+        case .passed(let module): return module
+        case .failed(let findings): throw Self.problem(findings)
+        }
+    }
+
+    /// Whether the types of the plan's source are right: throws a 422 ``Contract/Problem`` when they are not.
+    func types(
+        of plan: BuildPlan, _ module: CheckedModule, _ ticket: Ticket, requestID: String
+    ) async throws -> TypeVerdict {
+        guard plan.typeChecking == .wanted else { return .notWanted }
+        let question = TypesQuestion(source: plan.source, file: BuildPlan.sourceFile, isLenient: module.isPlain)
+        let result: TypesResult
+        do {
+            result = try await memory.types(.types(plan.inputDigest, isLenient: question.isLenient)) {
+                try await asking(ticket.checker, requestID) { endpoint throws(BuilderError) in
+                    try await checker.checkTypes(question, at: endpoint)
+                }
+            }
+        } catch let error as BuilderError where error.code == .checkerUnavailable || error.code == .checkerTooSlow {
+            result = .unchecked(error.message)
+        }
+        switch result {
+        case .passed: return .right
+        case .failed(let findings): throw Self.problem(findings)
+        case .unchecked(let reason): return .unknown(reason)
+        }
+    }
+
+    /// What `work` finds out from the checker at `first`, or from another when that one has ended.
+    private func asking<Result>(
+        _ first: Endpoint?, _ requestID: String, _ work: (Endpoint) async throws(BuilderError) -> Result
+    ) async throws -> Result {
+        let deadline = ContinuousClock.now.advanced(by: patience)
+        var endpoint = first
+        var asked = 0
+        while true {
+            if let endpoint {
+                do throws(BuilderError) {
+                    return try await work(endpoint)
+                } catch {
+                    asked += 1
+                    guard error.code == .checkerUnavailable, asked < Self.mostCheckers, ContinuousClock.now < deadline
+                    else { throw error }
+                }
+            } else if ContinuousClock.now >= deadline {
+                throw BuilderError(.checkerUnavailable, "No checker runs now; it is being started.")
+            }
+            try await Task.sleep(for: .milliseconds(100))
+            endpoint = try await deployer.checker(requestID: requestID)
+        }
+    }
+
+    private static func problem(_ findings: Findings) -> Problem {
+        Problem(
+            "check-failed", 422, "The code does not check", summary(of: findings), diagnostics: findings.diagnostics,
+            moreDiagnostics: findings.more == 0 ? nil : findings.more)
+    }
+
+    /// The first finding as a sentence, and how many there are beside it.
+    static func summary(of findings: Findings) -> String {
+        guard let first = findings.diagnostics.first else { return "The code does not check." }
+        let place = [first.file, first.line.map(String.init), first.column.map(String.init)].compactMap(\.self)
+        let others = findings.diagnostics.count - 1 + findings.more
+        let unlisted = findings.more == 0 ? "" : "; the first \(findings.diagnostics.count) are listed"
+        return "\(place.joined(separator: ":")): \(first.message)" + (others == 0 ? "" : " (and \(others) more\(unlisted))")
+    }
+}
+
+/// What is known of the types of code that may go live.
+enum TypeVerdict: Sendable, Hashable {
+    /// They have been checked.
+    case right
+    /// The deploy asked not to check them.
+    case notWanted
+    /// They could not be checked; the sentence says why.
+    case unknown(String)
+}

@@ -1,0 +1,152 @@
+// Checks types with language servers that stand by. Why it cannot, and how many are waiting, is invisible from outside as long as
+// there is time: a server that ends or hangs is replaced, and another goes on with the check.
+import { LanguageServer } from "./language-server.js";
+import { shorten } from "./imports.js";
+
+const maximumDiagnostics = 100;
+const maximumMessage = 500;
+/** One more than that stands by once the first check has been made. */
+const servers = 2;
+const restartPause = 1000;
+
+/** Servers that are ready and idle, checks that wait for one, in order, and how many servers there are or are being started. */
+const idle = [];
+const waiting = [];
+let count = 0;
+let wanted = 0;
+let stopped = false;
+const running = new Set();
+
+/** Sees to it that a first server gets ready. */
+export function prepareTypes() {
+  wanted ||= 1;
+  fill();
+}
+
+/** Ends all servers. */
+export function stopTypes() {
+  stopped = true;
+  for (const server of running) server.end();
+}
+
+function fill() {
+  while (count < wanted && !stopped) {
+    count++;
+    LanguageServer.start().then((server) => {
+      if (stopped) return server.end();
+      running.add(server);
+      give(server);
+    }, async (error) => {
+      console.error("checker: the type checker did not start:", error?.message ?? error);
+      await new Promise((resolve) => setTimeout(resolve, restartPause));
+      count--;
+      fill();
+    });
+  }
+}
+
+function give(server) {
+  const next = waiting.shift();
+  if (next) return next(server);
+  idle.push(server);
+  const old = idle.findIndex((server) => server.isUsedUp);
+  if (idle.length > 1 && old >= 0) remove(...idle.splice(old, 1));
+}
+
+function remove(server) {
+  running.delete(server);
+  server.end();
+  count--;
+  fill();
+}
+
+/** A server for the caller alone; undefined when none has become free in `milliseconds`. */
+function take(milliseconds) {
+  if (idle.length > 0) return Promise.resolve(idle.pop());
+  return new Promise((resolve) => {
+    const entry = (server) => {
+      clearTimeout(timer);
+      resolve(server);
+    };
+    const timer = setTimeout(() => {
+      waiting.splice(waiting.indexOf(entry), 1);
+      resolve(undefined);
+    }, milliseconds);
+    waiting.push(entry);
+  });
+}
+
+/** Takes a server back; a used-up one serves on until another is ready. */
+function release(server, works) {
+  wanted = servers;
+  if (works) give(server);
+  else remove(server);
+  fill();
+}
+
+/**
+ * Checks the types of `question` { files: [{ path, text }], open: [path], lenient } in `milliseconds`, after at most `patience`
+ * milliseconds of waiting: { ok: true }, { ok: false, diagnostics, more } with how many there are beside those, or { unchecked: why }.
+ *
+ * `lenient` is for a source of which no one has said whether it is TypeScript or JavaScript, and that is both. It is checked as
+ * JavaScript would be that asks for it, without demanding types where JavaScript has no way to write them.
+ */
+export async function checkTypes(question, milliseconds, patience) {
+  const path = question.open[0];
+  const until = performance.now() + patience;
+  for (let attempt = 1;; attempt++) {
+    const server = await take(Math.max(0, until - performance.now()));
+    if (!server) return { unchecked: `No type checker has become ready in ${patience} ms.` };
+    const result = await server.check(question.lenient ? asJavaScript(question) : question, milliseconds);
+    release(server, result.items !== undefined);
+    if (result.items) return verdict(question, result);
+    if (result.late) return tooComplex(path, `checking them takes longer than ${milliseconds / 1000} s`);
+    if (result.gaveUp) return tooComplex(path, "checking them takes too much memory");
+    // A server may have been ended from outside: only who ends two has to do with it.
+    if (attempt === 2) return tooComplex(path, "the type checker ends when it checks them");
+  }
+}
+
+function tooComplex(file, why) {
+  const message = `The module's types are too complex: ${why}. Simplify them, or deploy without checking types: check=false.`;
+  return { ok: false, diagnostics: [{ file, code: "too-complex", message }], more: 0 };
+}
+
+/** The question about the one module that it has, as JavaScript: a line longer. */
+function asJavaScript({ files: [{ path, text }] }) {
+  return { files: [{ path, text: `// @ts-check\n${text.replace(/^#!/, "//")}` }], open: [path], javascript: true };
+}
+
+/** Errors about what JavaScript cannot write down: types that are implied to be `any`, and that a value is there. */
+function isAboutMissingTypes({ code, message }) {
+  return (code >= 7000 && code < 7100) || possiblyMissing.has(code) || /Type '(undefined|null)' is not assignable/.test(message);
+}
+
+/** "Object is possibly 'undefined'" and its kin, and "'error' is of type 'unknown'". */
+const possiblyMissing = new Set([2531, 2532, 2533, 2571, 2721, 2722, 2723, 18046, 18047, 18048, 18049]);
+
+function verdict({ files, lenient }, { items, root }) {
+  const found = lenient ? items.filter((item) => !isAboutMissingTypes(item)) : items;
+  if (found.length === 0) return { ok: true };
+  const lines = new Map(files.map(({ path, text }) => [path, text.split("\n")]));
+  const diagnostics = found.slice(0, maximumDiagnostics).map(({ path, range, code, message }) => ({
+    file: path,
+    ...place(lines.get(path), Number(range?.start?.line) - (lenient ? 1 : 0), Number(range?.start?.character)),
+    code: typeof code === "number" ? `TS${code}` : shorten(String(code), 40),
+    message: shorten(readable(String(message), root), maximumMessage),
+  }));
+  return { ok: false, diagnostics, more: found.length - diagnostics.length };
+}
+
+/** Line and column from 1, in characters, of a place counted from 0 in UTF-16 units; nothing for one that is not in the text. */
+function place(lines, line, character) {
+  const text = lines[line];
+  if (text === undefined || !(character >= 0)) return {};
+  return { line: line + 1, column: [...text.slice(0, character)].length + 1 };
+}
+
+/** A message without the paths of this container. */
+function readable(message, root) {
+  return message.replaceAll(`file://${root}/`, "./").replaceAll(root, ".").replaceAll(/file:\/\/\/[^\s"']*/g, "…")
+    .replaceAll(', { with: { "resolution-mode": "import" } }', "");
+}
