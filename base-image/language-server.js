@@ -104,7 +104,9 @@ export class LanguageServer {
   }
 
   async #checkBelow(root, files, open, javascript) {
+    // What is open is on no disk: a module that is, the server would go on to know after it is closed, with all its globals.
     for (const { path, text } of files) {
+      if (open.includes(path)) continue;
       await Deno.mkdir(`${root}/${path}`.replace(/\/[^/]*$/, ""), { recursive: true });
       await Deno.writeTextFile(`${root}/${path}`, text);
     }

@@ -125,7 +125,8 @@ package final class BuilderAPI: Sendable {
         }
         guard admitted else {
             throw Problem(
-                "busy", 503, "Too many builds", "\(limits.builds) builds are running; try again in a moment. The operator can raise that with --max-builds.",
+                "busy", 503, "Too many builds",
+                "\(limits.builds) builds are running; try again in a moment. The operator can raise that with --max-builds.",
                 retryAfter: 1)
         }
         return pipeline

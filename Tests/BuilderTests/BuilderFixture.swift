@@ -44,11 +44,13 @@ let smallRecipe = BaseRecipe(steps: [
 /// Runs `body` beside a Builder that is ready.
 func withBuilder(
     recipe: BaseRecipe = smallRecipe, limits: BuilderAPI.Limits = BuilderAPI.Limits(),
+    wrapping: @escaping @Sendable (any SourceChecker) -> any SourceChecker = { $0 },
     _ body: @escaping @Sendable (BuilderFixture) async throws -> Void
 ) async throws {
     try await withRegistry { registry in
         try await withChecker { checker in
-            try await withBuilder(recipe: recipe, limits: limits, registry: registry, checker: checker, body)
+            try await withBuilder(
+                recipe: recipe, limits: limits, registry: registry, checker: checker, wrapping: wrapping, body)
         }
     }
 }
@@ -56,6 +58,7 @@ func withBuilder(
 /// Runs `body` beside a Builder that uses this registry and checker.
 func withBuilder(
     recipe: BaseRecipe, limits: BuilderAPI.Limits, registry fixture: RegistryFixture, checker: DenoServer,
+    wrapping: @Sendable (any SourceChecker) -> any SourceChecker = { $0 },
     _ body: @escaping @Sendable (BuilderFixture) async throws -> Void
 ) async throws {
     let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -66,9 +69,12 @@ func withBuilder(
         let connection = DeployerConnection(
             client: client, address: .unix(path: root + "/deployer.sock"), token: FakeDeployer.token)
         let api = BuilderAPI(limits: limits, logger: quiet)
+        var timing = CheckerConnection.Timing()
+        timing.patience = .seconds(60)
         let provision = BaseProvision(
             recipe: recipe, cache: try BlobCache(directory: root + "/cache"), registry: registry,
-            checker: CheckerConnection(client: client), deployer: connection, logger: quiet, progress: { _ in })
+            checker: wrapping(CheckerConnection(client: client, timing: timing)), deployer: connection, logger: quiet,
+            progress: { _ in })
         let service = HTTPService(token: FakeDeployer.token, logger: quiet) { try await api.handle($0) }
         let builder = BuilderFixture(
             registry: registry, deployer: deployer, checker: checker, client: client, socket: root + "/builder.sock")

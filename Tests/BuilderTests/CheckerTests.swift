@@ -140,7 +140,7 @@ import Transfer
             timing.check = .milliseconds(300)
             let connection = CheckerConnection(client: checker.client, timing: timing)
             let slow = "export default {\(String(repeating: "a:1,", count: 500_000))}"
-            await #expect { 
+            await #expect {
                 try await connection.check(Array(slow.utf8), file: "main.ts", at: checker.endpoint)
             } throws: { error in
                 (error as? BuilderError)?.code == .checkerTooSlow

@@ -77,7 +77,10 @@ import Transfer
         ("let a: import('/proc/self/environ').A; export default () => a", "unresolved-import"),
         ("class C { ; x?: typeof import('/kiln/checker.js') } export default () => new C()", "unresolved-import"),
         ("import 'data:text/typescript,import \"/etc/passwd\"'; export default () => 1", "unresolved-import"),
-        ("import 'data:text/javascript;base64,aW1wb3J0ICIvZXRjL3Bhc3N3ZCI='; export default () => 1", "unresolved-import"),
+        (
+            "import 'data:text/javascript;base64,aW1wb3J0ICIvZXRjL3Bhc3N3ZCI='; export default () => 1",
+            "unresolved-import"
+        ),
         ("import '/etc/passwd' with { type: 'text' }; export default () => 1", "unresolved-import"),
     ]
 
@@ -125,8 +128,10 @@ import Transfer
     @Test func `one check sees nothing of another`() async throws {
         try await withChecker { checker in
             _ = try await checker.types("declare global { var leaked: 1 } export default () => leaked")
-            _ = try await checker.types("const alsoLeaked: number = 1; Deno.serve(() => new Response(String(alsoLeaked)))")
-            _ = try await checker.types("declare module 'node:fs' { export const zz: 1 } import { zz } from 'node:fs'; export default zz")
+            _ = try await checker.types(
+                "const alsoLeaked: number = 1; Deno.serve(() => new Response(String(alsoLeaked)))")
+            _ = try await checker.types(
+                "declare module 'node:fs' { export const zz: 1 } import { zz } from 'node:fs'; export default zz")
             let findings = try await checker.typeFindings(
                 "import { zz } from 'node:fs'; export default (): unknown => [leaked, alsoLeaked, zz]")
             #expect(findings.diagnostics.map(\.code) == ["TS2305", "TS2304", "TS2304"])

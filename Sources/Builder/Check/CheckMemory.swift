@@ -47,7 +47,8 @@ package final class CheckMemory: Sendable {
         let result = try await work()
         switch result {
         case .passed: keep(.types(result), key, bytes: 0)
-        case .failed(let findings) where Self.isLasting(findings): keep(.types(result), key, bytes: Self.bytes(findings))
+        case .failed(let findings) where Self.isLasting(findings):
+            keep(.types(result), key, bytes: Self.bytes(findings))
         case .failed, .unchecked: break
         }
         return result

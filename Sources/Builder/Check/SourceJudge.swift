@@ -92,7 +92,8 @@ struct SourceJudge: Sendable {
         let place = [first.file, first.line.map(String.init), first.column.map(String.init)].compactMap(\.self)
         let others = findings.diagnostics.count - 1 + findings.more
         let unlisted = findings.more == 0 ? "" : "; the first \(findings.diagnostics.count) are listed"
-        return "\(place.joined(separator: ":")): \(first.message)" + (others == 0 ? "" : " (and \(others) more\(unlisted))")
+        return "\(place.joined(separator: ":")): \(first.message)"
+            + (others == 0 ? "" : " (and \(others) more\(unlisted))")
     }
 }
 
