@@ -53,11 +53,11 @@ struct LocalChecker: Sendable {
         }
         switch result {
         case .passed(let module): return module
-        case .failed(let diagnostics):
+        case .failed(let findings):
             throw ClientError(
                 Problem(
-                    "check-failed", 422, "The code does not check", "The code does not check.", diagnostics: diagnostics
-                ))
+                    "check-failed", 422, "The code does not check", "The code does not check.",
+                    diagnostics: findings.diagnostics))
         }
     }
 }
