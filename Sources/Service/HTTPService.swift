@@ -156,12 +156,13 @@ package struct HTTPService: Sendable {
             head.headers.replaceOrAdd(name: "Content-Length", value: String(bytes.count))
             var parts: [HTTPServerResponsePart] = [.head(head)]
             if request.method != .HEAD { parts.append(.body(.byteBuffer(ByteBuffer(bytes: bytes)))) }
-            try await outbound.write(contentsOf: parts + [.end(nil)])
+            try await outbound.write(contentsOf: parts)
         case .stream(let write):
             try await outbound.write(.head(head))
             try await untilClosed(channel) { try await write(ResponseWriter(outbound: outbound)) }
-            try await outbound.write(.end(nil))
         }
+        // What is written waits in the channel; to close it before all has left would cut the answer off. This is fulfilled then.
+        try await channel.writeAndFlush(HTTPServerResponsePart.end(nil)).get()
     }
 
     /// Runs `body` and cancels it as soon as the peer has gone: a stream may have nothing to send for hours, and would not notice.
