@@ -89,7 +89,7 @@ package final class BuilderAPI: Sendable {
                 "deploy failed",
                 metadata: [
                     "requestId": "\(request.id)", "function": "\(wanted.name)", "status": "\(problem.status)",
-                    "error": "\(error)",
+                    "kind": "\(problem.kind)", "detail": "\(problem.detail)",
                 ])
             throw problem
         }

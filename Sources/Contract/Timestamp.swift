@@ -24,8 +24,35 @@ package struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertibl
     package static func < (left: Self, right: Self) -> Bool { left.milliseconds < right.milliseconds }
 
     package var description: String {
-        // The style cuts off what is beyond a millisecond, and 0.8 s is a little less than 0.8 as a binary fraction.
-        Date(timeIntervalSince1970: (Double(milliseconds) + 0.5) / 1000).formatted(Self.style)
+        let (days, inDay) = Int(milliseconds).quotientAndFloor(by: 86_400_000)
+        let date = Self.date(days)
+        // By hand: every line of a log carries one, and a format style takes twenty times as long.
+        var text: [UInt8] = []
+        text.reserveCapacity(24)
+        func add(_ value: Int, _ width: Int, _ end: UInt8) {
+            let digits = Array(String(value).utf8)
+            for _ in digits.count..<max(width, digits.count) { text.append(48) }
+            text += digits
+            text.append(end)
+        }
+        add(date.year, 4, UInt8(ascii: "-"))
+        add(date.month, 2, UInt8(ascii: "-"))
+        add(date.day, 2, UInt8(ascii: "T"))
+        add(inDay / 3_600_000, 2, UInt8(ascii: ":"))
+        add(inDay / 60_000 % 60, 2, UInt8(ascii: ":"))
+        add(inDay / 1000 % 60, 2, UInt8(ascii: "."))
+        add(inDay % 1000, 3, UInt8(ascii: "Z"))
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// The date so many days after 1970-01-01 in the proleptic Gregorian calendar; years begin in March, so that the leap day is the last.
+    private static func date(_ days: Int) -> (year: Int, month: Int, day: Int) {
+        let (era, dayOfEra) = (days + 719_468).quotientAndFloor(by: 146_097)
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let shifted = (5 * dayOfYear + 2) / 153
+        let month = shifted < 10 ? shifted + 3 : shifted - 9
+        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shifted + 2) / 5 + 1)
     }
 
     private static let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
@@ -44,5 +71,13 @@ extension Timestamp: Codable {
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(description)
+    }
+}
+
+extension Int {
+    /// The quotient rounded down, and the remainder, which is never negative.
+    fileprivate func quotientAndFloor(by divisor: Int) -> (Int, Int) {
+        let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
+        return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
     }
 }

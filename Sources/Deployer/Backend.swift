@@ -32,9 +32,9 @@ package protocol Backend: Sendable {
     /// How the workload does now; `nil` when it is unknown.
     func status(of id: WorkloadID) async -> WorkloadStatus?
 
-    /// The last `tail` lines that the instances of `function` printed, oldest first, also of instances that have ended; with `follow`
-    /// the stream goes on with new lines until it is cancelled.
-    func logs(of function: FunctionName, since: Timestamp?, tail: Int, follow: Bool) async -> AsyncStream<LogLine>
+    /// The lines that the instances of `function` printed and that `query` wants, oldest first, also of instances that have ended; one
+    /// that follows ends when its reader is cancelled. They come as many at a time as there are.
+    func logs(of function: FunctionName, _ query: LogQuery) async -> AsyncStream<[LogLine]>
 }
 
 extension Backend {
@@ -126,7 +126,7 @@ package struct LogLine: Hashable, Sendable, Codable {
     package var instance: String
     /// The revision.
     package var revision: Int
-    /// `stdout` or `stderr`.
+    /// `stdout` or `stderr`; `kiln` for a remark of Kiln's own.
     package var stream: String
     /// The text, without its line break.
     package var message: String

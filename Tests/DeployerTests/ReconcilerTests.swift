@@ -174,7 +174,7 @@ final class RecordingBackend: Backend {
     }
 
     func status(of id: WorkloadID) async -> WorkloadStatus? { nil }
-    func logs(of function: FunctionName, since: Timestamp?, tail: Int, follow: Bool) async -> AsyncStream<LogLine> {
+    func logs(of function: FunctionName, _ query: LogQuery) async -> AsyncStream<[LogLine]> {
         AsyncStream { $0.finish() }
     }
 

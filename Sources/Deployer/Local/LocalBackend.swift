@@ -13,6 +13,7 @@ package actor LocalBackend: Backend {
     private let sink: AsyncStream<WorkloadEvent>.Continuation
     private let maker: InstanceMaker
     private let host: LocalHost
+    private let logKeeper: LogKeeper
     private var forwarder: DNSForwarder?
     private var runners: [WorkloadID: WorkloadRunner] = [:]
     private var leftovers: Task<Void, Never>?
@@ -39,6 +40,7 @@ package actor LocalBackend: Backend {
         let forwarder = try await host.startForwarder(servers: servers, logger: logger)
         let network = host.network(nameServerPort: forwarder.port, logger: logger)
         self.host = host
+        logKeeper = try LogKeeper(instances: host.configuration.instances)
         self.forwarder = forwarder
         maker = InstanceMaker(
             configuration: host.configuration, images: images, secrets: secrets, runtime: host.runtime,
@@ -103,10 +105,12 @@ package actor LocalBackend: Backend {
     package func status(of id: WorkloadID) async -> WorkloadStatus? { await runners[id]?.status }
 
     package func logs(
-        of function: FunctionName, since: Timestamp?, tail: Int, follow: Bool
-    ) async -> AsyncStream<LogLine> {
-        FunctionLogs(instances: maker.configuration.instances, archive: maker.archive, watch: maker.watch)
-            .stream(of: function, since: since, tail: tail, follow: follow)
+        of function: FunctionName, _ query: LogQuery
+    ) async -> AsyncStream<[LogLine]> {
+        FunctionLogs(
+            instances: maker.configuration.instances, archive: maker.archive, watch: maker.watch,
+            fileBytes: maker.configuration.logFileBytes
+        ).stream(of: function, query)
     }
 
     /// Stops watching and supervising. Instances go on running, and the next Kiln adopts them.
@@ -115,6 +119,7 @@ package actor LocalBackend: Backend {
         runners = [:]
         await leftovers?.value
         await maker.network.stop()
+        logKeeper.stop()
         await forwarder?.stop()
         forwarder = nil
         sink.finish()

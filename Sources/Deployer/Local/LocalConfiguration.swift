@@ -32,10 +32,12 @@ package struct LocalConfiguration: Sendable {
     package var openFiles: UInt64 = 4096
     /// Most bytes in an instance's `/tmp`, which count as its memory too; never more than half of its memory limit.
     package var temporaryBytes: Int64 = 64 << 20
-    /// Most bytes of one instance's log; when it is full it starts anew.
+    /// Most bytes of one instance's log; when it is full the older half is dropped.
     package var logBytes: Int64 = 4 << 20
     /// How many ended instances of a function keep their logs.
     package var keptLogs = 4
+    /// CPU that writing down one instance's output may take, in thousandths of a core; a function that prints more waits.
+    package var logMillicores = 100
     /// Addresses of the instances; `nil` picks a /20 of 10.192.0.0/10 that no route of the host overlaps, and keeps it.
     package var addressPool: IPv4Range?
     /// Name servers (IPv4) that instances' DNS queries are forwarded to; `nil` reads the host's `/etc/resolv.conf`.
@@ -49,6 +51,8 @@ package struct LocalConfiguration: Sendable {
         self.installation = installation
     }
 
+    /// Most bytes of one of the two files of a log.
+    var logFileBytes: Int64 { logBytes / 2 }
     /// Where instances live.
     var instances: String { stateDirectory + "/instances" }
     /// Where the logs of ended instances are kept.

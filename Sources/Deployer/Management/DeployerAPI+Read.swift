@@ -101,43 +101,6 @@ extension DeployerAPI {
             min: spec?.minimumInstances, max: spec?.maximumInstances, limited: status?.limited, load: load)
     }
 
-    /// The last lines of all instances as text, or as JSON lines when the client accepts `application/x-ndjson`.
-    func logs(_ request: ServiceRequest, _ name: FunctionName) async throws -> ServiceResponse {
-        try request.allowQueryItems(["follow", "since", "tail"])
-        guard try await reconciler.store.function(name) != nil else { throw Reconciler.unknown(name) }
-        let follow = try Self.flag(request, "follow")
-        var tail = 1000
-        if let text = try request.queryItem("tail") {
-            guard let number = Int(text), (0...100_000).contains(number) else {
-                throw Problem("invalid-option", 400, "Invalid option", "Option 'tail' takes a number from 0 to 100000.")
-            }
-            tail = number
-        }
-        var since: Timestamp?
-        if let text = try request.queryItem("since") {
-            since = Timestamp(text)
-            guard since != nil else {
-                throw Problem(
-                    "invalid-option", 400, "Invalid option",
-                    "Option 'since' takes a time like 2026-01-31T12:00:00.000Z (RFC 3339).")
-            }
-        }
-        let lines = await reconciler.backend.logs(of: name, since: since, tail: tail, follow: follow)
-        let structured = request.headers.first(name: "Accept")?.contains("application/x-ndjson") == true
-        return ServiceResponse(
-            status: 200,
-            headers: [("Content-Type", structured ? "application/x-ndjson" : "text/plain; charset=utf-8")],
-            body: .stream { writer in
-                for await line in lines {
-                    try await writer.write(structured ? JSON.encode(line) + [10] : Self.text(line))
-                }
-            })
-    }
-
-    private static func text(_ line: LogLine) -> [UInt8] {
-        Array("\(line.time) r\(line.revision)/\(line.instance) \(line.stream) \(line.message)\n".utf8)
-    }
-
     static func flag(_ request: ServiceRequest, _ item: String) throws(Problem) -> Bool {
         switch try request.queryItem(item) {
         case nil, "false": return false

@@ -33,6 +33,15 @@ struct LocalOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Most bytes of one instance's log (default: 4Mi).", valueName: "bytes"))
     var logBytes: String?
 
+    @Option(help: ArgumentHelp("Ended instances of a function that keep their logs (default: 4).", valueName: "number"))
+    var keptLogs: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "CPU that writing down one instance's output may take; a function that prints more waits (default: 100m).",
+            valueName: "cores"))
+    var logCpu: String?
+
     /// The backend's configuration for an installation in `state`.
     func configuration(_ state: StateDirectory) throws -> LocalConfiguration {
         var result = LocalConfiguration(stateDirectory: state.path, installation: try state.installationID())
@@ -61,6 +70,16 @@ struct LocalOptions: ParsableArguments {
             }
             result.logBytes = bytes
         }
+        result.keptLogs = try Setting.resolve(keptLogs, "KEPT_LOGS", result.keptLogs)
+        guard (0...1000).contains(result.keptLogs) else {
+            throw StartError("--kept-logs cannot be \(result.keptLogs): use 0 to 1000.")
+        }
+        if let text = logCpu ?? Setting.optional("LOG_CPU") {
+            guard let millicores = Quantity.millicores(text), (10...100_000).contains(millicores) else {
+                throw StartError("--log-cpu cannot be '\(text)': use a number of cores such as 100m or 0.5.")
+            }
+            result.logMillicores = Int(millicores)
+        }
         return result
     }
 
@@ -88,6 +107,8 @@ struct LocalOptions: ParsableArguments {
         list += ChildArguments.option("--instance-pool", instancePool)
         list += ChildArguments.options("--name-server", nameServer)
         list += ChildArguments.option("--runtime", runtime)
+        list += ChildArguments.option("--kept-logs", keptLogs)
+        list += ChildArguments.option("--log-cpu", logCpu)
         return list + ChildArguments.option("--log-bytes", logBytes)
     }
 }

@@ -272,7 +272,7 @@ extension LocalContainerTests {
         private func lines(_ backend: LocalBackend, _ function: String) async -> [String] {
             guard let name = try? FunctionName(function) else { return [] }
             var lines: [String] = []
-            for await line in await backend.logs(of: name, since: nil, tail: 100, follow: false) {
+            for await line in await backend.lines(of: name, LogQuery(tail: 100)) {
                 lines.append(line.message)
             }
             return lines

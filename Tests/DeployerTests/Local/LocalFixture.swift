@@ -157,3 +157,17 @@ func withLocalFixture(
 /// Tests that start containers: as root only, and one after the other, because they measure and use up the machine.
 @Suite(.serialized, .enabled(if: geteuid() == 0, "starting containers needs root"))
 struct LocalContainerTests {}
+
+extension LocalBackend {
+    /// The lines of a function's log one by one.
+    func lines(of function: FunctionName, _ query: LogQuery) async -> AsyncStream<LogLine> {
+        let batches = await logs(of: function, query)
+        return AsyncStream { continuation in
+            let task = Task {
+                for await batch in batches { for line in batch { continuation.yield(line) } }
+                continuation.finish()
+            }
+            continuation.onTermination = { _ in task.cancel() }
+        }
+    }
+}

@@ -88,6 +88,86 @@ import Testing
         }
     }
 
+    private func line(_ text: String, _ stream: String = "stdout") -> String {
+        "2026-11-22T17:29:54.600000000+00:00 \(stream) F \(text)\n"
+    }
+
+    /// What conmon does when its file is full.
+    private func replace(_ path: String, by text: String) throws {
+        try Data(text.utf8).write(to: URL(filePath: path + ".tmp"))
+        #expect(rename(path + ".tmp", path) == 0)
+    }
+
+    @Test func `a full file is kept until the next one is full too, and is read before it`() throws {
+        try withDirectory { directory in
+            let path = directory + "/log"
+            let files = LogFiles(path)
+            files.keep()
+            #expect(files.generations.numbers.isEmpty)
+            try replace(path, by: line("a1") + line("a2"))
+            files.keep()
+            files.keep()
+            #expect(files.generations.numbers == [0])
+            var follower = LogReader(path, instance: "i", revision: 1, fileBytes: 2 << 20)
+            #expect(follower.last(1).map(\.message) == ["a2"])
+            try replace(path, by: line("b1") + line("b2"))
+            #expect(LogReader.lastLines(of: path, count: 9).map(\.message) == ["a1", "a2", "b1", "b2"])
+            files.keep()
+            #expect(files.generations.numbers == [0, 1])
+            #expect(LogReader.lastLines(of: path, count: 3).map(\.message) == ["a2", "b1", "b2"])
+            try replace(path, by: line("c1"))
+            files.keep()
+            #expect(files.generations.numbers == [1, 2])
+            #expect(follower.next().map(\.message) == ["b1", "b2", "c1"])
+            #expect(follower.next().isEmpty)
+            for text in ["d1", "e1", "f1"] {
+                try replace(path, by: line(text))
+                files.keep()
+            }
+            let after = follower.next()
+            #expect(
+                after.map(\.stream) == ["kiln", "stdout", "stdout"] && after.map(\.message).suffix(2) == ["e1", "f1"])
+            #expect(after[0].message.contains("2 MiB are missing"), "\(after[0].message)")
+            var whole = LogReader(path, instance: "i", revision: 1, fileBytes: 2 << 20)
+            let all = whole.last(100)
+            #expect(all.map(\.message).suffix(2) == ["e1", "f1"] && all.count == 3)
+            #expect(all[0].stream == "kiln" && all[0].message.contains("8 MiB, are not kept"), "\(all[0].message)")
+            #expect(LogReader.lastLines(of: path, count: 100).count == 2)
+        }
+    }
+
+    @Test func `a flood is read piece by piece`() throws {
+        try withDirectory { directory in
+            let path = directory + "/log"
+            try Data().write(to: URL(filePath: path))
+            var reader = LogReader(path, instance: "i", revision: 1)
+            #expect(reader.last(10).isEmpty)
+            try Data((0..<20_000).map { line("line \($0)") }.joined().utf8).write(to: URL(filePath: path))
+            // Written in place of the file that is open: the reader finds another inode.
+            var lines: [LogLine] = []
+            var pieces = 0
+            repeat {
+                lines += reader.next(limit: 100_000)
+                pieces += 1
+            } while reader.wasCutShort
+            #expect(lines.count == 20_000 && pieces > 5)
+        }
+    }
+
+    @Test func `lines of any length and any bytes are shown, in pieces if need be`() {
+        var parser = LogParser(instance: "i", revision: 1)
+        let head = Array("2026-11-22T17:29:54.600000000+00:00 stdout P ".utf8)
+        let part = [UInt8](repeating: UInt8(ascii: "x"), count: 8192)
+        var lines: [LogLine] = []
+        for _ in 0..<1280 { lines += parser.feed(head + part + [10]) }
+        lines += parser.feed(Array("2026-11-22T17:29:54.600000000+00:00 stdout F end\n".utf8))
+        #expect(lines.reduce(0) { $0 + $1.message.utf8.count } == (10 << 20) + 3)
+        #expect(lines.allSatisfy { $0.message.utf8.count <= LogParser.longestMessage + 8192 })
+        var binary = parser.feed(
+            Array("2026-11-22T17:29:54.600000000+00:00 stderr F ".utf8) + [0, 0xFF, 0xFE, 0x1B, 13, 10])
+        #expect(binary.popLast()?.message == "\0\u{FFFD}\u{FFFD}\u{1B}\r")
+    }
+
     private func withDirectory(_ body: (String) throws -> Void) throws {
         let directory = NSTemporaryDirectory() + "/kiln-logs-\(UUID())"
         try DiskFile.directory(directory)
@@ -105,7 +185,7 @@ extension LocalContainerTests {
                 let workload = try fixture.workload("console.log('started');" + TestImages.probe)
                 try await backend.rollOut(workload)
                 let name = try FunctionName("probe")
-                let stream = await backend.logs(of: name, since: nil, tail: 10, follow: true)
+                let stream = await backend.lines(of: name, LogQuery(tail: 10, follow: true))
                 var lines: [LogLine] = []
                 var step = 0
                 for await line in stream {
@@ -129,12 +209,12 @@ extension LocalContainerTests {
                 #expect(Set(lines.map(\.instance)).count == 2)
                 let later = lines[3].time
                 var since: [String] = []
-                for await line in await backend.logs(of: name, since: later, tail: 10, follow: false) {
+                for await line in await backend.lines(of: name, LogQuery(since: later, tail: 10)) {
                     since.append(line.message)
                 }
                 #expect(since == ["last", "started"])
                 var tail: [String] = []
-                for await line in await backend.logs(of: name, since: nil, tail: 2, follow: false) {
+                for await line in await backend.lines(of: name, LogQuery(tail: 2)) {
                     tail.append(line.message)
                 }
                 #expect(tail == ["last", "started"])

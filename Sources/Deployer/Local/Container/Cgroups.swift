@@ -89,7 +89,9 @@ struct Cgroups: Sendable {
         var names: Set<String> = []
         for point in Set(hierarchies.values) {
             let parent = "\(point)/kiln_\(installation)"
-            names.formUnion(DiskFile.names(in: parent).filter { InstanceID.isValid($0) })
+            for directory in [parent, parent + "/monitors"] {
+                names.formUnion(DiskFile.names(in: directory).filter { InstanceID.isValid($0) })
+            }
         }
         return names.sorted()
     }
@@ -98,8 +100,10 @@ struct Cgroups: Sendable {
     func remove(_ instance: String) async {
         for _ in 0..<100 {
             var left = false
-            for point in Set(hierarchies.values) {
-                let directory = "\(point)/kiln_\(installation)/\(instance)"
+            let groups = Set(hierarchies.values).flatMap { point in
+                ["", "monitors/"].map { "\(point)/kiln_\(installation)/\($0)\(instance)" }
+            }
+            for directory in groups {
                 guard rmdir(directory) != 0, errno != ENOENT else { continue }
                 left = true
                 for line in DiskFile.text(directory + "/cgroup.procs")?.split(separator: "\n") ?? [] {
@@ -119,9 +123,9 @@ struct Cgroups: Sendable {
         }
     }
 
-    /// The files to which a monitor's number is written at its start, so that it neither ends with the Deployer's own unit (systemd
+    /// The files to which the number of the monitor of `instance` is written at its start, so that it neither ends with the Deployer's own unit (systemd
     /// kills a unit's whole group) nor takes CPU time from functions when one floods its log. Made when they are not there.
-    func monitorGroups() -> [String] {
+    func monitorGroups(of instance: String) -> [String] {
         let controllers = version == .v2 ? [""] : ["name=systemd", "cpu"]
         return controllers.compactMap { controller in
             guard let point = hierarchies[controller] else { return nil }
@@ -136,8 +140,26 @@ struct Cgroups: Sendable {
             case .v1: break
             case .v2: try? DiskFile.set(group + "/cpu.weight", to: "12")
             }
-            let file = group + "/cgroup.procs"
+            // In a group of its own, which is limited once the runtime, its child, has created the container.
+            var own = group
+            if controller != "name=systemd" {
+                own += "/\(instance)"
+                if version == .v2 { try? DiskFile.set(group + "/cgroup.subtree_control", to: "+cpu") }
+                mkdir(own, 0o755)
+            }
+            let file = own + "/cgroup.procs"
             return access(file, W_OK) == 0 ? file : nil
+        }
+    }
+
+    /// Limits what the monitor of `instance` takes to write its log, in thousandths of a core: a function that floods its log waits.
+    func limitMonitor(of instance: String, millicores: Int) {
+        let period = 100_000
+        let quota = max(1000, millicores * period / 1000)
+        let group = "\(hierarchies[version == .v2 ? "" : "cpu"] ?? "")/kiln_\(installation)/monitors/\(instance)"
+        switch version {
+        case .v1: try? DiskFile.set(group + "/cpu.cfs_quota_us", to: "\(quota)")
+        case .v2: try? DiskFile.set(group + "/cpu.max", to: "\(quota) \(period)")
         }
     }
 

@@ -200,7 +200,8 @@ struct InstanceMaker: Sendable {
 
         let process = try await monitor.create(
             record.id, paths: paths, layers: image.layers.count == 1 ? [paths.emptyLayer] + image.layers : image.layers,
-            logBytes: configuration.logBytes, groups: cgroups.monitorGroups())
+            logBytes: configuration.logFileBytes, groups: cgroups.monitorGroups(of: record.id))
+        cgroups.limitMonitor(of: record.id, millicores: configuration.logMillicores)
         // It holds secrets, and the runtime has read it.
         unlink(paths.configuration)
         await checkpoint(.created)

@@ -21,9 +21,18 @@ struct LogArchive: Sendable {
         let folder = "\(directory)/\(Self.folder(of: record.workload.id))"
         guard perFunction > 0, (try? DiskFile.directory(folder)) != nil else { return }
         let made = String(record.created.milliseconds)
-        guard rename(path, "\(folder)/\(made)-\(record.revisionNumber)-\(record.id).log") == 0 else { return }
+        let kept = "\(folder)/\(made)-\(record.revisionNumber)-\(record.id).log"
+        let files = LogFiles(path)
+        files.keep()
+        let generations = files.generations.numbers
+        guard rename(path, kept) == 0 else { return }
+        for number in generations {
+            guard rename(files.path(number), LogFiles(kept).path(number)) == 0 else { continue }
+        }
         let names = DiskFile.names(in: folder)
-        for name in names.dropLast(perFunction) { unlink("\(folder)/\(name)") }
+        for name in names.filter({ $0.hasSuffix(".log") }).dropLast(perFunction) {
+            for file in names where file == name || file.hasPrefix(name + ".") { unlink("\(folder)/\(file)") }
+        }
         dropOldestFolders()
     }
 

@@ -8,15 +8,27 @@ struct LogParser: Sendable {
     /// The longest message, in bytes; what is longer becomes several.
     static let longestMessage = 64 << 10
 
-    private let instance: String
-    private let revision: Int
+    /// Whose lines they are.
+    struct Source: Sendable, Hashable {
+        /// The stream of what Kiln itself says in a log.
+        static let remarks = "kiln"
+
+        var instance: String
+        var revision: Int
+
+        /// A line of Kiln's own.
+        func remark(_ text: String, at time: Timestamp = .now()) -> LogLine {
+            LogLine(time: time, instance: instance, revision: revision, stream: Self.remarks, message: text)
+        }
+    }
+
+    private let source: Source
     private var rest: [UInt8] = []
     private var parts: [String: [UInt8]] = [:]
 
-    init(instance: String, revision: Int) {
-        self.instance = instance
-        self.revision = revision
-    }
+    init(_ source: Source) { self.source = source }
+
+    init(instance: String, revision: Int) { self.init(Source(instance: instance, revision: revision)) }
 
     /// The lines that `bytes` complete.
     mutating func feed(_ bytes: some Sequence<UInt8>) -> [LogLine] {
@@ -43,7 +55,7 @@ struct LogParser: Sendable {
             return nil
         }
         return LogLine(
-            time: time, instance: instance, revision: revision, stream: stream,
+            time: time, instance: source.instance, revision: source.revision, stream: stream,
             message: String(decoding: message, as: UTF8.self))
     }
 }

@@ -14,11 +14,26 @@ final class DirectoryWatch: Sendable {
         let state = Mutex(State())
     }
 
+    /// What is told.
+    enum Interest: Sendable {
+        /// Entries that come, go or are renamed, and files that are written.
+        case everything
+        /// Entries that come or are renamed.
+        case entries
+    }
+
     private let descriptor: Int32
+    private let mask: UInt32
     private let listeners = Listeners()
     private let source: DescriptorSource
 
-    init() throws(DeployerError) {
+    init(_ interest: Interest = .everything) throws(DeployerError) {
+        let mask =
+            switch interest {
+            case .everything: IN_CREATE | IN_MODIFY | IN_MOVED_TO | IN_DELETE
+            case .entries: IN_CREATE | IN_MOVED_TO
+            }
+        self.mask = UInt32(mask | IN_ONLYDIR) | UInt32(IN_EXCL_UNLINK)
         let descriptor = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC))
         guard descriptor >= 0 else { throw .system("watch directories (inotify_init)") }
         self.descriptor = descriptor
@@ -30,7 +45,6 @@ final class DirectoryWatch: Sendable {
     /// The stream ends with the directory; elements that nobody took yet are one.
     func changes(in directory: String) throws(DeployerError) -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let mask = UInt32(IN_CREATE | IN_MODIFY | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR | IN_EXCL_UNLINK)
         // Under the lock, so that no event of the new watch is read before its listener is known.
         let watch = listeners.state.withLock { state -> Int32 in
             let watch = inotify_add_watch(descriptor, directory, mask)
