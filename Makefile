@@ -32,11 +32,15 @@ $(DENO): scripts/fetch-deno.sh | .tools/setup-run
 	@scripts/setup.sh $*
 	@mkdir -p .tools && touch $@
 
-test: .tools/setup-test $(DENO) ## Run the whole suite, with its own set-up
+.tools/schemathesis/done: scripts/fetch-schemathesis.sh | .tools/setup-test
+	@scripts/fetch-schemathesis.sh >/dev/null
+	@touch $@
+
+test: .tools/setup-test .tools/schemathesis/done $(DENO) ## Run the whole suite, with its own set-up
 	swift build --quiet --build-tests
 	KILN_DENO=$(abspath $(DENO)) scripts/run-tests.sh --skip-build $(TEST_FLAGS)
 
-test-long: .tools/setup-test $(DENO) ## The suite with its long stress tests
+test-long: .tools/setup-test .tools/schemathesis/done $(DENO) ## The suite with its long stress tests
 	swift build --quiet --build-tests
 	KILN_TEST_LONG=1 KILN_DENO=$(abspath $(DENO)) scripts/run-tests.sh --skip-build $(TEST_FLAGS)
 

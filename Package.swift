@@ -92,6 +92,7 @@ let package = Package(
                 "CLinux", logging, subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
+            resources: [.embedInCode("API/openapi.json")],
             swiftSettings: strict),
 
         .target(

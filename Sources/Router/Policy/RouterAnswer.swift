@@ -22,10 +22,14 @@ struct RouterAnswer {
         body = Array("\(text)\n".utf8)
     }
 
-    /// The problem that `reason` stands for.
-    init(_ reason: Reason, detail: String? = nil, requestID: String?) {
+    /// What functions may take.
+    static let allMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+    /// The problem that `reason` stands for; `allow` are the methods that a 405 names.
+    init(_ reason: Reason, detail: String? = nil, requestID: String?, allow: String = Self.allMethods) {
         var problem = reason.problem(detail)
         problem.requestId = requestID
+        if problem.status == 405 { problem.allow = allow }
         status = problem.status
         mediaType = Problem.mediaType
         self.reason = reason.rawValue
@@ -34,7 +38,7 @@ struct RouterAnswer {
         // A struct of strings and numbers always encodes; should it not, the status still says what matters.
         body = (try? encoder.encode(problem)).map { Array($0) } ?? []
         if let seconds = problem.retryAfter { fields += "Retry-After: \(seconds)\r\n" }
-        if status == 405 { fields += "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" }
+        if let methods = problem.allow { fields += "Allow: \(methods)\r\n" }
         if status == 401 { fields += "WWW-Authenticate: Bearer realm=\"kiln\"\r\n" }
     }
 

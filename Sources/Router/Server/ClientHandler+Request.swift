@@ -58,8 +58,11 @@ extension ClientHandler {
             guard settings.management != nil else { return refuse(.notFound) }
             key = .role(.observer)
             timeout = settings.timeouts.role
-        case .health: return answer(.init(status: 200, text: "ok"), to: head, id: id, body: facts)
+        case .health:
+            guard isRead(head.method) else { return refuseMethod(head, facts, id) }
+            return answer(.init(status: 200, text: "ok"), to: head, id: id, body: facts)
         case .ready:
+            guard isRead(head.method) else { return refuseMethod(head, facts, id) }
             guard worker.snapshot != nil, worker.drain == .serving else { return refuse(.notReady) }
             return answer(.init(status: 200, text: "ready"), to: head, id: id, body: facts)
         case .nothing: return refuse(.notFound)
@@ -68,6 +71,15 @@ extension ClientHandler {
         request = Request(head, facts, target, key, id, began: now, giveUpAt: now + timeout)
         probeAt = inputEnded ? .now() + settings.timeouts.probe : nil
         worker.seek(key, for: self, again: false)
+    }
+
+    private func isRead(_ method: RequestHead.Method) -> Bool { method == .get || method == .head }
+
+    /// A probe's path takes no other method.
+    private func refuseMethod(_ head: RequestHead, _ facts: RequestFacts, _ id: RequestID) {
+        worker.counters.refused(.methodNotAllowed)
+        let problem = RouterAnswer(.methodNotAllowed, requestID: id.text(head.head), allow: "GET, HEAD")
+        answer(problem, to: head, id: id, body: facts)
     }
 
     /// Waits in a queue.

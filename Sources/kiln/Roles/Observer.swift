@@ -4,7 +4,8 @@ import Service
 import Telemetry
 import Transfer
 
-/// What the Router's process answers on its own socket, where the front door passes `/metrics` to: the metrics of all roles in one.
+/// What the Router's process answers on its own socket, to which the front door passes `/metrics` and `/openapi.json`: the metrics of all
+/// roles in one, and the description of the API.
 struct Observer: Sendable {
     /// The longest that a role's part is waited for, and its most bytes.
     private static let patience = Duration.seconds(3)
@@ -26,6 +27,11 @@ struct Observer: Sendable {
             try allow(request)
             return ServiceResponse(
                 status: 200, headers: [("Content-Type", MetricText.mediaType)], body: .bytes(try await metrics()))
+        case ["openapi.json"]:
+            try allow(request)
+            return ServiceResponse(
+                status: 200, headers: [("Content-Type", "application/json")],
+                body: .bytes(PackageResources.openapi_json))
         default:
             throw Problem(
                 "not-found", 404, "Not found",
