@@ -8,7 +8,9 @@ SOURCES := Package.swift $(shell find Sources base-image -type f 2>/dev/null)
 TEST_FLAGS := --no-parallel
 .DEFAULT_GOAL := help
 
-.PHONY: help up build test test-long bench bench-router format lint clean
+PREFIX ?= /usr/local
+
+.PHONY: help up build install test test-long bench bench-router format lint clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -18,6 +20,13 @@ up: $(KILN) $(DENO) ## Install what is missing, build, and run the platform (ARG
 	@$(KILN) up --deno $(DENO) $(ARGS)
 
 build: $(KILN) ## Build the release binary
+
+install: $(KILN) $(DENO) ## Install kiln, its Deno and the completions below PREFIX (/usr/local)
+	@install -D $(KILN) $(DESTDIR)$(PREFIX)/bin/kiln
+	@install -D $(DENO) $(DESTDIR)$(PREFIX)/lib/kiln/deno
+	@mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	@$(KILN) completions bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/kiln
+	@echo "Installed $(DESTDIR)$(PREFIX)/bin/kiln. As root, 'kiln up' starts the platform."
 
 $(KILN): $(SOURCES) | .tools/setup-run
 	@echo "Building Kiln in release (some minutes the first time) …"

@@ -62,9 +62,9 @@ struct BuilderOptions: ParsableArguments {
 
     /// The deno program; `make up` names the one that it fetched.
     func denoPath() throws -> String {
-        guard let path = deno ?? Setting.optional("DENO") else {
+        guard let path = deno ?? Setting.optional("DENO") ?? InstalledDeno.path else {
             throw StartError(
-                "Say which deno program the base image gets: --deno PATH ('make up' fetches and names it).")
+                "Say which deno program the base image gets: --deno PATH ('make up' and 'make install' see to it).")
         }
         return path
     }

@@ -39,7 +39,7 @@ struct LocalDeno: Sendable {
     /// Removes the directory with everything in it.
     func remove() { try? FileManager.default.removeItem(atPath: directory) }
 
-    /// The program: `named`, or else the `deno` of `PATH`, or the one that `make up` fetched into this checkout.
+    /// The program: `named`, or else the one installed with Kiln, the `deno` of `PATH`, or the one that `make up` fetched into this checkout.
     static func find(_ named: String?) throws(ClientError) -> String {
         if let named {
             guard access(named, X_OK) == 0 else {
@@ -48,7 +48,10 @@ struct LocalDeno: Sendable {
             return absolute(named)
         }
         let directories = (Setting.variable("PATH") ?? "").split(separator: ":").map(String.init)
-        let candidates = directories.map { $0 + "/deno" } + [".tools/deno/\(BaseRecipe.denoVersion)/deno"]
+        let candidates =
+            [InstalledDeno.path].compactMap(\.self) + directories.map { $0 + "/deno" } + [
+                ".tools/deno/\(BaseRecipe.denoVersion)/deno"
+            ]
         guard let found = candidates.first(where: { access($0, X_OK) == 0 }) else {
             throw ClientError(
                 .notFound,
