@@ -138,6 +138,8 @@ final class RecordingBackend: Backend {
     private struct State {
         var running: Set<String> = []
         var failure: RolloutFailure?
+        var retired: [String] = []
+        var delay: Duration = .zero
     }
 
     let events: AsyncStream<WorkloadEvent>
@@ -147,6 +149,8 @@ final class RecordingBackend: Backend {
     init() { (events, sink) = AsyncStream.makeStream() }
 
     var running: [String] { state.withLock { $0.running.sorted() } }
+    var retired: [String] { state.withLock { $0.retired } }
+    func slowDown(_ delay: Duration) { state.withLock { $0.delay = delay } }
     func failNext(_ failure: RolloutFailure) { state.withLock { $0.failure = failure } }
 
     func adopt(_ desired: [Workload], parkable: Set<WorkloadID>) async throws -> Set<WorkloadID> {
@@ -158,6 +162,8 @@ final class RecordingBackend: Backend {
     func usage(of id: WorkloadID) async -> WorkloadUsage? { nil }
 
     func rollOut(_ workload: Workload) async throws {
+        let delay = state.withLock { $0.delay }
+        if delay > .zero { try await Task.sleep(for: delay) }
         let failure = state.withLock { state in
             defer { state.failure = nil }
             if state.failure == nil { state.running.insert(Self.text(workload.id)) }
@@ -169,7 +175,10 @@ final class RecordingBackend: Backend {
     }
 
     func retire(_ id: WorkloadID) async {
-        _ = state.withLock { $0.running.remove(Self.text(id)) }
+        state.withLock { state in
+            state.running.remove(Self.text(id))
+            state.retired.append(Self.text(id))
+        }
         sink.yield(.endpoints(id, []))
     }
 
@@ -190,12 +199,14 @@ struct NoTags: RevisionTags {
 
 extension Reconciler {
     @discardableResult
-    func deploy(_ function: String, _ letter: Character) async throws -> DeployAnswer {
+    func deploy(
+        _ function: String, _ letter: Character, _ spec: FunctionSpec = FunctionSpec()
+    ) async throws -> DeployAnswer {
         let ticket = try await store.issueTicket(for: name(function))
         let draft = try draft(function, letter, ticket: ticket)
         return try await deploy(
             draft.function,
-            DeployRequest(ticket: ticket, image: draft.image, spec: draft.spec, wait: true, timings: [:]),
+            DeployRequest(ticket: ticket, image: draft.image, spec: spec, wait: true, timings: [:]),
             requestID: "t")
     }
 }

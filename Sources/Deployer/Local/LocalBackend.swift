@@ -1,4 +1,5 @@
 import Contract
+import FoundationEssentials
 import Glibc
 import Logging
 
@@ -47,7 +48,8 @@ package actor LocalBackend: Backend {
             monitor: host.monitor, sandbox: host.sandbox, cgroups: host.cgroups, network: network, pool: host.pool,
             userIDs: UserIDs(first: configuration.firstUserID), watch: host.watch,
             archive: LogArchive(directory: host.configuration.logs, perFunction: configuration.keptLogs),
-            metrics: metrics, logger: logger, checkpoint: checkpoint)
+            metrics: metrics, gate: StartGate(limit: ProcessInfo.processInfo.activeProcessorCount + 2), logger: logger,
+            checkpoint: checkpoint)
     }
 
     package func adopt(_ desired: [Workload], parkable: Set<WorkloadID>) async throws -> Set<WorkloadID> {

@@ -15,6 +15,8 @@ extension DeployerAPI {
         var restarts: Int
         var lastFailure: String?
         var url: String
+        /// Whether it has no instance because nobody has called it for a while: the next request starts one.
+        var parked = false
         var min: Int?
         var max: Int?
         /// Why there are fewer instances than the load asks for.
@@ -89,8 +91,10 @@ extension DeployerAPI {
     func listing(_ summary: FunctionSummary) async -> FunctionListing {
         var status: WorkloadStatus?
         var load: Load?
+        var parked = false
         if let live = summary.live {
             status = await reconciler.backend.status(of: .revision(live.id))
+            parked = await reconciler.parked.contains(.revision(live.id))
             load = Load(await reconciler.load(of: live.id))
         }
         let spec = summary.live?.spec
@@ -98,7 +102,7 @@ extension DeployerAPI {
             name: summary.name, revision: summary.live?.number, image: summary.live?.image, created: summary.created,
             deployed: summary.live?.created, ready: status?.ready ?? 0, desired: status?.desired ?? 0,
             restarts: status?.restarts ?? 0, lastFailure: status?.lastFailure, url: "/fn/\(summary.name)",
-            min: spec?.minimumInstances, max: spec?.maximumInstances, limited: status?.limited, load: load)
+            parked: parked, min: spec?.minimumInstances, max: spec?.maximumInstances, limited: status?.limited, load: load)
     }
 
     static func flag(_ request: ServiceRequest, _ item: String) throws(Problem) -> Bool {

@@ -133,9 +133,17 @@ extension Reconciler {
         }
     }
 
-    private func bringUp(_ workload: Workload) async throws {
-        await cancelRetirement(workload.id)
+    /// Starts `workload` and waits until all of its instances are ready. `isWaking`: requests wait for the first one.
+    func bringUp(_ workload: Workload, isWaking: Bool = false) async throws {
+        let id = workload.id
+        raising[id, default: 0] += 1
+        defer { raising[id] = (raising[id] ?? 0) > 1 ? (raising[id] ?? 0) - 1 : nil }
+        await cancelRetirement(id)
+        if isWaking, parked.remove(id) != nil, case .revision(let revision) = id { await publish(revision.function) }
         try await backend.rollOut(workload)
+        scales[id]?.active = .now
+        notices[id] = nil
+        if parked.remove(id) != nil, case .revision(let revision) = id { await publish(revision.function) }
     }
 
     private func retireUnlessServing(_ id: RevisionID, _ version: TableVersion) async {

@@ -7,14 +7,19 @@ extension Reconciler {
         enum Phase { case draining, stopping }
         var phase: Phase
         var generation: Int
+        var isParking: Bool
         var task: Task<Void, Never>
     }
 
-    /// Stops `id` as soon as every Router routes by `version` and its last request has ended, or the drain time is over.
-    func scheduleRetirement(_ id: WorkloadID, after version: TableVersion) {
-        guard retirements[id] == nil else { return }
+    /// Stops `id` as soon as every Router routes by `version` and its last request has ended, or the drain time is over. Parking
+    /// waits for the last request however long it takes.
+    func scheduleRetirement(_ id: WorkloadID, after version: TableVersion, isParking: Bool = false) {
+        if let current = retirements[id] {
+            guard current.isParking, !isParking, current.phase == .draining else { return }
+            current.task.cancel()
+        }
         let instances = Set((endpoints[id] ?? []).map(\.id))
-        let deadline = ContinuousClock.now.advanced(by: timing.drain)
+        let deadline = ContinuousClock.now.advanced(by: isParking ? .seconds(10 * 365 * 86_400) : timing.drain)
         let generation = Int.random(in: .min ... .max)
         let task = Task {
             await hub.settle(version, without: instances, deadline: deadline)
@@ -22,7 +27,7 @@ extension Reconciler {
             await backend.retire(id)
             endStopping(id, generation)
         }
-        retirements[id] = Retirement(phase: .draining, generation: generation, task: task)
+        retirements[id] = Retirement(phase: .draining, generation: generation, isParking: isParking, task: task)
     }
 
     /// Keeps `id` running if it is still draining; if it is being stopped, waits until it has.

@@ -54,6 +54,7 @@ extension Reconciler {
             scales[.revision(revision.revision)]?.active = now
             scales[.revision(revision.revision)]?.isWatched = true
         }
+        for revision in load.awaited { wake(revision) }
     }
 
     /// What the Routers said last about `revision`.
@@ -69,13 +70,23 @@ extension Reconciler {
     }
 
     private func scale(_ id: WorkloadID) async {
-        guard case .revision(let name) = id, let revision = servingRevision(name), retirements[id] == nil else {
-            return
-        }
+        guard case .revision(let name) = id, let revision = servingRevision(name), retirements[id] == nil,
+            !parked.contains(id)
+        else { return }
         let now = ContinuousClock.now
         let spec = revision.spec
         var state = scales[id] ?? ScaleState(scaler: scaler(spec), active: now, isWatched: true)
-        defer { scales[id] = state }
+        // The last report may be as old as the time between two.
+        if let idle = timing.scaling.idle(spec), state.active.duration(to: now) >= idle + LoadBook.interval,
+            !loads.load(of: name, at: now).isActive
+        {
+            return await park(id)
+        }
+        defer {
+            // What has come in meanwhile counts.
+            state.active = max(state.active, scales[id]?.active ?? state.active)
+            scales[id] = state
+        }
         guard state.isWatched, spec.minimumInstances < spec.maximumInstances,
             let usage = await backend.usage(of: id)
         else { return }

@@ -14,6 +14,8 @@ package actor Reconciler {
         package var switchOver: Duration = .seconds(5)
         /// How often a pending revision is tried again over restarts of the Deployer before it counts as failed.
         package var attempts = 3
+        /// For how long requests for a parked revision that does not start are told so, before it is tried again; doubled each time.
+        package var wakeRest: ClosedRange<Duration> = .seconds(1)...(.seconds(30))
         /// How instances come and go with the load.
         package var scaling = Scaling()
 
@@ -36,6 +38,13 @@ package actor Reconciler {
     var baseImage: PinnedImage?
     var loads = LoadBook()
     var scales: [WorkloadID: ScaleState] = [:]
+    /// Revisions that serve and have no instance, or are about to have none.
+    var parked: Set<WorkloadID> = []
+    var waking: [WorkloadID: Task<Void, Never>] = [:]
+    var wakeFailures: [WorkloadID: Int] = [:]
+    var notices: [WorkloadID: RouteNotice] = [:]
+    /// How many are bringing a workload up right now.
+    var raising: [WorkloadID: Int] = [:]
     /// What an earlier Deployer recorded and did not finish. Read before the first call is taken: a deploy of this one is no leftover.
     var interrupted: [PendingRevision] = []
 
@@ -65,8 +74,10 @@ package actor Reconciler {
             // Known from the first table on, if without an instance yet: the Router holds requests instead of answering 404.
             await publish(record.name)
         }
-        if let base { desired.append(Self.checker(base)) }
-        try await backend.adopt(desired)
+        // First in the row of starts: without it nothing is deployed.
+        if let base { desired.insert(Self.checker(base), at: 0) }
+        let parkable = desired.filter { $0.id != .checker && timing.scaling.idle($0.spec) != nil }.map(\.id)
+        parked = try await backend.adopt(desired, parkable: Set(parkable))
     }
 
     /// Follows the backend, resumes deploys that an earlier Deployer left, and repairs tags, until cancelled.
@@ -142,9 +153,11 @@ package actor Reconciler {
     }
 
     private func target(_ revision: Revision, weight: Int) -> RouteTarget {
-        RouteTarget(
+        let id = WorkloadID.revision(revision.id)
+        return RouteTarget(
             revision: revision.number, weight: weight, timeoutMilliseconds: revision.spec.timeoutSeconds * 1000,
-            concurrency: revision.spec.concurrency, endpoints: endpoints[.revision(revision.id)] ?? [])
+            concurrency: revision.spec.concurrency, endpoints: parked.contains(id) ? [] : endpoints[id] ?? [],
+            notice: notices[id])
     }
 
     /// Reads again from the store what serves for `name`, and publishes it.
@@ -153,8 +166,10 @@ package actor Reconciler {
         let record = try await store.function(name)
         let live = record?.summary.live
         let pinned = record?.revisions.filter { $0.pinned && $0.revision.number != live?.number }.map(\.revision) ?? []
+        let before = serving[name]
         serving[name] =
             live == nil && pinned.isEmpty ? nil : ServingRecord(name: name, live: live, pinned: pinned)
+        forgetParked(name, before)
         return await publish(name)
     }
 }

@@ -18,12 +18,16 @@ struct InstanceMaker: Sendable {
     let watch: DirectoryWatch
     let archive: LogArchive
     let metrics: DeployerMetrics
+    let gate: StartGate
     let logger: Logger
     /// Called after each step.
     let checkpoint: @Sendable (InstanceStep) async -> Void
 
     /// Makes an instance of `workload` that accepts requests. Throws ``RolloutFailure``, or `CancellationError`; nothing is left then.
     func launch(_ workload: Workload) async throws -> Instance {
+        let turn = await gate.turn()
+        defer { turn.end() }
+        try Task.checkCancellation()
         let began = ContinuousClock.now
         do {
             let instance = try await start(workload)
