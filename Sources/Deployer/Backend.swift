@@ -153,6 +153,8 @@ package struct RolloutFailure: Error, Hashable, Sendable, CustomStringConvertibl
         case outOfMemory
         /// A secret it refers to does not exist.
         case secretMissing
+        /// All instances together would use more memory than they may.
+        case noRoom
         /// The image cannot be had or used.
         case image
         /// The machine has no room or a part of it failed.

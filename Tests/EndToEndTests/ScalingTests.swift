@@ -46,7 +46,9 @@ import Transfer
                     let role = round == 1 ? "deployer" : "router"
                     let pid = try #require(platform.child(role))
                     kill(pid, SIGKILL)
-                    try await eventually("\(role) is started again", within: .seconds(60)) { platform.child(role) != pid }
+                    try await eventually("\(role) is started again", within: .seconds(60)) {
+                        platform.child(role) != pid
+                    }
                     try await eventually("it is ready", within: .seconds(60)) {
                         try await platform.get("/func/always").json["ready"] as? Int == 1
                     }
@@ -95,7 +97,8 @@ import Transfer
         }
     }
 
-    @Test func `a parked function can be replaced, gone back to, called by its number, and deleted while it is awaited`()
+    @Test
+    func `a parked function can be replaced, gone back to, called by its number, and deleted while it is awaited`()
         async throws
     {
         try await withPlatform(arguments: ["--idle", "1s"]) { platform in
@@ -129,13 +132,91 @@ import Transfer
             _ = try await run(secret: "v", platform)
             try await platform.mustDeploy("f", source("ok"), "&secret=KEY")
             try await parked(platform, "f")
-            #expect(try EndToEndTests.run(Platform.program, ["secret", "rm", "KEY", "--state-dir", platform.state]).code == 0)
+            #expect(
+                try EndToEndTests.run(Platform.program, ["secret", "rm", "KEY", "--state-dir", platform.state]).code
+                    == 0)
             let answer = try await platform.get("/fn/f")
             #expect(answer.status == 502 && answer.text.contains("There is no secret KEY"), "\(answer.text)")
             _ = try await run(secret: "v", platform)
             try await eventually("it starts again", within: .seconds(60)) {
                 try await platform.get("/fn/f").status == 200
             }
+        }
+    }
+
+    @Test func `a full machine refuses a deploy with numbers, and parks what nobody calls to wake something else`()
+        async throws
+    {
+        try await withPlatform(arguments: ["--memory-budget", "400Mi"]) { platform in
+            // An idle instance counts 64 MiB: the fourth would be the one too many.
+            for name in ["a", "b", "c"] { try await platform.mustDeploy(name, source(name)) }
+            let full = try await platform.deploy("d", source("d"))
+            #expect(full.status == 503 && full.headers["Retry-After"] != nil, "\(full.status) \(full.text)")
+            #expect(full.text.contains("192 of the 400 MiB") && full.text.contains("--memory-budget"), "\(full.text)")
+            for name in ["a", "b", "c"] { #expect(try await platform.get("/fn/\(name)").text == name) }
+            // A new revision needs room beside the old one, which goes on serving when there is none.
+            #expect(try await platform.deploy("a", source("a2")).status == 503)
+            #expect(try await platform.get("/fn/a").text == "a")
+            // A smaller one fits.
+            try await platform.mustDeploy("d", source("d"), "&memory=208Mi&idle=1h")
+            #expect(try await platform.deploy("e", source("e"), "&memory=208Mi").status == 503)
+            // After some seconds without a request the one that may be parked makes room.
+            try await eventually("there is room", within: .seconds(60)) {
+                try await platform.deploy("e", source("e"), "&memory=208Mi").status == 201
+            }
+            #expect(try await platform.get("/func/d").json["parked"] as? Bool == true)
+            // Waking finds no room, and nothing that may be parked: it waits as long as requests are held.
+            let late = try await platform.get("/fn/d")
+            #expect(late.status == 503 && late.headers["X-Kiln-Reason"] == "no-room", "\(late.text)")
+            #expect(late.headers["Retry-After"] != nil && late.text.contains("of the 400 MiB"))
+            async let waiting = platform.get("/fn/d")
+            try await Task.sleep(for: .seconds(1))
+            #expect(try await platform.call(.delete, "/func/e").status == 204)
+            #expect(try await waiting.text == "d")
+            for name in ["a", "b", "c"] { #expect(try await platform.get("/fn/\(name)").text == name) }
+        }
+    }
+
+    @Test func `a full machine does not scale up, and says so`() async throws {
+        try await withPlatform(arguments: ["--memory-budget", "400Mi"]) { platform in
+            try await platform.mustDeploy(
+                "busy",
+                "export default async () => { await new Promise((r) => setTimeout(r, 50)); return new Response('ok'); };",
+                "&max=8&concurrency=1")
+            let load = Load(platform, "/fn/busy", clients: 6)
+            try await eventually("it is limited", within: .seconds(60)) {
+                let shown = try await platform.get("/func/busy").json
+                return (shown["limited"] as? String)?.contains("no room") == true && shown["ready"] as? Int == 3
+            }
+            let result = await load.stop()
+            #expect(result.failures.isEmpty, "\(result.failures.prefix(5)) of \(result.answered)")
+            #expect(try await platform.get("/func/busy").json["restarts"] as? Int == 0)
+        }
+    }
+
+    @Test func `a function that hangs is killed and answers again, one that blocks for a while is left alone`()
+        async throws
+    {
+        try await withPlatform(arguments: ["--liveness", "5s"]) { platform in
+            let code = """
+                export default (request) => {
+                  const seconds = Number(new URL(request.url).searchParams.get("s") ?? 0);
+                  const end = performance.now() + seconds * 1000;
+                  while (performance.now() < end);
+                  return new Response("ok");
+                };
+                """
+            try await platform.mustDeploy("f", code, "&timeout=120")
+            #expect(try await platform.get("/fn/f?s=2").text == "ok")
+            #expect(try await platform.get("/func/f").json["restarts"] as? Int == 0)
+            let lost = try await platform.get("/fn/f?s=3600")
+            #expect(lost.status == 502, "\(lost.status) \(lost.text)")
+            try await eventually("it is started again", within: .seconds(60)) {
+                try await platform.get("/fn/f").text == "ok"
+            }
+            let shown = try await platform.get("/func/f").json
+            #expect(shown["restarts"] as? Int == 1)
+            #expect(shown["lastFailure"] as? String == "did not answer its liveness probe for 5 s")
         }
     }
 

@@ -48,7 +48,10 @@ package actor LocalBackend: Backend {
             monitor: host.monitor, sandbox: host.sandbox, cgroups: host.cgroups, network: network, pool: host.pool,
             userIDs: UserIDs(first: configuration.firstUserID), watch: host.watch,
             archive: LogArchive(directory: host.configuration.logs, perFunction: configuration.keptLogs),
-            metrics: metrics, gate: StartGate(limit: ProcessInfo.processInfo.activeProcessorCount + 2), logger: logger,
+            metrics: metrics,
+            budget: MemoryBudget(
+                total: configuration.memoryBudget, measure: { [cgroups = host.cgroups] in cgroups.memory($0) }),
+            gate: StartGate(limit: ProcessInfo.processInfo.activeProcessorCount + 2), logger: logger,
             checkpoint: checkpoint)
     }
 

@@ -45,6 +45,12 @@ package struct LocalConfiguration: Sendable {
     /// How many network slots are kept ready for instances to come.
     package var readyNetworks = 4
 
+    /// The memory that all instances of functions may use together, in bytes; `nil` is no limit; flag `--memory-budget`.
+    package var memoryBudget: Int64?
+    /// How long an instance may leave liveness probes unanswered before it is killed and started again; `nil` never kills it; flag
+    /// `--liveness`.
+    package var liveness: Duration? = .seconds(30)
+
     /// The defaults for `installation` with its state in `stateDirectory`.
     package init(stateDirectory: String, installation: String) {
         self.stateDirectory = stateDirectory

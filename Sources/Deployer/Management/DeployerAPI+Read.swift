@@ -102,7 +102,8 @@ extension DeployerAPI {
             name: summary.name, revision: summary.live?.number, image: summary.live?.image, created: summary.created,
             deployed: summary.live?.created, ready: status?.ready ?? 0, desired: status?.desired ?? 0,
             restarts: status?.restarts ?? 0, lastFailure: status?.lastFailure, url: "/fn/\(summary.name)",
-            parked: parked, min: spec?.minimumInstances, max: spec?.maximumInstances, limited: status?.limited, load: load)
+            parked: parked, min: spec?.minimumInstances, max: spec?.maximumInstances, limited: status?.limited,
+            load: load)
     }
 
     static func flag(_ request: ServiceRequest, _ item: String) throws(Problem) -> Bool {

@@ -140,7 +140,7 @@ extension Reconciler {
         defer { raising[id] = (raising[id] ?? 0) > 1 ? (raising[id] ?? 0) - 1 : nil }
         await cancelRetirement(id)
         if isWaking, parked.remove(id) != nil, case .revision(let revision) = id { await publish(revision.function) }
-        try await backend.rollOut(workload)
+        try await rollOutWithRoom(workload)
         scales[id]?.active = .now
         notices[id] = nil
         if parked.remove(id) != nil, case .revision(let revision) = id { await publish(revision.function) }

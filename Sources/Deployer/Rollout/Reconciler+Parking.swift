@@ -27,11 +27,40 @@ extension Reconciler {
         waking[id] = Task { await wake(target, id) }
     }
 
+    /// Rolls out, and when the machine has no room, parks what may be and has not been called for the longest time.
+    func rollOutWithRoom(_ workload: Workload) async throws {
+        while true {
+            do {
+                return try await backend.rollOut(workload)
+            } catch let failure as RolloutFailure where failure.code == .noRoom {
+                guard await makeRoom(for: workload.id) else { throw failure }
+            }
+        }
+    }
+
+    /// Parks one workload; `false` when none may be parked, or it does not end.
+    private func makeRoom(for id: WorkloadID) async -> Bool {
+        let now = ContinuousClock.now
+        let candidates = scales.filter { candidate, state in
+            guard case .revision(let name) = candidate, candidate != id, retirements[candidate] == nil,
+                raising[candidate] == nil, let revision = servingRevision(name),
+                timing.scaling.idle(revision.spec) != nil
+            else { return false }
+            return state.active.duration(to: now) >= timing.restBeforeEviction
+                && !loads.load(of: name, at: now).isActive
+        }
+        guard let oldest = candidates.min(by: { $0.value.active < $1.value.active })?.key else { return false }
+        await park(oldest)
+        guard let retirement = retirements[oldest] else { return true }
+        await retirement.task.value
+        return !Task.isCancelled
+    }
+
     private func wake(_ revision: Revision, _ id: WorkloadID) async {
         defer { waking[id] = nil }
         let started = ContinuousClock.now
         do {
-            try await bringUp(Workload(revision), isWaking: true)
+            try await bringUpInTime(revision, id)
             wakeFailures[id] = nil
             logger.info(
                 "woken",
@@ -46,13 +75,37 @@ extension Reconciler {
         if servingRevision(revision.id) == nil, raising[id] == nil { scheduleRetirement(id, after: await hub.version) }
     }
 
+    /// Brings up a parked revision; while the machine has no room, as long as requests wait for it.
+    private func bringUpInTime(_ revision: Revision, _ id: WorkloadID) async throws {
+        while true {
+            do {
+                try await bringUp(Workload(revision), isWaking: true)
+                return
+            } catch let failure as RolloutFailure where failure.code == .noRoom && servingRevision(revision.id) != nil {
+                parked.insert(id)
+                notices[id] = .waiting(failure.message)
+                await publish(revision.function)
+                try await Task.sleep(for: .milliseconds(250))
+                let isAwaited = awaited[id].map { $0.duration(to: .now) < LoadBook.validity } ?? false
+                guard isAwaited else { throw failure }
+            }
+        }
+    }
+
     /// After a start that failed, requests are told why for a while; then the next one may try again.
     private func rest(_ revision: Revision, _ id: WorkloadID, _ error: any Error) async {
         let failures = (wakeFailures[id] ?? 0) + 1
         wakeFailures[id] = failures
         let reason = (error as? RolloutFailure)?.message ?? "\(error)"
-        logger.warning("waking failed", metadata: ["revision": "\(revision.id)", "reason": "\(reason)"])
         parked.insert(id)
+        if (error as? RolloutFailure)?.code == .noRoom {
+            // Whoever comes next may wait again.
+            wakeFailures[id] = nil
+            notices[id] = nil
+            await publish(revision.function)
+            return
+        }
+        logger.warning("waking failed", metadata: ["revision": "\(revision.id)", "reason": "\(reason)"])
         notices[id] = .failed(reason)
         await publish(revision.function)
         let pause = min(timing.wakeRest.lowerBound * (1 << min(failures - 1, 10)), timing.wakeRest.upperBound)
@@ -75,6 +128,7 @@ extension Reconciler {
             parked.remove(id)
             notices[id] = nil
             wakeFailures[id] = nil
+            awaited[id] = nil
             scales[id] = nil
             loads.forget(revision.id)
         }

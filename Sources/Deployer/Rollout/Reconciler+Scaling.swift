@@ -43,6 +43,8 @@ extension Reconciler {
         var active: ContinuousClock.Instant
         /// Whether there may be a reason to have another number of instances.
         var isWatched = false
+        /// How many there were to be when that changed last.
+        var asked: Int?
     }
 
     /// Takes note of what a Router says about its requests.
@@ -54,7 +56,12 @@ extension Reconciler {
             scales[.revision(revision.revision)]?.active = now
             scales[.revision(revision.revision)]?.isWatched = true
         }
-        for revision in load.awaited { wake(revision) }
+        for revision in load.awaited {
+            if parked.contains(.revision(revision)) || waking[.revision(revision)] != nil {
+                awaited[.revision(revision)] = now
+            }
+            wake(revision)
+        }
     }
 
     /// What the Routers said last about `revision`.
@@ -97,8 +104,11 @@ extension Reconciler {
         // Nobody calls it, and it has the least number: nothing to look at until somebody does.
         state.isWatched = load.isActive || desired > spec.minimumInstances
         guard desired != usage.desired else { return }
-        logger.info(
-            "scaling", metadata: ["revision": "\(name)", "from": "\(usage.desired)", "to": "\(desired)"])
+        if state.asked != desired {
+            logger.info(
+                "scaling", metadata: ["revision": "\(name)", "from": "\(usage.desired)", "to": "\(desired)"])
+        }
+        state.asked = desired
         let deadline = max(timing.drain, .seconds(spec.timeoutSeconds))
         await backend.scale(id, to: desired) { [weak self] instances in
             await self?.waitUntilUnused(instances, of: id, at: .now.advanced(by: deadline))

@@ -16,6 +16,8 @@ package actor Reconciler {
         package var attempts = 3
         /// For how long requests for a parked revision that does not start are told so, before it is tried again; doubled each time.
         package var wakeRest: ClosedRange<Duration> = .seconds(1)...(.seconds(30))
+        /// A function is not parked for want of memory before it has had no request for so long.
+        package var restBeforeEviction: Duration = .seconds(5)
         /// How instances come and go with the load.
         package var scaling = Scaling()
 
@@ -41,6 +43,8 @@ package actor Reconciler {
     /// Revisions that serve and have no instance, or are about to have none.
     var parked: Set<WorkloadID> = []
     var waking: [WorkloadID: Task<Void, Never>] = [:]
+    /// When requests were last known to wait for a parked revision.
+    var awaited: [WorkloadID: ContinuousClock.Instant] = [:]
     var wakeFailures: [WorkloadID: Int] = [:]
     var notices: [WorkloadID: RouteNotice] = [:]
     /// How many are bringing a workload up right now.

@@ -34,8 +34,10 @@ struct DeployerCommand: AsyncParsableCommand {
             let metrics = DeployerMetrics(limit: try limits.functions())
             let backend: LocalBackend
             do {
+                var configuration = try local.configuration(directory)
+                try scale.apply(to: &configuration)
                 backend = try await LocalBackend(
-                    configuration: try local.configuration(directory), images: RegistryImages(layers),
+                    configuration: configuration, images: RegistryImages(layers),
                     secrets: LocalSecrets(files: SecretFiles(directory: directory.secrets)), metrics: metrics,
                     logger: logger)
             } catch let error as DeployerError {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Contract
 import Deployer
+import FoundationEssentials
 
 /// When instances come and go; options of `kiln deployer` and `kiln up` alike.
 struct ScaleOptions: ParsableArguments {
@@ -20,6 +21,49 @@ struct ScaleOptions: ParsableArguments {
         help: ArgumentHelp(
             "Stop instances when fewer have been enough for so long (default: 60s).", valueName: "time"))
     var scaleDownAfter: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Memory that all instances of functions may use together, in bytes or as a share of the machine's (default: 80%).",
+            valueName: "bytes|percent"))
+    var memoryBudget: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Kill and restart an instance whose event loop has not turned for so long: 5s or more, or never (default: 30s).",
+            valueName: "time"))
+    var liveness: String?
+
+    /// Adds to `configuration` what limits instances.
+    func apply(to configuration: inout LocalConfiguration) throws {
+        configuration.memoryBudget = try budget()
+        switch try span(liveness, "LIVENESS", "--liveness", never: true) {
+        case nil: break
+        case .never?: configuration.liveness = nil
+        case .seconds(let seconds)?:
+            guard seconds >= 5 else {
+                throw StartError(
+                    "--liveness cannot be \(seconds)s: use 5s or more, or never. To block for a while is legal.")
+            }
+            configuration.liveness = .seconds(seconds)
+        }
+    }
+
+    private func budget() throws -> Int64 {
+        let text = memoryBudget ?? Setting.optional("MEMORY_BUDGET") ?? "80%"
+        let bytes: Int64?
+        if text.hasSuffix("%") {
+            let percent = Int64(text.dropLast()).flatMap { (1...100).contains($0) ? $0 : nil }
+            bytes = percent.map { Int64(ProcessInfo.processInfo.physicalMemory) / 100 * $0 }
+        } else {
+            bytes = Quantity.bytes(text)
+        }
+        guard let bytes, bytes >= 64 << 20 else {
+            throw StartError(
+                "--memory-budget cannot be '\(text)': use 64Mi or more, such as 4Gi, or a share such as 80%.")
+        }
+        return bytes
+    }
 
     /// When instances come and go.
     func scaling() throws -> Reconciler.Scaling {
@@ -65,5 +109,6 @@ struct ScaleOptions: ParsableArguments {
     var arguments: [String] {
         ChildArguments.option("--idle", idle) + ChildArguments.option("--scale-target", scaleTarget)
             + ChildArguments.option("--scale-down-after", scaleDownAfter)
+            + ChildArguments.option("--memory-budget", memoryBudget) + ChildArguments.option("--liveness", liveness)
     }
 }

@@ -73,7 +73,9 @@ struct UpCommand: AsyncParsableCommand {
         _ = try door.managementToken()
         _ = try (door.trusted(), door.threadCount(), door.hostNames())
         _ = try (builder.limits(), builder.sourceLimit(), builder.denoPath())
-        _ = try (local.configuration(directory), local.timing(), scale.scaling(), metrics.functions())
+        var configuration = try local.configuration(directory)
+        try scale.apply(to: &configuration)
+        _ = try (local.timing(), scale.scaling(), metrics.functions())
     }
 
     private enum Outcome: Equatable, Sendable {

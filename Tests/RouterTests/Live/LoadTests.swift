@@ -51,7 +51,9 @@ import Testing
             async let first = router.get("/fn/f")
             async let second = router.get("/fn/f")
             #expect(try await (first.status, second.status) == (200, 200))
-            try await eventually("the end is reported") { loads.revisions.last?.started == 0 && loads.revisions.last?.inFlight == 0 }
+            try await eventually("the end is reported") {
+                loads.revisions.last?.started == 0 && loads.revisions.last?.inFlight == 0
+            }
             let seen = loads.revisions
             #expect(seen.contains { $0.inFlight > 0.9 && $0.held > 0.9 })
             #expect(seen.reduce(0) { $0 + $1.started } == 2)
@@ -61,7 +63,8 @@ import Testing
         }
     }
 
-    @Test func `what is known about a missing instance is the answer: at once when it failed, in the end when it waits`()
+    @Test
+    func `what is known about a missing instance is the answer: at once when it failed, in the end when it waits`()
         async throws
     {
         try await withRouter(configure: { $0.timeouts.hold = .milliseconds(300) }) { router in
@@ -78,7 +81,8 @@ import Testing
             try await Task.sleep(for: .milliseconds(50))
             try route(.failed("It threw."))
             for answer in [try await waiting, try await router.get("/fn/f")] {
-                #expect(answer.status == 502 && answer["Retry-After"] != nil && answer["X-Kiln-Reason"] == "start-failed")
+                #expect(
+                    answer.status == 502 && answer["Retry-After"] != nil && answer["X-Kiln-Reason"] == "start-failed")
                 #expect(answer.text.contains("It threw."))
             }
         }

@@ -67,21 +67,21 @@ struct Cgroups: Sendable {
                 UInt64($0.filter { !$0.isWhitespace })
             }
         case .v2:
-            return number("usage_usec", in: "\(directory(of: "", instance))/cpu.stat").map { $0 * 1000 }
+            let line = DiskFile.text("\(directory(of: "", instance))/cpu.stat")?.split(separator: "\n")
+                .first { $0.hasPrefix("usage_usec ") }
+            return line.flatMap { UInt64($0.dropFirst("usage_usec ".count)) }.map { $0 * 1000 }
         }
     }
 
     /// Memory of the instance that only its end would free, in bytes: without the page cache, with what it wrote to `/tmp`.
     func memory(_ instance: String) -> Int64? {
-        let fields = version == .v1 ? ["total_rss", "total_shmem"] : ["anon", "shmem"]
         let file = "\(directory(of: version == .v1 ? "memory" : "", instance))/memory.stat"
-        let values = fields.compactMap { number($0, in: file) }
-        return values.isEmpty ? nil : Int64(values.reduce(0, +))
-    }
-
-    private func number(_ field: String, in file: String) -> UInt64? {
-        let line = DiskFile.text(file)?.split(separator: "\n").first { $0.hasPrefix(field + " ") }
-        return line.flatMap { UInt64($0.dropFirst(field.utf8.count + 1)) }
+        let fields = version == .v1 ? ["total_rss ", "total_shmem "] : ["anon ", "shmem "]
+        guard let lines = DiskFile.text(file)?.split(separator: "\n") else { return nil }
+        let values = lines.compactMap { line in
+            fields.first { line.hasPrefix($0) }.flatMap { Int64(line.dropFirst($0.utf8.count)) }
+        }
+        return values.isEmpty ? nil : values.reduce(0, +)
     }
 
     /// The instances that have a group in any hierarchy.

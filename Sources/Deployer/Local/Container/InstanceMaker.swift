@@ -18,6 +18,7 @@ struct InstanceMaker: Sendable {
     let watch: DirectoryWatch
     let archive: LogArchive
     let metrics: DeployerMetrics
+    let budget: MemoryBudget
     let gate: StartGate
     let logger: Logger
     /// Called after each step.
@@ -25,8 +26,27 @@ struct InstanceMaker: Sendable {
 
     /// Makes an instance of `workload` that accepts requests. Throws ``RolloutFailure``, or `CancellationError`; nothing is left then.
     func launch(_ workload: Workload) async throws -> Instance {
+        // Kiln's own are not in the functions' budget, nor do they stand in their queue.
+        guard workload.id != .checker else { return try await measured(workload) }
         let turn = await gate.turn()
         defer { turn.end() }
+        let (seat, limit) = (InstanceID.random(), workload.spec.memoryBytes)
+        do throws(MemoryBudget.Shortage) {
+            try budget.reserve(limit, for: seat)
+        } catch {
+            throw RolloutFailure(.noRoom, error.description)
+        }
+        do {
+            let instance = try await measured(workload)
+            budget.started(seat, instance.record.id, limit: limit)
+            return instance
+        } catch {
+            budget.started(seat, nil, limit: limit)
+            throw error
+        }
+    }
+
+    private func measured(_ workload: Workload) async throws -> Instance {
         try Task.checkCancellation()
         let began = ContinuousClock.now
         do {
@@ -124,6 +144,7 @@ struct InstanceMaker: Sendable {
             _ = await instance.process.exited(within: .seconds(10))
             _ = await instance.monitor?.exited(within: .seconds(2))
             await clear(instance.record.id, paths: instance.paths, record: instance.record)
+            budget.ended(instance.record.id)
             if let slot = instance.slot { await network.release(slot) }
             userIDs.giveBack(instance.record.userID)
         }.value

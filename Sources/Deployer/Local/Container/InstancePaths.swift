@@ -26,6 +26,10 @@ struct InstancePaths: Sendable, Hashable {
     var innerSocket: String { sockets + "/http.sock" }
     /// What the Router dials: a hard link, because the function may replace ``innerSocket`` by a link to a foreign socket.
     var socket: String { run + "/http.sock" }
+    /// Where the bootstrap answers liveness probes.
+    var innerLiveness: String { sockets + "/live.sock" }
+    /// What the Deployer dials for them, a hard link like ``socket``.
+    var liveness: String { run + "/live.sock" }
     var resolver: String { directory + "/resolv.conf" }
     var hosts: String { directory + "/hosts" }
     /// Standard output and error.

@@ -19,6 +19,8 @@ struct Sandbox: Sendable {
 
     /// The socket a function listens on, as it sees it.
     static let serveAddress = "unix:/run/kiln/http.sock"
+    /// The socket that the bootstrap answers liveness probes on, as it sees it.
+    static let livenessPath = "/run/kiln/live.sock"
 
     /// The bundle configuration of `record`. `namespace` is the path of its network namespace; `nil` makes an empty one.
     func specification(
@@ -56,6 +58,7 @@ struct Sandbox: Sendable {
         values.merge(secrets) { $1 }
         values["DENO_SERVE_ADDRESS"] = serveAddress
         if case .revision = workload.id {
+            values["KILN_LIVENESS"] = livenessPath
             let heap = max(workload.spec.memoryBytes - memoryBesideHeap, workload.spec.memoryBytes / 4)
             values["DENO_V8_FLAGS"] = "--max-heap-size=\(heap >> 20)"
         }

@@ -23,6 +23,7 @@ struct Adoption: Sendable {
         for instance in await running() {
             let record = instance.record
             maker.userIDs.mark(record.userID)
+            if record.workload.id != .checker { maker.budget.adopt(record.id, limit: record.workload.spec.memoryBytes) }
             let kept = found.kept[record.workload.id] ?? []
             if wanted[record.workload.id] == record.workload, kept.count < record.workload.spec.maximumInstances {
                 found.kept[record.workload.id] = kept + [instance]

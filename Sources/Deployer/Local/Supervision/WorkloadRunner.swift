@@ -4,6 +4,8 @@ import Logging
 /// Keeps the instances of one workload running: as many seats as there are to be instances, in each one instance after the other.
 actor WorkloadRunner {
     private enum Phase { case running, retiring, abandoned }
+    /// What became of an instance: it ended by itself, hung, or is not to be watched any more.
+    private enum Outcome { case ended, stuck, cancelled }
 
     private struct Waiter {
         var count: Int
@@ -28,6 +30,8 @@ actor WorkloadRunner {
     private var waiters: [Int: Waiter] = [:]
     private var nextWaiter = 0
     private var meter = UsageMeter()
+    /// Why there are fewer instances than were asked for.
+    private var limited: String?
 
     /// A runner of `workload`; `report` learns of each change of the endpoints.
     init(_ workload: Workload, maker: InstanceMaker, report: @escaping @Sendable ([Endpoint]) -> Void) {
@@ -58,7 +62,9 @@ actor WorkloadRunner {
     /// Lets there be `count` instances. Those too many finish what they have: `drained` waits for that.
     func scale(to count: Int, drained: @escaping @Sendable (Set<String>) async -> Void) {
         guard phase == .running else { return }
-        raise(to: count)
+        let shortage = count > desired ? maker.budget.shortage(of: count - desired, workload.spec.memoryBytes) : nil
+        limited = shortage?.1.description
+        raise(to: shortage.map { desired + $0.room } ?? count)
         guard count < desired else { return }
         // First what is not ready yet, then the youngest.
         let order = seats.keys.filter { !leaving.contains($0) }
@@ -119,7 +125,8 @@ actor WorkloadRunner {
 
     /// How the workload does.
     var status: WorkloadStatus {
-        WorkloadStatus(ready: ready.count, desired: desired, restarts: restarts, lastFailure: lastFailure)
+        WorkloadStatus(
+            ready: ready.count, desired: desired, restarts: restarts, lastFailure: lastFailure, limited: limited)
     }
 
     /// What the workload uses.
@@ -162,18 +169,28 @@ actor WorkloadRunner {
                 let instance = try await instance(for: seat, adopted)
                 let since = ContinuousClock.now
                 adopted = nil
-                let ended = await instance.process.exited()
+                let outcome = await outcome(of: instance)
                 leave(seat)
-                guard ended else {
+                guard outcome != .cancelled else {
                     if phase != .abandoned { await maker.stop(instance) }
                     return
                 }
                 ran = ContinuousClock.now - since
-                let end = await maker.end(of: instance)
+                let reason = outcome == .stuck ? silence : "\(await maker.end(of: instance))"
                 await maker.remove(instance)
-                failed("\(end)", nil)
+                failed(reason, nil)
             } catch is CancellationError {
                 return
+            } catch let failure as RolloutFailure where failure.code == .noRoom {
+                failed(failure.message, failure)
+                // One more than the least number is not worth waiting for: the autoscaler asks again.
+                guard desired <= workload.spec.minimumInstances || leaving.contains(seat) else {
+                    limited = failure.message
+                    desired -= 1
+                    return
+                }
+                guard phase == .running, (try? await Task.sleep(for: .milliseconds(500))) != nil else { return }
+                continue
             } catch {
                 adopted = nil
                 failed((error as? RolloutFailure)?.message ?? "\(error)", error)
@@ -183,6 +200,26 @@ actor WorkloadRunner {
             guard (try? await Task.sleep(for: pause)) != nil else { return }
             restarts += 1
         }
+    }
+
+    private func outcome(of instance: Instance) async -> Outcome {
+        let (cgroups, limit) = (maker.cgroups, workload.id == .checker ? nil : maker.configuration.liveness)
+        return await withTaskGroup(of: Outcome.self) { group in
+            group.addTask { await instance.process.exited() ? .ended : .cancelled }
+            if let limit {
+                group.addTask {
+                    let watch = LivenessWatch(instance: instance, cgroups: cgroups, limit: limit)
+                    return (try? await watch.untilStuck()) == nil ? .cancelled : .stuck
+                }
+            }
+            let first = await group.next() ?? .cancelled
+            group.cancelAll()
+            return first
+        }
+    }
+
+    private var silence: String {
+        "did not answer its liveness probe for \(Int((maker.configuration.liveness ?? .zero) / .seconds(1))) s"
     }
 
     private func instance(for seat: Int, _ adopted: Instance?) async throws -> Instance {
