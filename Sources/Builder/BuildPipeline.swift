@@ -69,6 +69,11 @@ package struct BuildPipeline: Sendable {
         let source = try await timings.measure("body") { try await readSource() }
         let plan = BuildPlan(base: base.image.digest, source: source, typeChecking: request.typeChecking)
         let ticket = try await asked
+        // A ticket of which nothing comes would hold back garbage collection for a while.
+        var isHandedOver = false
+        defer {
+            if !isHandedOver { Task { await deployer.giveUp(ticket, of: request.name, requestID: requestID) } }
+        }
 
         if request.mode == .dryRun {
             let work = Work(plan: plan, ticket: ticket, requestID: requestID, timings: timings)
@@ -91,6 +96,7 @@ package struct BuildPipeline: Sendable {
                 "requestId": "\(requestID)", "function": "\(request.name)", "ticket": "\(ticket.number)",
                 "digest": "\(digest)", "ms": "\(deploy.timings["build"] ?? 0)",
             ])
+        isHandedOver = true
         return .ready(deploy, Remarks(verdict))
     }
 

@@ -29,6 +29,11 @@ extension Problem {
 
     private init(_ error: OCIError) {
         switch error.code {
+        case _ where error.status == 405:
+            self.init(
+                "collecting", 503, "Garbage is being collected",
+                "The registry takes no images while garbage is collected; this takes a moment. Deploy again.",
+                retryAfter: 2)
         case .cancelled:
             self.init("cancelled", 503, "The build was cancelled", "Kiln is stopping.", retryAfter: 2)
         default:

@@ -8,7 +8,7 @@ package struct FunctionName: Hashable, Sendable, Comparable, CustomStringConvert
 
     /// Names that a path or an object of Kiln's own uses or may come to use.
     package static let reserved: Set<String> = [
-        "kiln", "fn", "func", "healthz", "readyz", "metrics", "openapi", "base",
+        "kiln", "fn", "func", "healthz", "readyz", "metrics", "openapi", "base", "gc",
     ]
 
     /// The name as text.

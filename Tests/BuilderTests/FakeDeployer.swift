@@ -57,6 +57,7 @@ final class FakeDeployer: Sendable {
             }
             return try .json(ticket)
         case ("GET", "checker"): return try .json(CheckerPlace(checker: state.withLock { $0.checker }))
+        case ("DELETE", _) where request.path.dropLast().last == "tickets": return ServiceResponse(status: 204)
         case ("POST", "revisions"):
             if let problem = state.withLock({ $0.refusal }) { throw problem }
             let deploy = try JSON.decode(DeployRequest.self, from: body)

@@ -194,6 +194,7 @@ final class RecordingBackend: Backend {
 
 struct NoTags: RevisionTags {
     func highestRevision(in repository: String) async throws -> Int { 0 }
+    func has(_ image: PinnedImage) async throws -> Bool { true }
     func tag(_ revision: Revision) async throws {}
 }
 

@@ -9,6 +9,9 @@ package protocol DeployerClient: Sendable {
     /// Where the checker answers now; `nil` when none has been started in some seconds.
     func checker(requestID: String) async throws -> Endpoint?
 
+    /// Says that nothing will come of the deploy with `ticket`. What fails is not worth a word: the Deployer forgets by itself.
+    func giveUp(_ ticket: Ticket, of name: FunctionName, requestID: String) async
+
     /// Records a finished build and rolls it out. Takes as long as that does, unless the request says not to wait.
     func deploy(_ request: DeployRequest, of name: FunctionName, requestID: String) async throws -> DeployReply
 

@@ -26,6 +26,11 @@ package struct DeployerConnection: DeployerClient {
         return place.checker
     }
 
+    package func giveUp(_ ticket: Ticket, of name: FunctionName, requestID: String) async {
+        _ = try? await call(
+            .delete, "/internal/functions/\(name)/tickets/\(ticket.number)", requestID: requestID)
+    }
+
     package func deploy(_ request: DeployRequest, of name: FunctionName, requestID: String) async throws -> DeployReply
     {
         let answer = try await call(

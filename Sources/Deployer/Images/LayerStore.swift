@@ -9,11 +9,12 @@ import OCI
 /// A layer's directory has its final name only when it is whole, verified and on disk, so that after a crash whatever has a final
 /// name can be used. Unfinished ones have names that end in `.tmp` and are removed at start.
 package actor LayerStore {
-    private let directory: String
+    let directory: String
     private let cache: BlobCache
     private let registry: Registry
     private var unpacking: [Digest: Task<String, any Error>] = [:]
     private var documents: [Digest: OCI.Image] = [:]
+    private var lastUse: [Digest: ContinuousClock.Instant] = [:]
 
     /// The layers in `directory`, fetched from `registry` by way of `cache`.
     package init(directory: String, cache: BlobCache, registry: Registry) throws {
@@ -46,6 +47,7 @@ package actor LayerStore {
 
     private func layer(_ descriptor: Descriptor, _ diffID: Digest, _ repository: String) async throws -> String {
         let final = directory + "/" + diffID.hex
+        lastUse[diffID] = .now
         if let running = unpacking[diffID] { return try await running.value }
         if access(final, F_OK) == 0 { return final }
         let (cache, registry) = (cache, registry)
@@ -57,6 +59,11 @@ package actor LayerStore {
         unpacking[diffID] = task
         defer { unpacking[diffID] = nil }
         return try await task.value
+    }
+
+    /// Whether the layer is being unpacked or has been asked for since `moment`.
+    func isInUse(_ diffID: Digest, since moment: ContinuousClock.Instant) -> Bool {
+        unpacking[diffID] != nil || lastUse[diffID].map { $0 >= moment } == true
     }
 
     @concurrent

@@ -12,6 +12,10 @@ package struct RegistryTags: RevisionTags {
         try await registry.tags(repository).compactMap(Self.number).max() ?? 0
     }
 
+    package func has(_ image: PinnedImage) async throws -> Bool {
+        try await registry.descriptor(image.repository, .digest(image.digest)) != nil
+    }
+
     package func tag(_ revision: Revision) async throws {
         try await registry.tag(revision.image.repository, revision.image.digest, as: "r\(revision.number)")
     }

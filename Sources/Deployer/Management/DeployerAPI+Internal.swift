@@ -8,6 +8,10 @@ extension DeployerAPI {
         switch (request.method, path.count, path.count > 1 ? path[1] : "") {
         case ("POST", 4, "functions") where path[3] == "tickets":
             return try await .json(reconciler.ticket(for: Self.name(path[2])))
+        case ("DELETE", 5, "functions") where path[3] == "tickets":
+            guard let ticket = Int(path[4]) else { throw Self.notFound(request) }
+            try await reconciler.giveUp(ticket, of: Self.name(path[2]))
+            return ServiceResponse(status: 204)
         case ("POST", 4, "functions") where path[3] == "revisions":
             let deploy = try JSON.decode(DeployRequest.self, from: try await request.body.collect(upTo: Self.bodyLimit))
             let name = try Self.name(path[2])

@@ -14,10 +14,12 @@ package struct DeployerAPI: Sendable {
     let onBase: @Sendable (PinnedImage) async throws -> Void
     let version: String
     let logger: Logger
+    let collection: GarbageCollection?
 
     /// An interface to `reconciler`. `onBase` is told the base image whenever the Builder has one.
     package init(
-        reconciler: Reconciler, version: String = "", logger: Logger, isReady: @escaping @Sendable () -> Bool,
+        reconciler: Reconciler, version: String = "", logger: Logger, collection: GarbageCollection? = nil,
+        isReady: @escaping @Sendable () -> Bool,
         onBase: @escaping @Sendable (PinnedImage) async throws -> Void
     ) {
         self.reconciler = reconciler
@@ -25,6 +27,7 @@ package struct DeployerAPI: Sendable {
         self.logger = logger
         self.isReady = isReady
         self.onBase = onBase
+        self.collection = collection
     }
 
     /// Answers one request.
@@ -39,6 +42,7 @@ package struct DeployerAPI: Sendable {
                 body: .bytes(Array(isReady() ? "ready\n".utf8 : "starting\n".utf8)))
         case "metrics": return await metrics()
         case "func": return try await management(request)
+        case "gc" where request.path.count == 1: return try await collect(request)
         case "internal": return try await internalCall(request)
         default: throw Self.notFound(request)
         }

@@ -6,13 +6,18 @@ extension Reconciler {
     package func deploy(_ name: FunctionName, _ request: DeployRequest, requestID: String) async throws -> DeployAnswer
     {
         let started = ContinuousClock.now
+        let known = try await gate.readmit(name, request.ticket)
+        defer { Task { await gate.end(name, request.ticket) } }
+        if !known, try await !tags.has(request.image) { throw Self.collectedMeanwhile(name) }
         let floor = try await highestTag(name)
         var logger = logger
         logger[metadataKey: "requestId"] = "\(requestID)"
         return try await lanes.run(name) { [logger] in
             let draft = RevisionDraft(
                 function: name, image: request.image, spec: request.spec, ticket: request.ticket, now: .now())
-            switch try await self.store.record(draft, floor: floor) {
+            let outcome = try await self.store.record(draft, floor: floor)
+            await self.gate.end(name, request.ticket)
+            switch outcome {
             case .deleted: throw Self.deletedMeanwhile(name)
             case .unchanged(let revision):
                 return DeployAnswer(
@@ -79,7 +84,7 @@ extension Reconciler {
         try await lanes.run(id.function) {
             guard let record = try await self.store.function(id.function) else { throw Self.unknown(id.function) }
             guard let entry = record.revisions.first(where: { $0.revision.number == id.number }) else {
-                throw Self.unknownRevision(id)
+                throw Self.missing(id.number, in: record)
             }
             do {
                 try await self.bringUp(Workload(entry.revision))

@@ -13,10 +13,27 @@ extension Reconciler {
             "'\(id.function)' has no revision \(id.number). GET /func/\(id.function)/revisions lists them.")
     }
 
+    /// Why `record` has no revision `number`: it was collected, or there never was one.
+    static func missing(_ number: Int, in record: FunctionRecord) -> Problem {
+        let id = RevisionID(function: record.summary.name, number: number)
+        guard number <= record.collected else { return unknownRevision(id) }
+        return Problem(
+            "revision-collected", 410, "Revision is gone",
+            "Revision \(number) of '\(id.function)' was removed by garbage collection. GET /func/\(id.function)/revisions lists what is "
+                + "left; deploying its source again makes a new one.")
+    }
+
     static func deletedMeanwhile(_ name: FunctionName) -> Problem {
         Problem(
             "deleted-meanwhile", 409, "Deleted meanwhile",
             "'\(name)' was deleted after this deploy had arrived, so it did not go live. Deploy again to re-create it.")
+    }
+
+    static func collectedMeanwhile(_ name: FunctionName) -> Problem {
+        Problem(
+            "collected-meanwhile", 503, "Image was collected",
+            "The build of '\(name)' took so long that its image was collected as garbage before it was recorded. Deploy again.",
+            retryAfter: 1)
     }
 
     /// The revision to go back to: `number`, or the last one in the history that is not the live one.
@@ -33,7 +50,7 @@ extension Reconciler {
                 "'\(name)' has had no other live revision. Name one with to=R; GET /func/\(name)/revisions lists them.")
         }
         guard let entry = record.revisions.first(where: { $0.revision.number == wanted }) else {
-            throw unknownRevision(RevisionID(function: name, number: wanted))
+            throw missing(wanted, in: record)
         }
         return entry.revision
     }

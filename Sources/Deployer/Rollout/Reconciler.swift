@@ -30,6 +30,7 @@ package actor Reconciler {
     let tags: any RevisionTags
     let hub: RouteHub
     let lanes = Lanes()
+    let gate = DeployGate()
     let logger: Logger
     let timing: Timing
     let metrics: DeployerMetrics
@@ -102,7 +103,9 @@ package actor Reconciler {
 
     /// The next ticket of `name`, with where to push and where the checker answers.
     package func ticket(for name: FunctionName) async throws -> Ticket {
+        try await gate.pass()
         let number = try await store.issueTicket(for: name)
+        await gate.begin(name, number)
         return try await Ticket(number: number, repository: Self.repository(of: name), checker: checkerPlace())
     }
 
@@ -114,6 +117,9 @@ package actor Reconciler {
         }
         return endpoints[.checker]?.first
     }
+
+    /// Nothing more will come of the deploy with this ticket.
+    package func giveUp(_ ticket: Int, of name: FunctionName) async { await gate.end(name, ticket) }
 
     /// Where the images of `name` are.
     package static func repository(of name: FunctionName) -> String { "kiln/\(name)" }

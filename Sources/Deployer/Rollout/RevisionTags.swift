@@ -6,6 +6,9 @@ package protocol RevisionTags: Sendable {
     /// The highest N of the `r<N>` tags in `repository`; 0 when there is none.
     func highestRevision(in repository: String) async throws -> Int
 
+    /// Whether the registry has `image`.
+    func has(_ image: PinnedImage) async throws -> Bool
+
     /// Tags the image of `revision` with its number.
     func tag(_ revision: Revision) async throws
 }

@@ -38,6 +38,10 @@ package protocol FunctionStore: Sendable {
     /// Removes a function with its revisions and history; its numbers and tickets are not used again. Returns whether there was one.
     func delete(_ name: FunctionName, ticket: Int) async throws -> Bool
 
+    /// Forgets the revisions `numbers` of `name` for good, but those that are live, pinned or pending by now. Their numbers are not used
+    /// again. Returns what was forgotten.
+    func collect(_ numbers: Set<Int>, of name: FunctionName) async throws -> [Revision]
+
     /// Revisions whose `r<N>` tag has not been seen in the registry.
     func untagged() async throws -> [Revision]
 
@@ -150,6 +154,8 @@ package struct FunctionRecord: Sendable, Hashable {
     package var revisions: [RevisionRecord]
     /// What has been live, newest first.
     package var history: [HistoryEntry]
+    /// The highest number among the revisions that garbage collection removed; 0 when it removed none.
+    package var collected = 0
 }
 
 /// What has to run for one function.

@@ -16,7 +16,7 @@ extension SQLiteStore {
                 arguments: [name.value])
             return FunctionRecord(
                 summary: try row.summary(), revisions: try revisions.map { try $0.record() },
-                history: try history.map { try $0.historyEntry() })
+                history: try history.map { try $0.historyEntry() }, collected: row["collected"])
         }
     }
 
@@ -71,7 +71,7 @@ extension SQLiteStore {
     }
 
     private static let summaries = """
-        SELECT f.name, f.created AS function_created, r.*
+        SELECT f.name, f.created AS function_created, f.collected, r.*
         FROM function f LEFT JOIN revision r ON r.function = f.name AND r.number = f.live
         """
 }

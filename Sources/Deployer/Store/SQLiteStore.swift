@@ -127,6 +127,30 @@ package struct SQLiteStore: FunctionStore {
         }
     }
 
+    package func collect(_ numbers: Set<Int>, of name: FunctionName) async throws -> [Revision] {
+        try await database.write { database in
+            var removed: [Revision] = []
+            for number in numbers.sorted(by: >) {
+                let row = try Row.fetchOne(
+                    database,
+                    sql: """
+                        DELETE FROM revision WHERE function = :name AND number = :number AND pinned = 0 AND state <> 'pending'
+                            AND number IS NOT (SELECT live FROM function WHERE name = :name)
+                        RETURNING *
+                        """, arguments: ["name": name.value, "number": number])
+                guard let revision = try row?.revision() else { continue }
+                removed.append(revision)
+                try database.execute(
+                    sql: "DELETE FROM history WHERE function = ? AND revision = ?", arguments: [name.value, number])
+            }
+            guard let highest = removed.first?.number else { return [] }
+            try database.execute(
+                sql: "UPDATE function SET collected = max(collected, ?) WHERE name = ?",
+                arguments: [highest, name.value])
+            return removed
+        }
+    }
+
     @discardableResult
     private func update(
         _ assignment: String, of id: RevisionID, with values: StatementArguments = [],

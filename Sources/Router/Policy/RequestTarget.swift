@@ -11,6 +11,8 @@ struct RequestTarget: Equatable {
         case functions
         /// Something below `/func/`.
         case functionRecord
+        /// `/gc`
+        case collection
         /// `/healthz`
         case health
         /// `/readyz`
@@ -60,6 +62,8 @@ struct RequestTarget: Equatable {
             } else if text[5] == UInt8(ascii: "/") {
                 destination = .functionRecord
             }
+        } else if text.count == 3, Self.hasPrefix(text, "/gc") {
+            destination = .collection
         } else if text.count == 8, Self.hasPrefix(text, "/healthz") {
             destination = .health
         } else if text.count == 7, Self.hasPrefix(text, "/readyz") {

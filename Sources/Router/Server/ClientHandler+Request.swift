@@ -42,7 +42,7 @@ extension ClientHandler {
                 return refuse(.bodyTooLarge)
             }
             key = .function(name, revision: revision)
-        case .functions, .functionRecord:
+        case .functions, .functionRecord, .collection:
             guard let policy = settings.management else { return refuse(.notFound) }
             if let reason = policy.refusal(of: head, host: target.authority ?? facts.host) { return refuse(reason) }
             key = .role(target.destination == .functions && head.method == .post ? .builder : .deployer)

@@ -39,6 +39,8 @@ struct StateDirectory: Sendable {
     func socket(_ role: String) -> String { "\(run)/\(role).sock" }
     func record(_ child: String) -> String { "\(run)/\(child).pid" }
     var registryLog: String { run + "/registry.log" }
+    var collectorLog: String { run + "/collector.log" }
+    var lastCollection: String { path + "/last-collection" }
     var registryConfiguration: String { run + "/registry.yml" }
 
     /// Makes the directory and what is always in it, readable by its owner only.

@@ -20,6 +20,7 @@ struct DeployerCommand: AsyncParsableCommand {
     @OptionGroup var local: LocalOptions
     @OptionGroup var scale: ScaleOptions
     @OptionGroup var limits: MetricOptions
+    @OptionGroup var upkeep: UpkeepOptions
 
     @Flag(help: .hidden) var supervised = false
 
@@ -29,8 +30,8 @@ struct DeployerCommand: AsyncParsableCommand {
             try directory.create()
             let http = try HTTPClient()
             let registry = try registry.client(http)
-            let layers = try LayerStore(
-                directory: directory.layers, cache: try BlobCache(directory: directory.blobs), registry: registry)
+            let cache = try BlobCache(directory: directory.blobs)
+            let layers = try LayerStore(directory: directory.layers, cache: cache, registry: registry)
             let metrics = DeployerMetrics(limit: try limits.functions())
             let backend: LocalBackend
             do {
@@ -56,8 +57,19 @@ struct DeployerCommand: AsyncParsableCommand {
                 timing: timing, metrics: metrics, logger: logger)
             try await reconciler.start(base: Self.base(directory))
             let running = Task { await reconciler.run() }
-            let service = try await serve(reconciler, directory, logger)
+            let collection = GarbageCollection(
+                collector: Collector(
+                    reconciler: reconciler, inventory: try inventory(registry, http, directory),
+                    machine: .init(
+                        layers: layers, cache: cache, leftovers: StateLeftovers(directory: directory.path)),
+                    logger: logger),
+                retention: try upkeep.retention())
+            let service = try await serve(reconciler, collection, directory, logger)
+            let collecting = try upkeep.interval().map { interval in
+                Task { await collection.run(every: interval, lastRun: LastRun(path: directory.lastCollection)) }
+            }
             return RunningRole { reason in
+                collecting?.cancel()
                 service.cancel()
                 running.cancel()
                 if reason == .orphaned {
@@ -70,11 +82,23 @@ struct DeployerCommand: AsyncParsableCommand {
         }
     }
 
+    /// The images in the registry; when that is the supervisor's own, it can be asked to free their blobs.
+    private func inventory(
+        _ registry: Registry, _ http: HTTPClient, _ directory: StateDirectory
+    ) throws -> RegistryInventory {
+        guard supervised else { return RegistryInventory(registry, sweeper: nil) }
+        let token = try directory.internalTokenText()
+        return RegistryInventory(registry) {
+            try await SupervisorService.collect(http, socket: directory.socket("up"), token: token)
+        }
+    }
+
     private func serve(
-        _ reconciler: Reconciler, _ directory: StateDirectory, _ logger: Logger
+        _ reconciler: Reconciler, _ collection: GarbageCollection, _ directory: StateDirectory, _ logger: Logger
     ) async throws -> Task<Void, Never> {
-        let api = DeployerAPI(reconciler: reconciler, version: Version.text, logger: logger, isReady: { true }) {
-            image in
+        let api = DeployerAPI(
+            reconciler: reconciler, version: Version.text, logger: logger, collection: collection, isReady: { true }
+        ) { image in
             let known = Self.base(directory)
             if known != image { try DurableFile.write(try JSON.encode(image), to: directory.base) }
             try await reconciler.setBase(image)

@@ -18,6 +18,7 @@ struct UpCommand: AsyncParsableCommand {
     @OptionGroup var local: LocalOptions
     @OptionGroup var scale: ScaleOptions
     @OptionGroup var metrics: MetricOptions
+    @OptionGroup var upkeep: UpkeepOptions
 
     func run() async throws {
         let logger = try logs.logger("up")
@@ -41,13 +42,20 @@ struct UpCommand: AsyncParsableCommand {
         let lock = try StateLock(directory.lock)
         _ = try directory.internalTokenText()
         try validate(directory)
-        for child in ["router", "builder", "deployer", "registry"] {
+        for child in ["router", "builder", "deployer", "collector", "registry"] {
             await ProcessRecord(path: directory.record(child)).end(grace: .seconds(10))
         }
         let frontDoor = try FrontDoor(try door.address())
-        let registry = try up.registryAddress()
+        let registry = try RegistryProgram(
+            directory, address: up.registryAddress(), secret: RequestToken.make(bytes: 16))
         let plans = try plans(directory, frontDoor, registry)
         let supervisor = try Supervisor(state: directory, logger: logger)
+        let keeper = try RegistryKeeper(directory, registry, supervisor, logger: logger)
+        let token = try directory.internalTokenText()
+        let service = Task {
+            await SupervisorService(keeper: keeper).run(socket: directory.socket("up"), token: token, logger: logger)
+        }
+        defer { service.cancel() }
         let started = ContinuousClock.now
         for plan in plans { try await supervisor.start(plan) }
         let outcome = await waitUntilReady(directory, supervisor, reasons)
@@ -56,11 +64,12 @@ struct UpCommand: AsyncParsableCommand {
             try DurableFile.write(Array("\(Version.text)\n".utf8), to: directory.version)
             try DurableFile.write(Array("\(url)\n".utf8), to: directory.address)
             Console.banner(
-                url: url, registry: registry, started.duration(to: .now), token: try door.managementToken() != nil)
+                url: url, registry: registry.address, started.duration(to: .now), token: try door.managementToken() != nil)
         }
         let failed = outcome == .ready ? await Self.waitForEnd(supervisor, reasons) : outcome
         unlink(directory.address)
         frontDoor.leave()
+        await keeper.close()
         await stop(plans, supervisor, reasons)
         withExtendedLifetime(lock) {}
         if case .failed(let child) = failed {
@@ -76,6 +85,7 @@ struct UpCommand: AsyncParsableCommand {
         var configuration = try local.configuration(directory)
         try scale.apply(to: &configuration)
         _ = try (local.timing(), scale.scaling(), metrics.functions())
+        _ = try (upkeep.retention(), upkeep.interval())
     }
 
     private enum Outcome: Equatable, Sendable {
@@ -84,18 +94,17 @@ struct UpCommand: AsyncParsableCommand {
         case failed(String)
     }
 
-    private func plans(_ directory: StateDirectory, _ frontDoor: FrontDoor, _ registry: String) throws -> [ChildPlan] {
+    private func plans(_ directory: StateDirectory, _ frontDoor: FrontDoor, _ registry: RegistryProgram) throws -> [ChildPlan] {
         let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let common = ["--state-dir", directory.path, "--supervised"] + logs.arguments
         return [
-            try RegistryProgram.plan(directory, address: registry, secret: RequestToken.make(bytes: 16)),
+            try registry.plan(.writable),
             ChildPlan(
                 name: "deployer",
-                arguments: [program, "deployer", "--registry", registry] + common + local.arguments + scale.arguments
-                    + metrics.arguments,
-                grace: .seconds(30)),
+                arguments: [program, "deployer", "--registry", registry.address] + common + local.arguments
+                    + scale.arguments + metrics.arguments + upkeep.arguments, grace: .seconds(30)),
             ChildPlan(
-                name: "builder", arguments: [program, "builder", "--registry", registry] + common + builder.arguments,
+                name: "builder", arguments: [program, "builder", "--registry", registry.address] + common + builder.arguments,
                 grace: .seconds(10)),
             ChildPlan(
                 name: "router",

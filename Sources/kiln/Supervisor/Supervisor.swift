@@ -25,7 +25,7 @@ actor Supervisor {
 
     private let state: StateDirectory
     private let logger: Logger
-    private let lifeline: Lifeline
+    nonisolated let lifeline: Lifeline
     private var running: [String: ChildProcess] = [:]
     private var stopping: Set<String> = []
     private var keepers: [String: Task<Void, Never>] = [:]
@@ -41,6 +41,7 @@ actor Supervisor {
 
     /// Starts a child and keeps it running until ``stop(_:)``.
     func start(_ plan: ChildPlan) throws {
+        stopping.remove(plan.name)
         let child = try launch(plan)
         keepers[plan.name] = Task { await keep(plan, child) }
     }
@@ -61,6 +62,12 @@ actor Supervisor {
         await keepers[plan.name]?.value
         unlink(state.record(plan.name))
         unlink(state.socket(plan.name))
+    }
+
+    /// Ends the child of the plan's name and starts it again by the plan.
+    func replace(_ plan: ChildPlan) async throws {
+        await stop(plan)
+        try start(plan)
     }
 
     /// Ends all children at once, without grace.

@@ -17,6 +17,7 @@ import Testing
                     let rest = part(target.forwarded)
                     return "\(name) \(revision.map(String.init) ?? "-") \(part(prefix)) [\(rest)]\(authority)"
                 case .functions: return "functions [\(part(target.forwarded))]\(authority)"
+                case .collection: return "collection [\(part(target.forwarded))]\(authority)"
                 case .functionRecord: return "record [\(part(target.forwarded))]\(authority)"
                 case .health: return "health"
                 case .ready: return "ready"
@@ -46,6 +47,7 @@ import Testing
         ("/func/", "record [/func/]"), ("/func/x/rollback?to=1", "record [/func/x/rollback?to=1]"),
         ("http://h/func", "functions [/func] of h"), ("/healthz", "health"), ("/healthz?x", "health"),
         ("/readyz", "ready"), ("/metrics", "metrics"), ("/metrics?x", "metrics"), ("/openapi.json", "description"),
+        ("/gc", "collection [/gc]"), ("/gc?dry-run=true", "collection [/gc?dry-run=true]"),
     ])
     func `a target leads where it says, the rest untouched`(target: String, meaning: String) {
         #expect(self.meaning(target) == meaning)
@@ -55,7 +57,8 @@ import Testing
         "/", "/fn", "/fn/", "/fn//x", "//fn/x", "/FN/x", "/fn/X", "/fn/x_y", "/fn/x%79", "/fn/x@", "/fn/x@0",
         "/fn/x@01",
         "/fn/x@a", "/fn/x@1a", "/fn/x@-1", "/fn/x@99999999999", "/fn/@3", "/fn/x;y", "/functions", "/func%2Fx", "/Func",
-        "/internal/routes", "/internal/functions/x/tickets", "/metrics/", "/healthz/", "/healthzz", "/readyz/x", "*",
+        "/internal/routes", "/internal/functions/x/tickets", "/metrics/", "/gc/", "/gcx", "/healthz/", "/healthzz",
+        "/readyz/x", "*",
         "http://h", "http://h?q", "http://h/", "/fn/\(String(repeating: "a", count: 41))", "/func.x", "/%66n/x",
     ])
     func `everything else leads nowhere`(target: String) { #expect(meaning(target) == "nothing") }

@@ -1,0 +1,122 @@
+import Contract
+import Logging
+
+extension Collector {
+    /// Images by repository.
+    typealias Images = [String: Set<Digest>]
+
+    /// Removes the images that no revision has from the registry, those of `removed` revisions among them, and has it free their blobs.
+    func collectImages(
+        _ removed: [Revision], _ mode: Mode, _ report: inout CollectionReport
+    ) async throws {
+        var garbage = try await garbage(removed, &report)
+        guard !garbage.isEmpty else { return }
+        report.images = try await tally(garbage, beside: kept(without: removed))
+        guard mode == .collect else { return }
+        await reconciler.gate.close(waiting: Self.drain)
+        do {
+            // Looked at again, for now nothing can be added to it.
+            garbage = try await self.garbage(removed, &report)
+            report.images = try await tally(garbage, beside: kept(without: removed))
+            try await delete(garbage, &report)
+            await reconciler.gate.open()
+        } catch {
+            await reconciler.gate.open()
+            throw error
+        }
+    }
+
+    private func delete(_ garbage: Images, _ report: inout CollectionReport) async throws {
+        for (repository, digests) in garbage.sorted(by: { $0.key < $1.key }) {
+            for digest in digests.sorted(by: { $0.hex < $1.hex }) {
+                guard try await inventory.delete(digest, from: repository) else {
+                    report.notes.append(
+                        "The registry does not delete images: what is garbage there stays until its operator removes it.")
+                    report.images = .init()
+                    return
+                }
+                facts[digest] = nil
+            }
+        }
+        if try await !inventory.sweep() {
+            report.notes.append("The images are deleted; when their blobs are freed is up to the registry.")
+        }
+    }
+
+    /// The images that the record needs, without those that only `removed` revisions have.
+    func kept(without removed: [Revision]) async throws -> Images {
+        let gone = Set(removed.map(\.id))
+        var kept: Images = [:]
+        for summary in try await reconciler.store.functions() {
+            for entry in try await reconciler.store.function(summary.name)?.revisions ?? []
+            where !gone.contains(entry.revision.id) {
+                kept[entry.revision.image.repository, default: []].insert(entry.revision.image.digest)
+            }
+        }
+        if let base = await reconciler.baseImage { kept[base.repository, default: []].insert(base.digest) }
+        return kept
+    }
+
+    /// What is in the registry and not in the record.
+    private func garbage(_ removed: [Revision], _ report: inout CollectionReport) async throws -> Images {
+        let underWay = await reconciler.gate.underWay
+        let kept = try await kept(without: removed)
+        var garbage: Images = [:]
+        report.skipped = []
+        for repository in try await inventory.repositories() where repository.hasPrefix("kiln/") {
+            let name = try? FunctionName(String(repository.dropFirst("kiln/".count)))
+            if let name, underWay.contains(name) {
+                report.skipped.append(name)
+                continue
+            }
+            // Without a word from the Builder, which base image is the right one is not known.
+            if name == nil, kept[repository] == nil { continue }
+            let needed = kept[repository] ?? []
+            let known = removed.filter { $0.image.repository == repository }.map(\.image.digest)
+            let found = try await images(in: repository, needed.union(known)).subtracting(needed)
+            if !found.isEmpty { garbage[repository] = found }
+        }
+        return garbage
+    }
+
+    /// The images in `repository`, of which `known` are known.
+    private func images(in repository: String, _ known: Set<Digest>) async throws -> Set<Digest> {
+        let tags = try await inventory.tags(of: repository)
+        guard !tags.isEmpty else { return [] }
+        // Every image has one tag of the Builder's. As many tags as images: nothing unknown is there, and no tag need be looked up.
+        let builds = tags.filter { $0.hasPrefix("b-") }
+        if builds.count == known.count { return known }
+        var images: Set<Digest> = []
+        for tag in tags { if let digest = try await inventory.digest(of: tag, in: repository) { images.insert(digest) } }
+        return images
+    }
+
+    private func tally(_ garbage: Images, beside kept: Images) async throws -> CollectionReport.Tally {
+        var needed: Set<Digest> = []
+        for (repository, digests) in kept {
+            for digest in digests {
+                needed.formUnion(try await facts(of: digest, in: repository)?.blobs.keys.map(\.self) ?? [])
+            }
+        }
+        var tally = CollectionReport.Tally()
+        var counted: Set<Digest> = []
+        for (repository, digests) in garbage {
+            tally.count += digests.count
+            for digest in digests {
+                for (blob, size) in try await facts(of: digest, in: repository)?.blobs ?? [:]
+                where !needed.contains(blob) && counted.insert(blob).inserted { tally.bytes += size }
+            }
+        }
+        return tally
+    }
+
+    /// What an image is made of, asked once; `nil` when the registry does not have it.
+    func facts(of digest: Digest, in repository: String) async throws -> ImageFacts? {
+        if let known = facts[digest] { return known }
+        let read = try await inventory.facts(of: digest, in: repository)
+        // Some 100 MB; a full memory is emptied, which costs requests only.
+        if facts.count >= 100_000 { facts.removeAll() }
+        facts[digest] = read
+        return read
+    }
+}

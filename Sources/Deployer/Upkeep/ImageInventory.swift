@@ -1,0 +1,37 @@
+import Contract
+
+/// What garbage collection has to know of the registry and do in it.
+package protocol ImageInventory: Sendable {
+    /// All repositories.
+    func repositories() async throws -> [String]
+
+    /// The tags of `repository`.
+    func tags(of repository: String) async throws -> [String]
+
+    /// The image that `tag` points at; `nil` when there is no such tag.
+    func digest(of tag: String, in repository: String) async throws -> Digest?
+
+    /// What the image is made of; `nil` when it is not there.
+    func facts(of digest: Digest, in repository: String) async throws -> ImageFacts?
+
+    /// Removes an image with its tags; `false` when this registry does not delete.
+    func delete(_ digest: Digest, from repository: String) async throws -> Bool
+
+    /// Frees the blobs that no image has; `false` when that is the registry's own business. While it runs the registry can be read,
+    /// not written.
+    func sweep() async throws -> Bool
+}
+
+/// What an image is made of.
+package struct ImageFacts: Hashable, Sendable {
+    /// Its blobs with their sizes: manifest, configuration and layers.
+    package var blobs: [Digest: Int]
+    /// The digests of its unpacked layers.
+    package var layers: [Digest]
+
+    /// An image of `blobs`.
+    package init(blobs: [Digest: Int], layers: [Digest]) {
+        self.blobs = blobs
+        self.layers = layers
+    }
+}

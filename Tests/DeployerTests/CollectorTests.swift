@@ -1,0 +1,226 @@
+import Contract
+import Logging
+import Synchronization
+import Testing
+
+@testable import Deployer
+
+/// Garbage collection against a registry in memory: which images go, and which never do.
+@Suite struct CollectorTests {
+    private var everything: Retention {
+        var retention = Retention()
+        retention.keep = 0
+        retention.keepFor = .seconds(0)
+        return retention
+    }
+
+    @Test func `a dry run says what a run then does, and a second run finds nothing`() async throws {
+        try await withCollector { collector, reconciler, registry in
+            for letter in "abcd" { try await reconciler.deployed("hello", letter, registry) }
+            try await reconciler.deployed("gone", "e", registry)
+            try await reconciler.delete(try name("gone"))
+            registry.push("never-recorded", "f")
+
+            var dry = try await collector.run(everything, .dryRun)
+            #expect(dry.revisions.map(\.revision) == [2, 1])
+            #expect(dry.images.count == 4)
+            #expect(registry.count == 6)
+            #expect(try await reconciler.store.function(try name("hello"))?.revisions.count == 4)
+
+            var wet = try await collector.run(everything, .collect)
+            (dry.milliseconds, wet.milliseconds, wet.dryRun) = (0, 0, true)
+            #expect(wet == dry)
+            #expect(registry.count == 2)
+            #expect(registry.sweeps == 1)
+            let again = try await collector.run(everything, .collect)
+            #expect(again.isEmpty)
+            #expect(registry.sweeps == 1)
+        }
+    }
+
+    @Test func `an image that a revision which stays has too stays`() async throws {
+        try await withCollector { collector, reconciler, registry in
+            try await reconciler.deployed("hello", "a", registry)
+            try await reconciler.deployed("hello", "b", registry)
+            try await reconciler.deployed("hello", "c", registry)
+            try await reconciler.deployed("hello", "a", registry)
+            let report = try await collector.run(everything, .collect)
+            #expect(report.revisions.map(\.revision) == [2, 1])
+            #expect(registry.letters(of: "hello") == ["a", "c"])
+        }
+    }
+
+    @Test func `a rollback to a collected revision is told so, and its number is not used again`() async throws {
+        try await withCollector { collector, reconciler, registry in
+            for letter in "abc" { try await reconciler.deployed("hello", letter, registry) }
+            _ = try await collector.run(everything, .collect)
+            let gone = await #expect(throws: Problem.self) { try await reconciler.rollback(try name("hello"), to: 1) }
+            #expect(gone?.status == 410)
+            let pinned = await #expect(throws: Problem.self) {
+                try await reconciler.pin(RevisionID(function: try name("hello"), number: 1))
+            }
+            #expect(pinned?.status == 410)
+            #expect(try await reconciler.rollback(try name("hello"), to: nil).revision == 2)
+            #expect(try await reconciler.deployed("hello", "a", registry).revision == 4)
+        }
+    }
+
+    @Test func `what a deploy under way has pushed is left alone`() async throws {
+        try await withCollector { collector, reconciler, registry in
+            let ticket = try await reconciler.ticket(for: name("new"))
+            registry.push("new", "a")
+            let report = try await collector.run(everything, .collect)
+            #expect(report.skipped.map(\.value) == ["new"])
+            #expect(registry.letters(of: "new") == ["a"])
+            await reconciler.giveUp(ticket.number, of: try name("new"))
+            #expect(try await collector.run(everything, .collect).images.count == 1)
+        }
+    }
+
+    @Test func `a build that outlived its ticket is refused when its image was collected`() async throws {
+        try await withCollector { collector, reconciler, registry in
+            registry.push("late", "a")
+            _ = try await collector.run(everything, .collect)
+            let refused = await #expect(throws: Problem.self) { try await reconciler.deploy("late", "a") }
+            #expect(refused?.status == 503 && refused?.retryAfter != nil)
+        }
+    }
+
+    @Test func `deploys wait while the registry cannot be written`() async throws {
+        try await withCollector { collector, reconciler, registry in
+            registry.push("garbage", "a")
+            let begun = Mutex(false)
+            registry.onSweep {
+                begun.withLock { $0 = true }
+                let ticket = Task { try await reconciler.ticket(for: try name("hello")) }
+                try? await Task.sleep(for: .milliseconds(300))
+                let number = try await reconciler.store.issueTicket(for: try name("hello"))
+                #expect(number == 1)
+                return ticket
+            }
+            _ = try await collector.run(everything, .collect)
+            #expect(begun.withLock { $0 })
+            #expect(try await registry.held.withLock { $0 }?.value.number == 2)
+        }
+    }
+
+    @Test func `a registry that does not delete is left as it is, and that is said`() async throws {
+        try await withCollector { collector, reconciler, registry in
+            for letter in "abc" { try await reconciler.deployed("hello", letter, registry) }
+            registry.refuseDeletes()
+            let report = try await collector.run(everything, .collect)
+            #expect(report.revisions.map(\.revision) == [1])
+            #expect(report.images.count == 0 && report.notes.count == 1)
+        }
+    }
+
+    @Test func `only one collection runs at a time`() async throws {
+        try await withCollector { collector, _, registry in
+            registry.push("garbage", "a")
+            let everything = everything
+            registry.onSweep {
+                let second = await #expect(throws: Problem.self) { try await collector.run(everything, .collect) }
+                #expect(second?.status == 409)
+                return nil
+            }
+            _ = try await collector.run(everything, .collect)
+        }
+    }
+}
+
+/// A registry of images that consist of a letter.
+final class MemoryRegistry: ImageInventory {
+    private struct State {
+        var images: [String: Set<String>] = [:]
+        var sweeps = 0
+        var deletes = true
+        var onSweep: (@Sendable () async throws -> Task<Ticket, any Error>?)?
+    }
+
+    private let state = Mutex(State())
+    let held = Mutex<Task<Ticket, any Error>?>(nil)
+
+    static func digest(_ letter: String) -> Digest? { try? Digest("sha256:" + String(repeating: letter, count: 64)) }
+
+    var count: Int { state.withLock { $0.images.values.reduce(0) { $0 + $1.count } } }
+    var sweeps: Int { state.withLock { $0.sweeps } }
+    func push(_ function: String, _ letter: Character) {
+        state.withLock { _ = $0.images["kiln/" + function, default: []].insert(String(letter)) }
+    }
+    func letters(of function: String) -> [String] { state.withLock { $0.images["kiln/" + function, default: []].sorted() } }
+    func refuseDeletes() { state.withLock { $0.deletes = false } }
+    func onSweep(_ body: @escaping @Sendable () async throws -> Task<Ticket, any Error>?) {
+        state.withLock { $0.onSweep = body }
+    }
+
+    func repositories() async throws -> [String] { state.withLock { $0.images.keys.sorted() } }
+    func tags(of repository: String) async throws -> [String] {
+        state.withLock { $0.images[repository, default: []].map { "b-" + $0 } }
+    }
+    func digest(of tag: String, in repository: String) async throws -> Digest? { Self.digest(String(tag.dropFirst(2))) }
+    func facts(of digest: Digest, in repository: String) async throws -> ImageFacts? {
+        let there = state.withLock { $0.images[repository, default: []].contains(String(digest.hex.prefix(1))) }
+        return there ? ImageFacts(blobs: [digest: 10], layers: []) : nil
+    }
+    func delete(_ digest: Digest, from repository: String) async throws -> Bool {
+        state.withLock { state in
+            guard state.deletes else { return false }
+            state.images[repository]?.remove(String(digest.hex.prefix(1)))
+            return true
+        }
+    }
+    func sweep() async throws -> Bool {
+        let body = state.withLock { state in
+            state.sweeps += 1
+            return state.onSweep
+        }
+        if let body {
+            let task = try await body()
+            held.withLock { $0 = task }
+        }
+        return true
+    }
+}
+
+extension MemoryRegistry: RevisionTags {
+    func highestRevision(in repository: String) async throws -> Int { 0 }
+    func tag(_ revision: Revision) async throws {}
+    func has(_ image: PinnedImage) async throws -> Bool {
+        try await facts(of: image.digest, in: image.repository) != nil
+    }
+}
+
+extension Reconciler {
+    /// Deploys an image that the Builder has pushed to `registry`, and waits until only the live revision runs.
+    @discardableResult
+    fileprivate func deployed(
+        _ function: String, _ letter: Character, _ registry: MemoryRegistry
+    ) async throws -> DeployAnswer {
+        registry.push(function, letter)
+        let answer = try await deploy(function, letter)
+        let deadline = ContinuousClock.now + .seconds(60)
+        while !retirements.isEmpty || endpoints.count > 1 {
+            guard .now < deadline else { throw Unexpected() }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        return answer
+    }
+}
+
+private func withCollector(_ body: (Collector, Reconciler, MemoryRegistry) async throws -> Void) async throws {
+    try await withStore { store in
+        let registry = MemoryRegistry()
+        var timing = Reconciler.Timing()
+        timing.drain = .milliseconds(1)
+        timing.switchOver = .milliseconds(1)
+        let reconciler = Reconciler(
+            store: store, backend: RecordingBackend(), tags: registry, epoch: "e", timing: timing,
+            logger: Logger(label: "test"))
+        try await reconciler.start(base: nil)
+        let running = Task { await reconciler.run() }
+        defer { running.cancel() }
+        let collector = Collector(
+            reconciler: reconciler, inventory: registry, machine: nil, logger: Logger(label: "test"))
+        try await body(collector, reconciler, registry)
+    }
+}
