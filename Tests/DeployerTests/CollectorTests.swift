@@ -199,7 +199,7 @@ extension Reconciler {
         registry.push(function, letter)
         let answer = try await deploy(function, letter)
         let deadline = ContinuousClock.now + .seconds(60)
-        while !retirements.isEmpty || endpoints.count > 1 {
+        while !retirements.isEmpty || endpoints.count > serving.count {
             guard .now < deadline else { throw Unexpected() }
             try await Task.sleep(for: .milliseconds(5))
         }

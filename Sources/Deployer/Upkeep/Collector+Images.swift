@@ -47,8 +47,8 @@ extension Collector {
     func kept(without removed: [Revision]) async throws -> Images {
         let gone = Set(removed.map(\.id))
         var kept: Images = [:]
-        for summary in try await reconciler.store.functions() {
-            for entry in try await reconciler.store.function(summary.name)?.revisions ?? []
+        for name in try await reconciler.store.names() {
+            for entry in try await reconciler.store.function(name)?.revisions ?? []
             where !gone.contains(entry.revision.id) {
                 kept[entry.revision.image.repository, default: []].insert(entry.revision.image.digest)
             }

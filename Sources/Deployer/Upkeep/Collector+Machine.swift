@@ -33,7 +33,7 @@ extension Collector {
     }
 
     private func collectFiles(of machine: Machine, _ mode: Mode, _ report: inout CollectionReport) async throws {
-        let functions = Set(try await reconciler.store.functions().map(\.name))
+        let functions = Set(try await reconciler.store.names())
         for (path, size) in machine.leftovers.logs(without: functions) {
             if mode == .collect { DiskFile.removeTree(path) }
             report.logs.add(size)

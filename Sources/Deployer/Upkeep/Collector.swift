@@ -91,8 +91,8 @@ package actor Collector {
 
     private func collectRevisions(_ retention: Retention, _ mode: Mode) async throws -> [RevisionRecord] {
         var removed: [RevisionRecord] = []
-        for summary in try await reconciler.store.functions() {
-            removed += try await reconciler.collectRevisions(of: summary.name, retention, mode)
+        for name in try await reconciler.store.names() {
+            removed += try await reconciler.collectRevisions(of: name, retention, mode)
         }
         return removed
     }

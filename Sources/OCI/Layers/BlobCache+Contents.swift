@@ -1,4 +1,4 @@
-internal import CArchive
+import CArchive
 package import Contract
 import Glibc
 

@@ -45,6 +45,7 @@ struct UpCommand: AsyncParsableCommand {
         for child in ["router", "builder", "deployer", "collector", "registry"] {
             await ProcessRecord(path: directory.record(child)).end(grace: .seconds(10))
         }
+        await RegistryProgram.endLeftovers(of: directory.registryConfiguration)
         let frontDoor = try FrontDoor(try door.address())
         let registry = try RegistryProgram(
             directory, address: up.registryAddress(), secret: RequestToken.make(bytes: 16))

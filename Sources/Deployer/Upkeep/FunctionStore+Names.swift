@@ -1,0 +1,13 @@
+import Contract
+
+extension FunctionStore {
+    /// The names of all functions, read a thousand at a time.
+    func names() async throws -> [FunctionName] {
+        var names: [FunctionName] = []
+        while true {
+            let page = try await functions(after: names.last, limit: 1000).map(\.name)
+            names += page
+            if page.count < 1000 { return names }
+        }
+    }
+}
