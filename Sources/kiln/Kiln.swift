@@ -27,7 +27,10 @@ struct Kiln: AsyncParsableCommand {
                 subcommands: [RevisionsCommand.self, RollbackCommand.self, PinCommand.self, UnpinCommand.self]),
             CommandGroup(
                 name: "Platform",
-                subcommands: [UpCommand.self, StatusCommand.self, SecretCommand.self, CompletionsCommand.self]),
+                subcommands: [
+                    UpCommand.self, StatusCommand.self, SecretCommand.self, CollectCommand.self,
+                    CompletionsCommand.self,
+                ]),
             CommandGroup(
                 name: "Role",
                 subcommands: [BuilderCommand.self, DeployerCommand.self, RouterCommand.self]),

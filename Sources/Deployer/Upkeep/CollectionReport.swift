@@ -23,6 +23,12 @@ package struct CollectionReport: Hashable, Sendable, Codable {
         /// Bytes on disk.
         package var bytes = 0
 
+        /// `count` things of `bytes` bytes together.
+        package init(count: Int = 0, bytes: Int = 0) {
+            self.count = count
+            self.bytes = bytes
+        }
+
         /// Counts one more, of `size` bytes.
         mutating func add(_ size: Int) {
             count += 1
@@ -59,8 +65,9 @@ package struct CollectionReport: Hashable, Sendable, Codable {
 
     mutating func sum() { bytes = [images, layers, blobs, logs, leftovers].reduce(0) { $0 + $1.bytes } }
 
+    /// How many things went, revisions not counted.
+    package var count: Int { [images, layers, blobs, logs, leftovers].reduce(0) { $0 + $1.count } }
+
     /// Whether there was nothing to do.
-    package var isEmpty: Bool {
-        revisions.isEmpty && [images, layers, blobs, logs, leftovers].allSatisfy { $0.count == 0 }
-    }
+    package var isEmpty: Bool { revisions.isEmpty && count == 0 }
 }
