@@ -147,7 +147,9 @@ final class MemoryRegistry: ImageInventory {
     func push(_ function: String, _ letter: Character) {
         state.withLock { _ = $0.images["kiln/" + function, default: []].insert(String(letter)) }
     }
-    func letters(of function: String) -> [String] { state.withLock { $0.images["kiln/" + function, default: []].sorted() } }
+    func letters(of function: String) -> [String] {
+        state.withLock { $0.images["kiln/" + function, default: []].sorted() }
+    }
     func refuseDeletes() { state.withLock { $0.deletes = false } }
     func onSweep(_ body: @escaping @Sendable () async throws -> Task<Ticket, any Error>?) {
         state.withLock { $0.onSweep = body }

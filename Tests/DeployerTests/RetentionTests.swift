@@ -24,7 +24,8 @@ import Testing
                 case "s": .superseded
                 default: .ready
                 }
-            revisions.insert(RevisionRecord(revision: revision, state: state, failure: nil, pinned: letter == "P"), at: 0)
+            revisions.insert(
+                RevisionRecord(revision: revision, state: state, failure: nil, pinned: letter == "P"), at: 0)
         }
         return FunctionRecord(
             summary: FunctionSummary(
@@ -36,26 +37,27 @@ import Testing
             })
     }
 
-    @Test(arguments: [
-        // Live, and what a rollback goes to, stay in any case.
-        ("rrrrr", 5, [1, 2, 3, 4, 5], 0, 0, [3, 2, 1]),
-        ("rrrrr", 2, [1, 5, 2], 0, 0, [4, 3, 1]),
-        // The newest so many that were live.
-        ("rrrrr", 5, [1, 2, 3, 4, 5], 3, 0, [2, 1]),
-        ("rrrrr", 5, [1, 2, 3, 4, 5], 5, 0, []),
-        // Failed ones do not count, and go when they are old; the newest stays, for it is what is looked at.
-        ("rrrff", 3, [1, 2, 3], 2, 0, [4, 1]),
-        ("fsrrr", 5, [3, 4, 5], 9, 0, [2, 1]),
-        // Young ones stay. The last one is of today.
-        ("rrrrr", 5, [1, 2, 3, 4, 5], 0, 4, [1]),
-        ("rrrrr", 5, [1, 2, 3, 4, 5], 0, 100, []),
-        // Pinned and pending ones stay.
-        ("PrrrP", 4, [1, 2, 3, 4], 0, 0, [2]),
-        ("rprrr", 5, [1, 3, 4, 5], 0, 0, [3, 1]),
-        // A function that never came up.
-        ("fff", nil, [], 20, 0, [2, 1]),
-        ("", nil, [], 0, 0, []),
-    ] as [(String, Int?, [Int], Int, Int, [Int])])
+    @Test(
+        arguments: [
+            // Live, and what a rollback goes to, stay in any case.
+            ("rrrrr", 5, [1, 2, 3, 4, 5], 0, 0, [3, 2, 1]),
+            ("rrrrr", 2, [1, 5, 2], 0, 0, [4, 3, 1]),
+            // The newest so many that were live.
+            ("rrrrr", 5, [1, 2, 3, 4, 5], 3, 0, [2, 1]),
+            ("rrrrr", 5, [1, 2, 3, 4, 5], 5, 0, []),
+            // Failed ones do not count, and go when they are old; the newest stays, for it is what is looked at.
+            ("rrrff", 3, [1, 2, 3], 2, 0, [4, 1]),
+            ("fsrrr", 5, [3, 4, 5], 9, 0, [2, 1]),
+            // Young ones stay. The last one is of today.
+            ("rrrrr", 5, [1, 2, 3, 4, 5], 0, 4, [1]),
+            ("rrrrr", 5, [1, 2, 3, 4, 5], 0, 100, []),
+            // Pinned and pending ones stay.
+            ("PrrrP", 4, [1, 2, 3, 4], 0, 0, [2]),
+            ("rprrr", 5, [1, 3, 4, 5], 0, 0, [3, 1]),
+            // A function that never came up.
+            ("fff", nil, [], 20, 0, [2, 1]),
+            ("", nil, [], 0, 0, []),
+        ] as [(String, Int?, [Int], Int, Int, [Int])])
     func `what is neither needed nor young nor among the newest goes`(
         states: String, live: Int?, history: [Int], keep: Int, days: Int, gone: [Int]
     ) throws {

@@ -184,7 +184,7 @@ func withState(_ body: (String, Int, Int) async throws -> Void) async throws {
 }
 
 /// Ends the platform that still runs in `state`, if a test left one.
-private func endEverything(_ state: String) async throws {
+func endEverything(_ state: String) async throws {
     let holder = (try? String(contentsOfFile: state + "/lock", encoding: .utf8)) ?? ""
     let command = holder.split(whereSeparator: \.isNewline).first.flatMap { Int32($0) }.map { pid in
         (pid, (try? String(contentsOfFile: "/proc/\(pid)/cmdline", encoding: .utf8)) ?? "")

@@ -10,7 +10,8 @@ extension DeployerAPI {
         var retention = collection.retention
         if let text = try request.queryItem("keep") {
             guard let number = Int(text), (0...1_000_000).contains(number) else {
-                throw Problem("invalid-option", 400, "Invalid option", "Option 'keep' takes a number of revisions, 0 or more.")
+                throw Problem(
+                    "invalid-option", 400, "Invalid option", "Option 'keep' takes a number of revisions, 0 or more.")
             }
             retention.keep = number
         }

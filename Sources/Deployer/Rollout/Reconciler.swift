@@ -34,6 +34,7 @@ package actor Reconciler {
     let logger: Logger
     let timing: Timing
     let metrics: DeployerMetrics
+    let limits: DeployLimits
     var serving: [FunctionName: ServingRecord] = [:]
     var endpoints: [WorkloadID: [Endpoint]] = [:]
     var retirements: [WorkloadID: Retirement] = [:]
@@ -56,13 +57,15 @@ package actor Reconciler {
     /// A reconciler over its parts.
     package init(
         store: any FunctionStore, backend: any Backend, tags: any RevisionTags, epoch: String,
-        timing: Timing = Timing(), metrics: DeployerMetrics = DeployerMetrics(), logger: Logger
+        timing: Timing = Timing(), limits: DeployLimits = DeployLimits(), metrics: DeployerMetrics = DeployerMetrics(),
+        logger: Logger
     ) {
         self.store = store
         self.backend = backend
         self.tags = tags
         self.timing = timing
         self.metrics = metrics
+        self.limits = limits
         self.logger = logger
         hub = RouteHub(epoch: epoch)
     }
@@ -104,6 +107,7 @@ package actor Reconciler {
     /// The next ticket of `name`, with where to push and where the checker answers.
     package func ticket(for name: FunctionName) async throws -> Ticket {
         try await gate.pass()
+        try await admit(name)
         let number = try await store.issueTicket(for: name)
         await gate.begin(name, number)
         return try await Ticket(number: number, repository: Self.repository(of: name), checker: checkerPlace())
@@ -116,6 +120,13 @@ package actor Reconciler {
             try await Task.sleep(for: .milliseconds(20))
         }
         return endpoints[.checker]?.first
+    }
+
+    /// Throws when nothing more can be taken in.
+    private func admit(_ name: FunctionName) async throws {
+        if let problem = limits.diskProblem() { throw problem }
+        guard try await store.count() >= limits.functions, try await store.function(name) == nil else { return }
+        throw limits.functionsProblem()
     }
 
     /// Nothing more will come of the deploy with this ticket.

@@ -26,6 +26,9 @@ package protocol FunctionStore: Sendable {
     /// At most `limit` functions with their live revision, by name: those after the name `after`, or the first ones.
     func functions(after: FunctionName?, limit: Int) async throws -> [FunctionSummary]
 
+    /// How many functions there are.
+    func count() async throws -> Int
+
     /// The live and the pinned revisions of all functions: what has to run.
     func serving() async throws -> [ServingRecord]
 

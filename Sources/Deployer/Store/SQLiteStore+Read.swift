@@ -29,6 +29,10 @@ extension SQLiteStore {
         }
     }
 
+    package func count() async throws -> Int {
+        try await database.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM function") ?? 0 }
+    }
+
     package func serving() async throws -> [ServingRecord] {
         try await database.read { database in
             var pinned: [String: [Revision]] = [:]

@@ -31,7 +31,8 @@ extension Collector {
             for digest in digests.sorted(by: { $0.hex < $1.hex }) {
                 guard try await inventory.delete(digest, from: repository) else {
                     report.notes.append(
-                        "The registry does not delete images: what is garbage there stays until its operator removes it.")
+                        "The registry does not delete images: what is garbage there stays until its operator removes it."
+                    )
                     report.images = .init()
                     return
                 }
@@ -87,7 +88,9 @@ extension Collector {
         let builds = tags.filter { $0.hasPrefix("b-") }
         if builds.count == known.count { return known }
         var images: Set<Digest> = []
-        for tag in tags { if let digest = try await inventory.digest(of: tag, in: repository) { images.insert(digest) } }
+        for tag in tags {
+            if let digest = try await inventory.digest(of: tag, in: repository) { images.insert(digest) }
+        }
         return images
     }
 

@@ -8,7 +8,8 @@ extension Collector {
 
     /// Removes what no revision that stays needs from this machine's disk: unpacked layers, copied blobs, logs, leftovers.
     func collectMachine(
-        without removed: [Revision], since started: ContinuousClock.Instant, _ mode: Mode, _ report: inout CollectionReport
+        without removed: [Revision], since started: ContinuousClock.Instant, _ mode: Mode,
+        _ report: inout CollectionReport
     ) async throws {
         guard let machine else { return }
         try await collectFiles(of: machine, mode, &report)
@@ -18,7 +19,8 @@ extension Collector {
             for digest in digests {
                 guard let facts = try await facts(of: digest, in: repository) else {
                     report.notes.append(
-                        "The registry lacks \(repository)@\(digest), which a revision refers to: unpacked layers and copied blobs stay.")
+                        "The registry lacks \(repository)@\(digest), which a revision refers to: unpacked layers and copied blobs stay."
+                    )
                     return
                 }
                 layers.formUnion(facts.layers)

@@ -53,7 +53,8 @@ package actor Collector {
     package func run(_ retention: Retention, _ mode: Mode) async throws -> CollectionReport {
         guard !isRunning else {
             throw Problem(
-                "already-collecting", 409, "Garbage is being collected", "Another collection is under way; wait for it.")
+                "already-collecting", 409, "Garbage is being collected", "Another collection is under way; wait for it."
+            )
         }
         isRunning = true
         defer { isRunning = false }

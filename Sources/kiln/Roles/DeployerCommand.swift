@@ -54,7 +54,7 @@ struct DeployerCommand: AsyncParsableCommand {
             timing.scaling = try scale.scaling()
             let reconciler = Reconciler(
                 store: store, backend: backend, tags: RegistryTags(registry), epoch: RequestToken.make(bytes: 8),
-                timing: timing, metrics: metrics, logger: logger)
+                timing: timing, limits: try upkeep.limits(directory), metrics: metrics, logger: logger)
             try await reconciler.start(base: Self.base(directory))
             let running = Task { await reconciler.run() }
             let collection = GarbageCollection(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Contract
+import Deployer
 import FoundationEssentials
 import Glibc
 import Logging
@@ -37,8 +38,10 @@ struct UpCommand: AsyncParsableCommand {
         let reasons = Shutdown.reasons(lifeline: false)
         let directory = try state.directory()
         try directory.create()
-        try DiskSpace.require(
-            try DiskSpace.minimum(up.minFreeDisk ?? Setting.optional("MIN_FREE_DISK")), at: directory.path)
+        let limits = try upkeep.limits(directory)
+        let reserve = DiskReserve(directory: directory.path, minimum: limits.freeBytes)
+        if let sentence = reserve.update() { Console.note(sentence) }
+        try DiskSpace.require(limits.freeBytes, in: directory)
         let lock = try StateLock(directory.lock)
         _ = try directory.internalTokenText()
         try validate(directory)
@@ -56,7 +59,11 @@ struct UpCommand: AsyncParsableCommand {
         let service = Task {
             await SupervisorService(keeper: keeper).run(socket: directory.socket("up"), token: token, logger: logger)
         }
-        defer { service.cancel() }
+        let watching = Task { await reserve.watch(logger) }
+        defer {
+            service.cancel()
+            watching.cancel()
+        }
         let started = ContinuousClock.now
         for plan in plans { try await supervisor.start(plan) }
         let outcome = await waitUntilReady(directory, supervisor, reasons)
@@ -65,7 +72,8 @@ struct UpCommand: AsyncParsableCommand {
             try DurableFile.write(Array("\(Version.text)\n".utf8), to: directory.version)
             try DurableFile.write(Array("\(url)\n".utf8), to: directory.address)
             Console.banner(
-                url: url, registry: registry.address, started.duration(to: .now), token: try door.managementToken() != nil)
+                url: url, registry: registry.address, started.duration(to: .now),
+                token: try door.managementToken() != nil)
         }
         let failed = outcome == .ready ? await Self.waitForEnd(supervisor, reasons) : outcome
         unlink(directory.address)
@@ -95,7 +103,9 @@ struct UpCommand: AsyncParsableCommand {
         case failed(String)
     }
 
-    private func plans(_ directory: StateDirectory, _ frontDoor: FrontDoor, _ registry: RegistryProgram) throws -> [ChildPlan] {
+    private func plans(_ directory: StateDirectory, _ frontDoor: FrontDoor, _ registry: RegistryProgram) throws
+        -> [ChildPlan]
+    {
         let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let common = ["--state-dir", directory.path, "--supervised"] + logs.arguments
         return [
@@ -105,7 +115,8 @@ struct UpCommand: AsyncParsableCommand {
                 arguments: [program, "deployer", "--registry", registry.address] + common + local.arguments
                     + scale.arguments + metrics.arguments + upkeep.arguments, grace: .seconds(30)),
             ChildPlan(
-                name: "builder", arguments: [program, "builder", "--registry", registry.address] + common + builder.arguments,
+                name: "builder",
+                arguments: [program, "builder", "--registry", registry.address] + common + builder.arguments,
                 grace: .seconds(10)),
             ChildPlan(
                 name: "router",

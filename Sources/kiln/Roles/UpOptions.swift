@@ -11,11 +11,6 @@ struct UpOptions: ParsableArguments {
             valueName: "host:port"))
     var registryListen: ListenOption?
 
-    @Option(
-        help: ArgumentHelp(
-            "Bytes that the state directory's disk must have free at the start (default: 256Mi).", valueName: "bytes"))
-    var minFreeDisk: String?
-
     /// The registry's address with a definite port.
     func registryAddress() throws -> String {
         var address = try Setting.resolve(

@@ -20,6 +20,31 @@ struct UpkeepOptions: ParsableArguments {
             valueName: "duration"))
     var keepRevisionsFor: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Bytes that the state directory's disk must have free for a deploy (default: 256Mi).", valueName: "bytes"))
+    var minFreeDisk: String?
+
+    @Option(help: ArgumentHelp("Most functions (default: 10000).", valueName: "number"))
+    var maxFunctions: Int?
+
+    /// What is taken in before deploys are refused.
+    func limits(_ directory: StateDirectory) throws -> DeployLimits {
+        var limits = DeployLimits()
+        limits.directory = directory.path
+        limits.functions = try Setting.resolve(maxFunctions, "MAX_FUNCTIONS", limits.functions)
+        guard limits.functions >= 1 else {
+            throw StartError("--max-functions cannot be \(limits.functions): use 1 or more.")
+        }
+        if let text = minFreeDisk ?? Setting.optional("MIN_FREE_DISK") {
+            guard let bytes = Quantity.bytes(text) else {
+                throw StartError("--min-free-disk cannot be '\(text)': use a number of bytes such as 256Mi.")
+            }
+            limits.freeBytes = bytes
+        }
+        return limits
+    }
+
     /// What garbage collection keeps when nobody says otherwise.
     func retention() throws -> Retention {
         var retention = Retention()
@@ -27,7 +52,9 @@ struct UpkeepOptions: ParsableArguments {
         guard retention.keep >= 0 else {
             throw StartError("--keep-revisions cannot be \(retention.keep): use 0 or more.")
         }
-        if let span = try span(keepRevisionsFor, "KEEP_REVISIONS_FOR", "--keep-revisions-for") { retention.keepFor = span }
+        if let span = try span(keepRevisionsFor, "KEEP_REVISIONS_FOR", "--keep-revisions-for") {
+            retention.keepFor = span
+        }
         return retention
     }
 
@@ -36,7 +63,9 @@ struct UpkeepOptions: ParsableArguments {
         switch try span(gcInterval, "GC_INTERVAL", "--gc-interval") ?? .seconds(86_400) {
         case .never: return nil
         case .seconds(let seconds):
-            guard seconds >= 1 else { throw StartError("--gc-interval cannot be \(seconds)s: use 1s or more, or never.") }
+            guard seconds >= 1 else {
+                throw StartError("--gc-interval cannot be \(seconds)s: use 1s or more, or never.")
+            }
             return seconds
         }
     }
@@ -53,5 +82,7 @@ struct UpkeepOptions: ParsableArguments {
     var arguments: [String] {
         ChildArguments.option("--gc-interval", gcInterval) + ChildArguments.option("--keep-revisions", keepRevisions)
             + ChildArguments.option("--keep-revisions-for", keepRevisionsFor)
+            + ChildArguments.option("--min-free-disk", minFreeDisk)
+            + ChildArguments.option("--max-functions", maxFunctions)
     }
 }

@@ -1,31 +1,24 @@
-import ArgumentParser
-import Contract
-import Glibc
+import Deployer
+import FoundationEssentials
 
-/// Refuses to start on a disk that is about to be full: a registry or a database that runs out of space in the middle of a write
-/// is harder to understand than a sentence at the start.
+/// Looks at the disk before a start.
 enum DiskSpace {
-    /// The least free space of the state directory's disk, in bytes, unless told otherwise: the base image needs about half of it.
-    static let fallback: Int64 = 256 << 20
-
-    /// Throws when the disk of `directory` has less than `minimum` bytes free.
-    static func require(_ minimum: Int64, at directory: String) throws {
-        var status = statvfs()
-        guard statvfs(directory, &status) == 0 else { return }
-        let free = Int64(status.f_bavail) * Int64(status.f_frsize)
-        guard free >= minimum else {
+    /// Throws when the disk of the state directory has less than `minimum` bytes free and there is no platform on it yet: the base image
+    /// needs about half of the default. One that is there starts on a full disk too, unless not even its few small files fit.
+    static func require(_ minimum: Int64, in state: StateDirectory) throws {
+        guard let free = FreeSpace.bytes(at: state.path) else { return }
+        let isNew = !FileManager.default.fileExists(atPath: state.database)
+        guard free >= (isNew ? minimum : 1 << 20) else {
             throw StartError(
-                "The disk of the state directory \(directory) has \(free >> 20) MiB free; Kiln needs \(minimum >> 20) MiB. Make "
-                    + "room, choose another directory with --state-dir, or lower --min-free-disk.")
+                "The disk of the state directory \(state.path) has \(free >> 20) MiB free; "
+                    + (isNew ? "a new platform needs \(minimum >> 20) MiB" : "Kiln needs at least 1 MiB to start")
+                    + ". Make room, or choose another directory with --state-dir"
+                    + (isNew ? ", or lower --min-free-disk." : "."))
         }
-    }
-
-    /// The minimum from `text`; throws when that is not a number of bytes.
-    static func minimum(_ text: String?) throws -> Int64 {
-        guard let text else { return fallback }
-        guard let bytes = Quantity.bytes(text) else {
-            throw StartError("--min-free-disk cannot be '\(text)': use a number of bytes such as 256Mi.")
+        if free < minimum {
+            Console.note(
+                "The disk of the state directory \(state.path) has \(free >> 20) MiB free: deploys are refused below \(minimum >> 20) MiB "
+                    + "(--min-free-disk).")
         }
-        return bytes
     }
 }

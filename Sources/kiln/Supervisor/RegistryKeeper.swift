@@ -43,7 +43,8 @@ actor RegistryKeeper {
         guard case .success(0) = outcome else {
             throw Problem(
                 "collection-failed", 502, "Garbage collection failed",
-                "docker-registry's collector did not end well (\(outcome)); \(state.collectorLog) has its words. The registry works on.")
+                "docker-registry's collector did not end well (\(outcome)); \(state.collectorLog) has its words. The registry works on."
+            )
         }
     }
 
@@ -74,7 +75,8 @@ actor RegistryKeeper {
             let answer = try? await client.collect(ClientRequest(.get, "http://\(program.address)/v2/"), limit: 1 << 16)
             if answer?.status == 200 { return }
             guard .now < deadline else {
-                throw Problem("registry-failed", 502, "Registry failed", "The registry does not answer after a restart.")
+                throw Problem(
+                    "registry-failed", 502, "Registry failed", "The registry does not answer after a restart.")
             }
             try await Task.sleep(for: .milliseconds(5))
         }
@@ -111,5 +113,7 @@ struct RegistryLeftovers {
     /// `kiln/NAME` for each; Kiln has no others.
     private func repositories() -> [String] { names(root + "/repositories/kiln").map { "kiln/\($0)" } }
 
-    private func names(_ path: String) -> [String] { (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] }
+    private func names(_ path: String) -> [String] {
+        (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    }
 }

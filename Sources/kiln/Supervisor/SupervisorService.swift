@@ -36,7 +36,8 @@ struct SupervisorService: Sendable {
                 timeouts: Timeouts(connect: .seconds(5), total: nil, idle: nil)))
         guard answer.status == 204 else {
             throw (try? JSON.decode(Problem.self, from: answer.body))
-                ?? Problem("collection-failed", 502, "Garbage collection failed", "The supervisor answered \(answer.status).")
+                ?? Problem(
+                    "collection-failed", 502, "Garbage collection failed", "The supervisor answered \(answer.status).")
         }
     }
 }
