@@ -30,6 +30,8 @@ package struct FunctionAnswer: Sendable, Decodable {
     package let restarts: Int?
     /// Why the last one ended.
     package let lastFailure: String?
+    /// Why there are fewer than the load asks for.
+    package let limited: String?
     /// Where to call it, perhaps only the path.
     package let url: String?
     /// Pinned revisions.

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Client
 import Contract
-import Transfer
 
 /// A function as an argument.
 struct FunctionArgument: ExpressibleByArgument, Sendable {
@@ -49,7 +48,7 @@ enum FunctionCompletion {
         platform.tokenFile = value("--token-file")
         platform.caFile = value("--ca-file")
         guard let client = try? platform.client() else { return [] }
-        let reply = try? await client.call(.get, ["func"], idle: .seconds(1))
-        return reply?.document["functions"]?.array?.compactMap { $0["name"]?.string } ?? []
+        let document = try? await client.functions(idle: .seconds(1))
+        return document?["functions"]?.array?.compactMap { $0["name"]?.string } ?? []
     }
 }

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Client
 import Contract
-import Transfer
 
 /// `kiln list`.
 struct ListCommand: ClientCommand {
@@ -16,7 +15,7 @@ struct ListCommand: ClientCommand {
 
     func perform(_ printer: Printer) async throws(ClientError) {
         let client = try platform.client()
-        let document = try await client.call(.get, ["func"]).document
+        let document = try await client.functions()
         if printer.isJSON {
             printer.document(document)
             return
@@ -43,7 +42,8 @@ struct ListCommand: ClientCommand {
             let desired = function.desired ?? 0
             table.add([
                 .init(function.name, .bold), .init(function.revision.map { String($0) } ?? "-"),
-                .init("\(ready)/\(desired)", ready < desired ? .yellow : .green),
+                desired == 0 && function.revision != nil
+                    ? .init("parked", .dim) : .init("\(ready)/\(desired)", ready < desired ? .yellow : .green),
                 .init(String(function.restarts ?? 0)),
                 .init(
                     function.deployed.map { terminal.isTerminal ? Amounts.age($0, now: now) : $0.description } ?? "-"),

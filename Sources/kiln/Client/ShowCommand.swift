@@ -48,10 +48,27 @@ struct ShowCommand: ClientCommand {
         printer.lines(Self.lines(facts, terminal))
     }
 
+    private static func instances(_ function: FunctionAnswer) -> String {
+        let restarts = function.restarts ?? 0
+        let suffix = restarts == 0 ? "" : ", \(restarts) restarts"
+        if function.desired == 0, function.revision != nil { return "parked until the next request" + suffix }
+        return "\(function.ready ?? 0) of \(function.desired ?? 0) ready" + suffix
+    }
+
+    private static func load(_ load: JSONValue?) -> String? {
+        guard let requests = load?["requestsPerSecond"]?.double, let running = load?["inFlight"]?.double else {
+            return nil
+        }
+        return "\(requests) requests/s, \(running) at a time"
+    }
+
     /// An item of the configuration as lines; what this build does not know appears under its own name.
     private static func fact(_ name: String, _ value: JSONValue) -> [(String, String?)] {
         switch name {
-        case "instances": return [("Wanted", value.integer.map { "\($0) instances" })]
+        case "min": return [("Fewest", value.integer.map { "\($0) instances" })]
+        case "max": return [("Most", value.integer.map { "\($0) instances" })]
+        case "idle":
+            return [("Parked", value.integer.map { $0 == 0 ? "never" : "after \($0) s without a request" })]
         case "cpuMillicores": return [("CPU", value.integer.map { "\(Double($0) / 1000) cores" })]
         case "memoryBytes": return [("Memory", value.integer.map { Amounts.bytes(Int64($0)) })]
         case "timeoutSeconds": return [("Timeout", value.integer.map { "\($0) s" })]

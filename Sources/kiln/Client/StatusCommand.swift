@@ -23,7 +23,7 @@ struct StatusCommand: ClientCommand {
         var failure: ClientError?
         do throws(ClientError) {
             isUp = try await client.isReady()
-            functions = try await (client.call(.get, ["func"]).document["functions"] ?? .array([])).answer(
+            functions = try await (client.functions()["functions"] ?? .array([])).answer(
                 [FunctionAnswer].self)
         } catch {
             failure = error
