@@ -75,6 +75,19 @@ import Transfer
         #expect(throws: ClientError.self) { try PlatformClient(url: url, token: nil, tls: .init()) }
     }
 
+    @Test func `the roles are read from the metrics`() {
+        let text = """
+            # TYPE kiln_role_up gauge
+            kiln_role_up{role="router"} 1
+            kiln_role_up{role="builder"} 0
+            kiln_build_info{role="router",version="1.2.3"} 1
+            kiln_other{role="x"} 1
+            """
+        let roles = RoleReport.roles(in: text)
+        #expect(roles.map(\.name) == ["router", "builder"] && roles.map(\.isUp) == [true, false])
+        #expect(roles.map(\.version) == ["1.2.3", nil])
+    }
+
     @Test func `a document keeps numbers, order of keys and what it does not know`() throws {
         let text = #"{"a":[1,2.5,true,null,"x/y\n"],"b":{"c":9007199254740993}}"#
         #expect(try #require(JSONValue(Array(text.utf8))).text == text)

@@ -72,6 +72,17 @@ package struct PlatformClient: Sendable {
         return Reply(status: answer.status, document: document)
     }
 
+    /// The text that a `GET` answers, empty for anything but 200.
+    func text(_ segments: [String]) async throws(ClientError) -> String {
+        do {
+            let answer = try await http.collect(
+                request(.get, segments, [], [:], .none, idle: .seconds(10)), limit: Self.answerLimit)
+            return answer.status == 200 ? answer.text : ""
+        } catch {
+            throw failure(error)
+        }
+    }
+
     /// Begins a `GET` whose answer has no end; throws what a status of 400 or more says.
     package func stream(
         _ segments: [String], query: [(name: String, value: String)], headers: HeaderFields

@@ -50,17 +50,18 @@ enum Question {
 
     /// A line that is not shown while it is typed; `nil` at the end of input.
     static func hiddenLine(_ text: String) -> String? {
-        StandardStream.error.write(text)
         var settings = termios()
         guard tcgetattr(STDIN_FILENO, &settings) == 0 else { return readLine() }
         let former = settings
         settings.c_lflag &= ~tcflag_t(ECHO)
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &settings)
+        // Before the question: whoever answers at once must neither be seen nor lost.
+        tcsetattr(STDIN_FILENO, TCSANOW, &settings)
         defer {
             var former = former
-            tcsetattr(STDIN_FILENO, TCSAFLUSH, &former)
+            tcsetattr(STDIN_FILENO, TCSANOW, &former)
             StandardStream.error.write("\n")
         }
+        StandardStream.error.write(text)
         return readLine()
     }
 }

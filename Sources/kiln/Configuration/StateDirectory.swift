@@ -35,7 +35,6 @@ struct StateDirectory: Sendable {
     var registryData: String { path + "/registry" }
     var run: String { path + "/run" }
     var address: String { run + "/address" }
-    var version: String { run + "/version" }
     func socket(_ role: String) -> String { "\(run)/\(role).sock" }
     func record(_ child: String) -> String { "\(run)/\(child).pid" }
     var registryLog: String { run + "/registry.log" }

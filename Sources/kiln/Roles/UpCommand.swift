@@ -69,7 +69,6 @@ struct UpCommand: AsyncParsableCommand {
         let outcome = await waitUntilReady(directory, supervisor, reasons)
         if outcome == .ready {
             let url = "http://\(ListenOption(host: try door.address().host, port: frontDoor.port).text)"
-            try DurableFile.write(Array("\(Version.text)\n".utf8), to: directory.version)
             try DurableFile.write(Array("\(url)\n".utf8), to: directory.address)
             Console.banner(
                 url: url, registry: registry.address, started.duration(to: .now),
