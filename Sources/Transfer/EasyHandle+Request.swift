@@ -52,7 +52,14 @@ extension EasyHandle {
         case .only(let file):
             try set(CURLOPT_CAINFO, file)
             try set(CURLOPT_CAPATH, nil as String?)
+        case .onlyCertificates(let pem):
+            // The certificates in memory replace libcurl's default file, not its default directory.
+            try set(CURLOPT_CAINFO_BLOB, copy: pem)
+            try set(CURLOPT_CAPATH, nil as String?)
         }
+        guard let identity = tls.identity else { return }
+        try set(CURLOPT_SSLCERT_BLOB, copy: identity.certificate)
+        try set(CURLOPT_SSLKEY_BLOB, copy: identity.key)
     }
 
     private func set(body request: ClientRequest) throws(TransferError) {

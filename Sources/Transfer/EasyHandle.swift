@@ -55,6 +55,12 @@ struct EasyHandle: ~Copyable {
         try set(option, limit.map { max(1, $0.milliseconds) } ?? 0)
     }
 
+    /// Sets a value that libcurl takes from memory, to a copy of `bytes`.
+    func set(_ option: CURLoption, copy bytes: [UInt8]) throws(TransferError) {
+        let code = bytes.withUnsafeBytes { kiln_easy_set_blob(raw, option, $0.baseAddress, $0.count) }
+        try check(code, option)
+    }
+
     /// Sets the body to a copy of `bytes`, for bodies so small that libcurl sends them along with the head.
     func set(copiedBody bytes: [UInt8]) throws(TransferError) {
         try set(CURLOPT_POSTFIELDSIZE_LARGE, bytes: bytes.count)
