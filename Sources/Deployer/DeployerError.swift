@@ -12,6 +12,8 @@ package struct DeployerError: Error, CustomStringConvertible {
         case network
         /// The state directory.
         case state
+        /// The Kubernetes cluster, or the way to it.
+        case cluster
     }
 
     /// The part that failed.
