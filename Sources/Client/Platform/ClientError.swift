@@ -37,16 +37,20 @@ package struct ClientError: Error, Sendable, CustomStringConvertible {
     package let message: String
     /// What the platform answered, when it did.
     package let problem: Problem?
+    /// What follows from errors in the code, in a sentence.
+    private let consequence: String
 
     /// A failure of this program's own.
     package init(_ status: ExitStatus, _ message: String) {
         self.status = status
         self.message = message
         problem = nil
+        consequence = ""
     }
 
-    /// A failure that the platform tells of.
-    package init(_ problem: Problem) {
+    /// A failure that the platform tells of, or errors in the code and what follows from them.
+    package init(_ problem: Problem, consequence: String = "Nothing was changed.") {
+        self.consequence = consequence
         status = ExitStatus(status: problem.status)
         self.problem = problem
         let again = problem.retryAfter.map { " Try again in \($0) s." } ?? ""
@@ -58,7 +62,8 @@ package struct ClientError: Error, Sendable, CustomStringConvertible {
     /// The sentence under `count` diagnostics.
     func heading(_ count: Int) -> String {
         let title = problem?.title ?? "The code does not check"
-        return "\(title): \(count == 1 ? "1 error" : "\(count) errors"). Nothing was changed."
+        let more = problem?.moreDiagnostics.map { " and \($0) more" } ?? ""
+        return "\(title): \(count == 1 ? "1 error" : "\(count) errors")\(more). \(consequence)"
     }
 
     /// The failure for programs: a problem document (RFC 9457) with the exit code.

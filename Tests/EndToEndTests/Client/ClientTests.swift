@@ -119,6 +119,11 @@ import Testing
         #expect(lines.count >= 4, "\(lines)")
         #expect(lines[0].hasPrefix("bad.ts:2:") && lines[0].contains(": error "), "\(lines)")
         #expect(lines[1] == "2 |   let x = ;" && lines[2].hasSuffix("^"), "\(lines)")
+        try kiln.write("types.ts", "const n: number = 'x';\nexport default () => new Response(`${n}`);\n")
+        let types = try kiln("deploy", "types.ts")
+        #expect(types.code == 5 && types.errors.hasPrefix("types.ts:1:7: error TS2322: "), "\(types)")
+        #expect(types.errors.contains("1 | const n: number = 'x';\n  |       ^\n"), "\(types)")
+        #expect(try kiln("deploy", "types.ts", "--no-check", "--dry-run").code == 0)
         let document = try kiln("deploy", "bad.ts", "--json")
         #expect(document.code == 5 && document.errors.isEmpty && document.json["diagnostics"] is [Any])
 
@@ -270,6 +275,11 @@ import Testing
                 try await client.text().hasPrefix("second ")
             }
             let directory = try await client.text().dropFirst("second ".count)
+            try kiln.write("event.ts", "const n: number = 'x';\nexport default () => new Response(`third ${n}`);\n")
+            try await eventually("the type error is shown", within: .seconds(60)) {
+                running.complained.contains("event.ts:1:7: error TS2322")
+            }
+            #expect(try await client.text() == "third x", "it runs nevertheless")
             #expect(running.end() == 0)
             #expect(!FileManager.default.fileExists(atPath: String(directory)), "nothing is left behind")
             try kiln.write("bad.ts", "export const x = 1;\n")

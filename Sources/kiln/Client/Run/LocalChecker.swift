@@ -54,10 +54,32 @@ struct LocalChecker: Sendable {
         switch result {
         case .passed(let module): return module
         case .failed(let findings):
-            throw ClientError(
-                Problem(
-                    "check-failed", 422, "The code does not check", "The code does not check.",
-                    diagnostics: findings.diagnostics))
+            throw Self.failure("The code does not check", findings, "It is started when the file is right.")
         }
+    }
+
+    /// Checks the types of the `source` of `module`: what is wrong with them, or why nobody knows; `nil` when they are right.
+    func typeErrors(_ module: CheckedModule, _ source: [UInt8]) async -> ClientError? {
+        let question = TypesQuestion(source: source, file: BuildPlan.sourceFile, isLenient: module.isPlain)
+        do throws(BuilderError) {
+            switch try await CheckerConnection(client: client).checkTypes(
+                question, at: Endpoint(id: "local", address: .unix(path: socket)))
+            {
+            case .passed: return nil
+            case .failed(let findings):
+                return Self.failure(
+                    "The types do not check", findings, "The function runs here; 'kiln deploy' would refuse it.")
+            case .unchecked(let reason): return ClientError(.failed, "The types were not checked: \(reason)")
+            }
+        } catch {
+            return ClientError(.failed, "The types were not checked: \(error.message)")
+        }
+    }
+
+    private static func failure(_ title: String, _ findings: Findings, _ consequence: String) -> ClientError {
+        ClientError(
+            Problem(
+                "check-failed", 422, title, "\(title).", diagnostics: findings.diagnostics,
+                moreDiagnostics: findings.more == 0 ? nil : findings.more), consequence: consequence)
     }
 }

@@ -8,6 +8,7 @@ struct LocalSession: Sendable {
     let function: LocalFunction
     let printer: Printer
     let reloads: Bool
+    let checksTypes: Bool
 
     private enum Event: Sendable {
         case changed
@@ -94,7 +95,12 @@ struct LocalSession: Sendable {
         }
         let isFirst = former == nil
         let readiness = Task {
-            if await function.waitUntilItAccepts() { announce(isFirst) }
+            guard await function.waitUntilItAccepts() else { return }
+            announce(isFirst)
+            guard checksTypes, let error = await checker.typeErrors(module, upload.body), !Task.isCancelled else {
+                return
+            }
+            printer.fail(error, showing: upload.excerpts)
         }
         return Run(task: task, readiness: readiness)
     }

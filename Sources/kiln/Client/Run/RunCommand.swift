@@ -30,6 +30,9 @@ struct RunCommand: ClientCommand {
     @Flag(inversion: .prefixedNo, help: "Whether to start again when the file changes.")
     var reload = true
 
+    @Flag(inversion: .prefixedNo, help: "Whether types are checked, while the function runs already.")
+    var check = true
+
     @Option(
         help: ArgumentHelp("The deno program (default: KILN_DENO, else the one in PATH).", valueName: "path"),
         completion: .file())
@@ -51,7 +54,7 @@ struct RunCommand: ClientCommand {
         let session = LocalSession(
             file: file, checker: try LocalChecker(deno),
             function: LocalFunction(deno: deno, address: address, variables: variables, printer: printer),
-            printer: printer, reloads: reload)
+            printer: printer, reloads: reload, checksTypes: check)
         try await Interruption.ends { () async throws(ClientError) in try await session.run() }
     }
 
