@@ -32,21 +32,23 @@ import Transfer
             let served = try await platform.get("/openapi.json")
             #expect(served.status == 200 && served.headers["Content-Type"] == "application/json")
             #expect(served.bytes == Array(try Data(contentsOf: URL(filePath: Self.source))))
+            let version = (served.json["info"] as? [String: Any])?["version"] as? String
+            #expect(try run(Platform.program, ["--version"]).output == "\(version ?? "")\n")
             try await platform.mustDeploy("api-test", "export default () => new Response('one');")
             try await platform.mustDeploy("api-test", "export default () => new Response('two');")
             // With a function that there is; it has to stay, and followed logs have no end.
-            try Self.run(
+            try Self.probe(
                 platform, seconds: 45, parameters: ["path.name": "api-test", "query.follow": "false"],
                 arguments: ["--exclude-operation-id", "deleteFunction", "--phases", "coverage,fuzzing"])
             // With whatever names come up, and sequences of calls: a deploy is followed by calls for its function, so it has to be a real one.
-            try Self.run(
+            try Self.probe(
                 platform, seconds: 75, parameters: ["query.follow": "false", "query.dry-run": "false"],
                 arguments: ["--phases", "examples,coverage,fuzzing,stateful"])
             #expect(!platform.log.contains(" error "), "\(platform.log.suffix(2000))")
         }
     }
 
-    private static func run(
+    private static func probe(
         _ platform: Platform, seconds: Int, parameters: [String: String], arguments: [String]
     ) throws {
         // Text that looks like a source need not be one (422), a name need not be a function's (404), and options are

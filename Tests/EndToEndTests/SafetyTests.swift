@@ -48,6 +48,8 @@ import Transfer
         (["--registry-listen", "0.0.0.0:0"], "loopback"), (["--listen", "nonsense"], "listen"),
         (["--token-file", "/nonexistent"], "/nonexistent"), (["--threads", "0"], "--threads"),
         (["--max-source", "10MB"], "--max-source"), (["--max-memory", "1"], "--max-memory"),
+        (["--kept-logs", "5000"], "--kept-logs"), (["--log-cpu", "1m"], "--log-cpu"),
+        (["--log-bytes", "1Ki"], "--log-bytes"), (["--metric-functions", "999999"], "--metric-functions"),
         (["--start-deadline", "0"], "--start-deadline"), (["--instance-pool", "8.8.8.0/20"], "--instance-pool"),
         (["--name-server", "foo"], "--name-server"), (["--trusted-proxy", "foo"], "--trusted-proxy"),
         (["--host-name", "http://x"], "--host-name"), (["--log-bytes", "1x"], "--log-bytes"),
