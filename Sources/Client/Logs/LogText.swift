@@ -17,7 +17,8 @@ package struct LogText: Sendable {
         let time = terminal.paint(String(line.time.description.dropFirst(11).dropLast()), .dim)
         let instance = terminal.paint("r\(line.revision)/\(line.instance.prefix(6))", style(of: line.instance))
         let message = terminal.safe(line.message)
-        return "\(time) \(instance) \(line.stream == "stderr" ? terminal.paint(message, .red) : message)\n"
+        let styles: [Style] = line.stream == "stderr" ? [.red] : line.stream == "kiln" ? [.yellow] : []
+        return "\(time) \(instance) \(terminal.paint(message, styles))\n"
     }
 
     private mutating func style(of instance: String) -> Style {

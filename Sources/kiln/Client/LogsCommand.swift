@@ -26,13 +26,26 @@ struct LogsCommand: ClientCommand {
         help: ArgumentHelp("At most so many of the last lines there are.", valueName: "lines"))
     var tail: Int?
 
+    @Option(help: ArgumentHelp("Only instances of this revision.", valueName: "number"))
+    var revision: Int?
+
+    @Option(help: ArgumentHelp("Only stdout or stderr.", valueName: "stream"))
+    var stream: String?
+
+    @Flag(help: "Only instances that have ended: what a crashed one printed last.")
+    var previous = false
+
     @OptionGroup(title: "Platform") var platform: PlatformOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
     func perform(_ printer: Printer) async throws(ClientError) {
         var moment: Timestamp?
         if let since { moment = try LogSince.moment(since, now: .now()) }
-        let query = LogQuery(name: try name.name(), since: moment, tail: tail)
+        var options: [(name: String, value: String)] = []
+        if let revision { options.append(("revision", String(revision))) }
+        if let stream { options.append(("stream", stream)) }
+        if previous { options.append(("previous", "true")) }
+        let query = LogQuery(name: try name.name(), since: moment, tail: tail, options: options)
         let stream = LogStream(try platform.client())
         guard follow else {
             let lines = LogPrinter(printer)

@@ -192,6 +192,9 @@ import Testing
                 }
                 try await sees("/second")
 
+                let previous = try kiln("logs", "talker", "--previous", "--stream", "stdout", "--revision", "1").output
+                #expect(previous.contains("/die") && !previous.contains("/second"), "\(previous)")
+
                 await platform.stop()
                 platform = try await Platform(state: state, port: port, registryPort: registryPort)
                 try await eventually("the function answers after the restart", within: .seconds(60)) {
