@@ -37,6 +37,10 @@ $(DENO): scripts/fetch-deno.sh | .tools/setup-run
 	@scripts/fetch-deno.sh >/dev/null
 	@touch $@
 
+.tools/kubernetes/requirements.txt: scripts/fetch-kubernetes-schemas.sh scripts/kubernetes-requirements.txt | .tools/setup-test
+	@scripts/fetch-kubernetes-schemas.sh >/dev/null
+	@touch $@
+
 .tools/setup-%: scripts/setup.sh
 	@scripts/setup.sh $*
 	@mkdir -p .tools && touch $@
@@ -45,11 +49,11 @@ $(DENO): scripts/fetch-deno.sh | .tools/setup-run
 	@scripts/fetch-schemathesis.sh >/dev/null
 	@touch $@
 
-test: .tools/setup-test .tools/schemathesis/done $(DENO) ## Run the whole suite, with its own set-up
+test: .tools/setup-test .tools/schemathesis/done .tools/kubernetes/requirements.txt $(DENO) ## Run the whole suite, with its own set-up
 	swift build --quiet --build-tests
 	KILN_DENO=$(abspath $(DENO)) scripts/run-tests.sh --skip-build $(TEST_FLAGS)
 
-test-long: .tools/setup-test .tools/schemathesis/done $(DENO) ## The suite with its long stress tests
+test-long: .tools/setup-test .tools/schemathesis/done .tools/kubernetes/requirements.txt $(DENO) ## The suite with its long stress tests
 	swift build --quiet --build-tests
 	KILN_TEST_LONG=1 KILN_DENO=$(abspath $(DENO)) scripts/run-tests.sh --skip-build $(TEST_FLAGS)
 

@@ -98,7 +98,7 @@ let package = Package(
 
         .target(
             name: "Support", dependencies: ["Contract", "Transfer", "CLinux", subprocess, system],
-            path: "Tests/Support",
+            path: "Tests/Support", exclude: ["KubernetesServer"],
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests", dependencies: ["kiln", "Contract", "Support", "Transfer"], swiftSettings: strict),
