@@ -47,6 +47,9 @@ package struct Image: Sendable, Hashable {
         self.init(manifest, bytes, manifest.mediaType, config, configBytes, newLayers)
     }
 
+    /// The same image, when all of its layers are in the registry already.
+    package var stored: Image { Image(manifest, manifestBytes, descriptor.mediaType, config, configBytes, []) }
+
     private init(
         _ manifest: Manifest, _ manifestBytes: [UInt8], _ mediaType: MediaType, _ config: ImageConfig,
         _ configBytes: [UInt8], _ newLayers: [Layer]

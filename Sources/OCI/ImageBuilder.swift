@@ -41,7 +41,7 @@ package struct ImageBuilder: Sendable {
     package var steps: [Step]
     /// What the image runs on, when there is no base.
     package var platform: Platform
-    /// Notes for the manifest.
+    /// Notes for the manifest; they go before what is said of the base by itself.
     package var annotations: [String: String]
     /// How containers run. Starts as the base says.
     package var execution: ImageConfig.Execution
@@ -95,11 +95,12 @@ package struct ImageBuilder: Sendable {
     }
 
     private func allAnnotations() -> [String: String]? {
-        var all = annotations
+        var all: [String: String] = [:]
         if let base {
             all["org.opencontainers.image.base.digest"] = base.image.digest.description
-            if let name = base.name { all["org.opencontainers.image.base.name"] = name }
+            all["org.opencontainers.image.base.name"] = base.name
         }
+        all.merge(annotations) { $1 }
         return all.isEmpty ? nil : all
     }
 }
