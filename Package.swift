@@ -57,16 +57,21 @@ let package = Package(
             resources: [
                 .embedInCode("Scripts/ambient.d.ts"),
                 .embedInCode("Scripts/analyst.js"),
+                .embedInCode("Scripts/bake.js"),
                 .embedInCode("Scripts/bootstrap.js"),
+                .embedInCode("Scripts/caches.js"),
                 .embedInCode("Scripts/check.json"),
                 .embedInCode("Scripts/checker.js"),
+                .embedInCode("Scripts/forwarder.js"),
                 .embedInCode("Scripts/frames.js"),
                 .embedInCode("Scripts/handler.js"),
                 .embedInCode("Scripts/imports.js"),
                 .embedInCode("Scripts/language-server.js"),
+                .embedInCode("Scripts/loader.js"),
                 .embedInCode("Scripts/node.js"),
                 .embedInCode("Scripts/parser.js"),
                 .embedInCode("Scripts/references.js"),
+                .embedInCode("Scripts/resolve.js"),
                 .embedInCode("Scripts/source.js"),
                 .embedInCode("Scripts/survey.js"),
                 .embedInCode("Scripts/types.js"),
@@ -98,7 +103,7 @@ let package = Package(
 
         .target(
             name: "Support", dependencies: ["Contract", "Transfer", "CLinux", subprocess, system],
-            path: "Tests/Support", exclude: ["KubernetesServer"],
+            path: "Tests/Support", exclude: ["KubernetesServer", "module_server.py", "npm_registry.py"],
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests", dependencies: ["kiln", "Contract", "Support", "Transfer"], swiftSettings: strict),

@@ -6,7 +6,7 @@
 import { stripTypeScriptTypes } from "node:module";
 import { receive, send } from "./frames.js";
 import { decideForm } from "./handler.js";
-import { importProblems, shorten } from "./imports.js";
+import { externalImports, importProblems, shorten, withStubs } from "./imports.js";
 import { referenceProblems } from "./references.js";
 import { positionIn, SourceText } from "./source.js";
 import { survey } from "./survey.js";
@@ -15,8 +15,9 @@ const maximumDiagnostics = 100;
 const maximumMessage = 500;
 
 /**
- * The answer for one module: { ok: true, form, code }; { ok: false, diagnostics }; or { decorators: true } when it has to be asked
- * again with the JavaScript that `deno transpile` makes of it, because the transpiler at hand here leaves decorators as they are.
+ * The answer for one module: { ok: true, form, code, plain, imports }, with the imports that have yet to be resolved;
+ * { ok: false, diagnostics }; or { decorators: true } when it has to be asked again with the JavaScript that `deno transpile` makes of
+ * it, because the transpiler at hand here leaves decorators as they are.
  */
 async function check({ file, source, transpiled }) {
   const text = source.replace(/^\ufeff/, "");
@@ -32,8 +33,10 @@ async function check({ file, source, transpiled }) {
   const { form, message, at } = decideForm(found);
   if (!form) return failure(file, [{ ...javascript.position(at), code: "no-handler", message }]);
   if (found.decorators) return { decorators: true };
-  const problem = await engineProblem(javascript.module);
-  return problem ? failure(file, [problem]) : { ok: true, form, code: javascript.module, plain: isPlain(text) };
+  const problem = await engineProblem(javascript.module, found.imports);
+  if (problem) return failure(file, [problem]);
+  const external = externalImports(found.imports, javascript);
+  return { ok: true, form, code: javascript.module, plain: isPlain(text), imports: external };
 }
 
 /** Whether a module that parses as TypeScript is JavaScript as well. */
@@ -102,15 +105,15 @@ function isJSX(text) {
  * Modules are compiled and linked before any of them is evaluated, and then evaluated in the order of their imports: the first one
  * throws, so the one under check never runs (ECMA-262, 16.2.1.6.1.3).
  */
-async function engineProblem(code) {
+async function engineProblem(code, imports) {
   const urls = [];
-  const module = (text) => {
-    urls.push(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+  const module = (text, type = "text/javascript") => {
+    urls.push(URL.createObjectURL(new Blob([text], { type })));
     return urls.at(-1);
   };
   try {
     const stop = module("throw 'stop';");
-    await import(module(`import "${stop}"; import "${module(code)}";`));
+    await import(module(`import "${stop}"; import "${module(withStubs(code, imports, module))}";`));
   } catch (error) {
     if (error === "stop") return undefined;
     // Deno has applied the module's source map already: the place is one in the source file.

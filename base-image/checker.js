@@ -1,7 +1,7 @@
 // Judges the source of functions before they are baked, one TypeScript or JavaScript module at a time:
 //   POST /check?file=NAME   syntax, imports and handler; makes JavaScript of it
-//     {"ok":true,"form":"request","code":"<JavaScript>","plain":false}          form: request, event, serve or node;
-//                                                                               plain: it is JavaScript as it stands
+//     {"ok":true,"form":"request","code":"<JavaScript>","plain":false,"imports":[{"specifier","type","line","column"}]}
+//                                 form: request, event, serve or node; plain: it is JavaScript as it stands; imports: those to resolve
 //   POST /types?file=NAME   types, of what has passed the former; `lenient=true`: see types.js
 //     {"ok":true} or {"unchecked":"why"}
 // Both answer {"ok":false,"diagnostics":[{"file","line","column","code","message"}],"more":N} for what they find wrong, 503 when they
@@ -10,6 +10,7 @@
 //
 // Source is hostile. It is looked at in other processes that are replaced when they crash, hang or have grown.
 import { askParser, isParserBusy, prepareParser, stopParser } from "./parser.js";
+import { resolve, tunnel } from "./resolve.js";
 import { checkTypes, prepareTypes, stopTypes } from "./types.js";
 
 const maximumSource = 64 << 20;
@@ -19,8 +20,10 @@ const usual = { deadline: 10_000, patience: 10_000 };
 async function handle(request) {
   const { pathname, searchParams } = new URL(request.url);
   if (pathname === "/healthz") return Response.json({ ok: true });
+  if (pathname === "/resolve") return await resolve(request);
+  if (pathname === "/tunnel") return tunnel(request, searchParams);
   const judge = { "/check": checkSyntax, "/types": checkTypesOf }[pathname];
-  if (!judge) return Response.json({ error: "There are only POST /check and POST /types." }, { status: 404 });
+  if (!judge) return Response.json({ error: "There are POST /check, /types, /resolve and /tunnel." }, { status: 404 });
   if (request.method !== "POST") return Response.json({ error: "Use POST." }, { status: 405, headers: { allow: "POST" } });
   const file = searchParams.get("file") ?? "";
   if (!/^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/.test(file)) {

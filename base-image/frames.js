@@ -1,12 +1,18 @@
-// What checker.js and analyst.js say to each other: JSON, each piece after its length in four bytes, big end first.
+// What checker.js, analyst.js and the Builder say to each other: JSON, each piece after its length in four bytes, big end first.
 
 /** Sends `value`. */
 export async function send(connection, value) {
+  const frame = encode(value);
+  for (let written = 0; written < frame.length;) written += await connection.write(frame.subarray(written));
+}
+
+/** The bytes to send for `value`. */
+export function encode(value) {
   const body = new TextEncoder().encode(JSON.stringify(value));
   const frame = new Uint8Array(4 + body.length);
   new DataView(frame.buffer).setUint32(0, body.length);
   frame.set(body, 4);
-  for (let written = 0; written < frame.length;) written += await connection.write(frame.subarray(written));
+  return frame;
 }
 
 /** The next value, or undefined when the other side has gone; throws for one of more than `limit` bytes. */

@@ -1,8 +1,10 @@
 // Decides from the syntax tree of a module's JavaScript how it handles requests:
 //   request   a default export: a function of a Request, or an object with `fetch`; which one, the value shows at the start
 //   event     a default function of the 2021 form, `handler({ req })`, that answers through `req.respondWith`
-//   serve     a script that calls Deno.serve
-//   node      a script whose server is one of Node's
+//   serve     a script that calls Deno.serve, or lets an imported module do it
+//   node      a script whose server is one of Node's, its own or that of an imported module
+
+import { isExternal } from "./imports.js";
 
 const adviceForAll = "Export a default function that takes a Request and returns a Response, export default { fetch }, " +
   "or call Deno.serve(handler).";
@@ -10,9 +12,12 @@ const adviceForAll = "Export a default function that takes a Request and returns
 /** { form }, or { message, at } when nothing in the module handles requests. */
 export function decideForm({ exported, imports, reads }) {
   if (exported?.form) return { form: exported.form };
+  const external = imports.some(({ specifier }) => isExternal(specifier));
   const importsServer = imports.some(({ specifier }) => nodeServers.has(specifier));
-  if (importsServer && reads.some(({ name }) => name === "listen")) return { form: "node" };
+  if ((importsServer || external) && reads.some(({ name }) => name === "listen")) return { form: "node" };
   if (reads.some(({ of, name }) => of === "Deno" && name === "serve")) return { form: "serve" };
+  // Whether a module from elsewhere serves, only its start can tell.
+  if (!exported && external) return { form: "serve" };
   if (!exported) return { message: `The module has no handler. ${adviceForAll}` };
   return { message: `The default export is ${exported.problem} and cannot handle requests. ${adviceForAll}`, at: exported.at };
 }
@@ -57,7 +62,8 @@ function mayFetch({ properties }) {
   return properties.some((entry) => entry.type === "SpreadElement" || entry.computed || keyOf(entry) === "fetch");
 }
 
-function keyOf({ key }) {
+/** The name under which a property or an import attribute is written. */
+export function keyOf({ key }) {
   return key?.name ?? key?.value;
 }
 

@@ -1,9 +1,10 @@
 // Reads from a module's syntax tree what decides whether and how it can run. Only under `deno test`: see analyst.js.
-import { defaultExport, nameOf } from "./handler.js";
+import { defaultExport, keyOf, nameOf } from "./handler.js";
 
 /**
  * What the JavaScript `code` does:
- *   imports   { specifier, at }: every import whose specifier is written out
+ *   imports   { specifier, type, names, at, end }: every import whose specifier is written out, at these offsets; `type` is what its
+ *             `with { type }` says, `names` what it takes from the other module
  *   reads     { of, name, at }: every property read from a variable or a global object
  *   decorators  whether it has any
  *   exported  what its default export is, see handler.js
@@ -25,8 +26,12 @@ export function survey(code, file = "main.js") {
 
 function visitor(text, found) {
   const { imports, reads, gaps } = found;
-  const noteImport = ({ source }) => {
-    if (source?.type === "Literal") imports.push({ specifier: String(source.value), at: source.range[0] });
+  const noteImport = ({ source, attributes, options, specifiers }) => {
+    if (source?.type !== "Literal") return;
+    const type = typeAttribute(attributes ?? properties(properties(options).find((entry) => keyOf(entry) === "with")?.value));
+    const names = (specifiers ?? []).map(({ imported, local, type }) => type === "ExportSpecifier" ? local : imported)
+      .map((name) => name?.name ?? name?.value).filter((name) => name !== undefined);
+    imports.push({ specifier: String(source.value), type, names, at: source.range[0], end: source.range[1] });
   };
   const noteGap = (list, begin) => {
     const after = list.at(-1)?.range[1] ?? begin;
@@ -57,10 +62,20 @@ function visitor(text, found) {
   };
 }
 
+function typeAttribute(attributes) {
+  const value = attributes.find((entry) => keyOf(entry) === "type")?.value?.value;
+  return value === undefined ? undefined : String(value);
+}
+
+function properties(node) {
+  return node?.type === "ObjectExpression" ? node.properties : [];
+}
+
 /** Where what begins at `at` and means nothing ends: white space and comments. */
 export function endOfTrivia(text, at) {
   trivia.lastIndex = at;
   return at + trivia.exec(text)[0].length;
 }
 
+/** White space and comments. */
 const trivia = /(?:\s|\/\*[^]*?\*\/|\/\/[^\n]*)*/y;

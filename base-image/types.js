@@ -23,9 +23,10 @@ export function prepareTypes() {
   fill();
 }
 
-/** Ends all servers. */
+/** Ends all servers; checks that wait for one go unmade. */
 export function stopTypes() {
   stopped = true;
+  for (const next of waiting.splice(0)) next(undefined);
   for (const server of running) server.end();
 }
 
@@ -62,7 +63,7 @@ function remove(server) {
 
 /** A server for the caller alone; undefined when none has become free in `milliseconds`. */
 function take(milliseconds) {
-  if (idle.length > 0) return Promise.resolve(idle.pop());
+  if (idle.length > 0 || stopped) return Promise.resolve(idle.pop());
   return new Promise((resolve) => {
     const entry = (server) => {
       clearTimeout(timer);
@@ -125,8 +126,21 @@ function isAboutMissingTypes({ code, message }) {
 /** "Object is possibly 'undefined'" and its kin, and "'error' is of type 'unknown'". */
 const possiblyMissing = new Set([2531, 2532, 2533, 2571, 2721, 2722, 2723, 18046, 18047, 18048, 18049]);
 
+/**
+ * What the server says because it does not have the modules that are imported from elsewhere: it has none of them, and takes their
+ * values as `any`. Whether they can be had is found out when they are resolved.
+ */
+function isAboutImports({ code }) {
+  return /^(no-cache|not-installed)/.test(String(code)) || takenAsAny.has(code);
+}
+
+/** "Parameter, rest parameter, binding element implicitly has an 'any' type." */
+const takenAsAny = new Set([7006, 7019, 7031]);
+
 function verdict({ files, lenient }, { items, root }) {
-  const found = lenient ? items.filter((item) => !isAboutMissingTypes(item)) : items;
+  const importsElsewhere = files.some(({ text }) => /["'](npm|jsr|https?):/i.test(text));
+  const known = importsElsewhere ? items.filter((item) => !isAboutImports(item)) : items;
+  const found = lenient ? known.filter((item) => !isAboutMissingTypes(item)) : known;
   if (found.length === 0) return { ok: true };
   const lines = new Map(files.map(({ path, text }) => [path, text.split("\n")]));
   const diagnostics = found.slice(0, maximumDiagnostics).map(({ path, range, code, message }) => ({

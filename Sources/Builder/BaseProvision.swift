@@ -11,6 +11,7 @@ package struct BaseProvision: Sendable {
     private let cache: BlobCache
     private let registry: Registry
     private let checker: any SourceChecker
+    private let dependencies: Dependencies
     private let deployer: any DeployerClient
     private let logger: Logger
     private let progress: @Sendable (String) -> Void
@@ -18,13 +19,14 @@ package struct BaseProvision: Sendable {
     /// Provides the image of `recipe`. `progress` is told what takes a while, one sentence at a time.
     package init(
         recipe: BaseRecipe, cache: BlobCache, registry: Registry, checker: any SourceChecker,
-        deployer: any DeployerClient,
+        dependencies: Dependencies, deployer: any DeployerClient,
         logger: Logger, progress: @escaping @Sendable (String) -> Void
     ) {
         self.recipe = recipe
         self.cache = cache
         self.registry = registry
         self.checker = checker
+        self.dependencies = dependencies
         self.deployer = deployer
         self.logger = logger
         self.progress = progress
@@ -41,8 +43,8 @@ package struct BaseProvision: Sendable {
                 try await deployer.setBase(base.pinned)
                 api.open(
                     BuildPipeline(
-                        registry: registry, base: base, checker: checker, deployer: deployer, logger: logger,
-                        metrics: api.metrics))
+                        registry: registry, base: base, checker: checker, dependencies: dependencies,
+                        deployer: deployer, logger: logger, metrics: api.metrics))
                 logger.info("base image ready", metadata: ["image": "\(base.pinned)"])
                 return
             } catch let error as BuilderError where error.code == .recipe {

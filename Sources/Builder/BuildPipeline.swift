@@ -2,7 +2,7 @@ import Contract
 import Logging
 import OCI
 
-/// From a source to a deploy: check, bake, push, hand over.
+/// From a source to a deploy: check, resolve, bake, push, hand over.
 ///
 /// The order follows what each step needs. The ticket is asked for while the body still arrives. Then one HEAD finds
 /// out whether an image of the same input exists, and if so, nothing is checked, baked or pushed. If not, upload
@@ -13,6 +13,7 @@ package struct BuildPipeline: Sendable {
     private let registry: Registry
     private let base: BaseImage
     private let judge: SourceJudge
+    private let dependencies: Dependencies
     private let deployer: any DeployerClient
     private let logger: Logger
     private let metrics: BuilderMetrics
@@ -20,11 +21,13 @@ package struct BuildPipeline: Sendable {
     /// A pipeline that puts functions on `base`. `patience` is the longest that a deploy waits for a checker that is
     /// being started.
     package init(
-        registry: Registry, base: BaseImage, checker: any SourceChecker, deployer: any DeployerClient,
-        patience: Duration = .seconds(20), logger: Logger, metrics: BuilderMetrics = BuilderMetrics()
+        registry: Registry, base: BaseImage, checker: any SourceChecker, dependencies: Dependencies,
+        deployer: any DeployerClient, patience: Duration = .seconds(20), logger: Logger,
+        metrics: BuilderMetrics = BuilderMetrics()
     ) {
         self.registry = registry
         self.base = base
+        self.dependencies = dependencies
         judge = SourceJudge(checker: checker, deployer: deployer, patience: patience)
         self.deployer = deployer
         self.logger = logger
@@ -76,16 +79,18 @@ package struct BuildPipeline: Sendable {
         }
 
         if request.mode == .dryRun {
-            let work = Work(plan: plan, ticket: ticket, requestID: requestID, timings: timings)
+            let work = Work(
+                plan: plan, ticket: ticket, requestID: requestID, freshness: request.freshness, timings: timings)
             let module = try await check(work)
-            let image = try bake(plan, module)
+            let ground = try await ground(for: module, work)
+            let image = try bake(plan, module, on: ground)
             let remarks = Remarks(try await checkTypes(module, work))
             return .dryRun(
                 DryRunAnswer(
                     name: request.name, handler: module.form, digest: image.digest, remarks, timings: timings.all()))
         }
         let (digest, verdict) = try await image(
-            Work(plan: plan, ticket: ticket, requestID: requestID, timings: timings))
+            Work(plan: plan, ticket: ticket, requestID: requestID, freshness: request.freshness, timings: timings))
         let deploy = DeployRequest(
             ticket: ticket.number,
             image: PinnedImage(registry: registry.endpoint.name, repository: ticket.repository, digest: digest),
@@ -112,21 +117,28 @@ package struct BuildPipeline: Sendable {
         let plan: BuildPlan
         let ticket: Ticket
         let requestID: String
+        let freshness: Dependencies.Freshness
         let timings: PhaseTimings
     }
 
     /// The digest of the plan's image in the ticket's repository, where it is now, and what is known of its types.
     private func image(_ work: Work) async throws -> (Digest, TypeVerdict) {
         let (plan, timings, repository) = (work.plan, work.timings, work.ticket.repository)
-        for tag in plan.tags {
+        for tag in work.freshness == .kept ? plan.tags : [] {
             let known = try await timings.measure("lookup") { try await registry.descriptor(repository, .tag(tag)) }
             if let known { return (known.digest, tag == plan.tag ? .right : .notWanted) }
         }
         return try await registry.withUploadSessions(repository, count: 2) { sessions in
             let module = try await check(work)
             async let judged = checkTypes(module, work)
-            let image = try await timings.measure("layer") { try bake(plan, module) }
+            let ground = try await ground(for: module, work)
+            let image = try await timings.measure("layer") { try bake(plan, module, on: ground) }
             try await timings.measure("push") {
+                if let ground, !ground.image.newLayers.isEmpty {
+                    try await registry.push(
+                        ground.image, to: repository, tags: [DependencyImage.tag(module.imports)],
+                        base: BaseImage.repository)
+                }
                 try await registry.pushContent(
                     of: image, to: repository, base: BaseImage.repository, sessions: sessions)
             }
@@ -152,13 +164,32 @@ package struct BuildPipeline: Sendable {
         }
     }
 
-    private func bake(_ plan: BuildPlan, _ module: CheckedModule) throws(OCIError) -> OCI.Image {
+    /// What to put the code on when it imports modules from elsewhere; `nil` for the base image.
+    private func ground(for module: CheckedModule, _ work: Work) async throws -> DependencyImage? {
+        guard !module.imports.isEmpty else { return nil }
+        guard let endpoint = work.ticket.checker else {
+            throw BuilderError(.checkerUnavailable, "No checker runs now; it is being started.")
+        }
+        return try await work.timings.measure("dependencies") {
+            try await dependencies.image(
+                of: module.imports, file: BuildPlan.sourceFile, on: base.image, repository: work.ticket.repository,
+                checker: endpoint, freshness: work.freshness)
+        }
+    }
+
+    private func bake(
+        _ plan: BuildPlan, _ module: CheckedModule, on ground: DependencyImage?
+    ) throws(OCIError) -> OCI.Image {
         let layer = try Layer(plan.layer(module))
         var builder = ImageBuilder(
-            on: .init(base.image, name: "\(BaseImage.repository):\(BaseRecipe.denoVersion)"),
+            on: .init(ground?.image ?? base.image, name: "\(BaseImage.repository):\(BaseRecipe.denoVersion)"),
             steps: [.init(layer, createdBy: "kiln: code")])
         builder.execution = plan.execution(module)
         builder.annotations = plan.annotations(module)
+        if let ground {
+            builder.annotations["org.opencontainers.image.base.digest"] = base.image.digest.description
+            builder.annotations.merge(try ground.annotations) { $1 }
+        }
         return try builder.build()
     }
 }

@@ -20,6 +20,8 @@ package struct BuildRequest: Sendable, Hashable {
     package let mode: Mode
     /// Whether types are checked; `check=false` skips that, and nothing else.
     package let typeChecking: BuildPlan.TypeChecking
+    /// Whether the versions of what the function imports are chosen anew: `reload=true`.
+    package let freshness: Dependencies.Freshness
 
     /// Parses decoded query items; throws a 400 ``Contract/Problem`` for a missing or bad name, an unknown option, a
     /// bad value, or an option given twice.
@@ -40,6 +42,7 @@ package struct BuildRequest: Sendable, Hashable {
         let waits = try Self.flag("wait", values["wait"], otherwise: true)
         let isDryRun = try Self.flag("dry-run", values["dry-run"], otherwise: false)
         typeChecking = try Self.flag("check", values["check"], otherwise: true) ? .wanted : .skipped
+        freshness = try Self.flag("reload", values["reload"], otherwise: false) ? .reloaded : .kept
         mode = isDryRun ? .dryRun : waits ? .untilServing : .untilRecorded
     }
 

@@ -9,7 +9,7 @@ package enum PeerAddress: Sendable, Hashable {
     case ipv6([UInt8])
 
     /// From a socket address; `nil` for another family.
-    init?(_ address: UnsafePointer<sockaddr>) {
+    package init?(_ address: UnsafePointer<sockaddr>) {
         let raw = UnsafeRawPointer(address)
         switch Int32(address.pointee.sa_family) {
         case AF_INET:

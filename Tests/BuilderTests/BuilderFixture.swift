@@ -44,20 +44,23 @@ let smallRecipe = BaseRecipe(steps: [
 /// Runs `body` beside a Builder that is ready.
 func withBuilder(
     recipe: BaseRecipe = smallRecipe, limits: BuilderAPI.Limits = BuilderAPI.Limits(),
+    imports: DependencySettings = DependencySettings(),
     wrapping: @escaping @Sendable (any SourceChecker) -> any SourceChecker = { $0 },
     _ body: @escaping @Sendable (BuilderFixture) async throws -> Void
 ) async throws {
     try await withRegistry { registry in
         try await withChecker { checker in
             try await withBuilder(
-                recipe: recipe, limits: limits, registry: registry, checker: checker, wrapping: wrapping, body)
+                recipe: recipe, limits: limits, imports: imports, registry: registry, checker: checker,
+                wrapping: wrapping, body)
         }
     }
 }
 
 /// Runs `body` beside a Builder that uses this registry and checker.
 func withBuilder(
-    recipe: BaseRecipe, limits: BuilderAPI.Limits, registry fixture: RegistryFixture, checker: DenoServer,
+    recipe: BaseRecipe, limits: BuilderAPI.Limits, imports: DependencySettings = DependencySettings(),
+    registry fixture: RegistryFixture, checker: DenoServer,
     wrapping: @Sendable (any SourceChecker) -> any SourceChecker = { $0 },
     _ body: @escaping @Sendable (BuilderFixture) async throws -> Void
 ) async throws {
@@ -73,8 +76,10 @@ func withBuilder(
         timing.patience = .seconds(60)
         let provision = BaseProvision(
             recipe: recipe, cache: try BlobCache(directory: root + "/cache"), registry: registry,
-            checker: wrapping(CheckerConnection(client: client, timing: timing)), deployer: connection, logger: quiet,
-            progress: { _ in })
+            checker: wrapping(CheckerConnection(client: client, timing: timing)),
+            dependencies: Dependencies(
+                registry: registry, settings: imports, directory: root, checker: client, fetcher: client),
+            deployer: connection, logger: quiet, progress: { _ in })
         let service = HTTPService(token: FakeDeployer.token, logger: quiet) { try await api.handle($0) }
         let builder = BuilderFixture(
             registry: registry, deployer: deployer, checker: checker, client: client, socket: root + "/builder.sock")

@@ -77,9 +77,8 @@ import Transfer
         ("export default async () => { const m = await import('./late.ts'); return m }", "unresolved-import", 1, 53),
         ("import fs from 'fs'; export default () => fs", "unresolved-import", 1, 16),
         ("import x from 'node:nope'; export default () => x", "unresolved-import", 1, 15),
-        ("import chalk from 'npm:chalk'; export default () => chalk", "unsupported-import", 1, 19),
-        ("import { a } from 'jsr:@std/path'; export default () => a", "unsupported-import", 1, 19),
-        ("class A {};\nimport a from 'https://deno.land/x/a.ts'; export default () => a", "unsupported-import", 2, 15),
+        ("import chalk from 'chalk'; export default () => chalk", "unresolved-import", 1, 19),
+        ("import a from 'npm:a' with { type: 'text' }; export default () => a", "unsupported-import", 1, 15),
     ]
 
     @Test func `what cannot run is reported with its place`() async throws {
@@ -90,6 +89,42 @@ import Transfer
                 #expect(first.line == line, "\(source): \(first)")
                 #expect(first.column == column, "\(source): \(first)")
                 #expect(first.file == "main.ts")
+            }
+        }
+    }
+
+    @Test func `imports from elsewhere are told, each once, with where they are first`() async throws {
+        try await withChecker { checker in
+            let module = try await checker.module(
+                of: """
+                    import a, { b as c, "d e" as f } from "npm:a@1";
+                    export { x, default as y } from "jsr:@b/c"; export * from "https://example.com/d.ts?e";
+                    import json from "https://example.com/d.json" with { type: "json" };
+                    import again from "npm:a@1"; import type { T } from "npm:types";
+                    const late = () => import("npm:late");
+                    export default () => new Response(String([a, c, f, json, again, late]));
+                    """)
+            #expect(module.form == .request)
+            #expect(
+                module.imports == [
+                    ExternalImport(specifier: "npm:a@1", line: 1, column: 39),
+                    ExternalImport(specifier: "jsr:@b/c", line: 2, column: 33),
+                    ExternalImport(specifier: "https://example.com/d.ts?e", line: 2, column: 59),
+                    ExternalImport(specifier: "https://example.com/d.json", type: "json", line: 3, column: 18),
+                    ExternalImport(specifier: "npm:late", line: 5, column: 27),
+                ])
+        }
+    }
+
+    @Test func `a script that lets an imported module serve has a handler`() async throws {
+        try await withChecker { checker in
+            for (source, form) in [
+                ("import express from 'npm:express'; const app = express(); app.listen(8000);", HandlerForm.node),
+                ("import { serve } from 'https://deno.land/std/http/server.ts'; serve(() => new Response(''))", .serve),
+                ("import { Hono } from 'npm:hono'; export default new Hono()", .request),
+            ] {
+                let module = try await checker.module(of: source)
+                #expect(module.form == form, "\(source)")
             }
         }
     }

@@ -164,7 +164,7 @@ enum Paths {
         case "/usr/bin/deno": Clone.deno
         case "/run/kiln": root + "/run"
         case "/tmp": "/tmp,\(root)/tmp"
-        default: path.hasPrefix("/app") || path.hasPrefix("/kiln") ? root + path : path
+        default: ["/app", "/deno", "/kiln"].contains { path.hasPrefix($0) } ? root + path : path
         }
     }
 }

@@ -191,6 +191,9 @@ import Transfer
                 let pipeline = BuildPipeline(
                     registry: registry, base: BaseImage(image: image, registry: registry),
                     checker: CheckerConnection(client: builder.client),
+                    dependencies: Dependencies(
+                        registry: registry, settings: DependencySettings(), directory: "/nowhere",
+                        checker: builder.client, fetcher: builder.client),
                     deployer: DeployerConnection(
                         client: builder.client, address: .unix(path: socket), token: FakeDeployer.token),
                     logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

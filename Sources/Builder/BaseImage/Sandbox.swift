@@ -4,7 +4,7 @@ package enum Sandbox {
     private static let program = ["/usr/bin/deno", "run"]
     /// Nothing is asked for, looked up or written that is not in the image.
     private static let closed = [
-        "--quiet", "--no-prompt", "--no-config", "--no-lock", "--cached-only", "--node-modules-dir=none",
+        "--quiet", "--no-prompt", "--no-config", "--cached-only", "--node-modules-dir=none",
     ]
 
     /// A function: the network (what of it is reachable, the container's network decides), its environment, its own
@@ -12,14 +12,23 @@ package enum Sandbox {
     /// about the machine.
     package static let function =
         program + closed + [
+            "--no-lock",
             "--allow-net", "--allow-env", "--allow-read=/app,/tmp,/run/kiln", "--allow-write=/tmp,/run/kiln",
+        ]
+
+    /// A function that imports modules from elsewhere: as ``function``, with what the image has of them, at exactly the
+    /// versions and with the contents that are locked.
+    package static let functionWithDependencies =
+        program + closed + [
+            "--lock=/deno/deno.lock", "--frozen", "--allow-import",
+            "--allow-net", "--allow-env", "--allow-read=/app,/deno,/tmp,/run/kiln", "--allow-write=/tmp,/run/kiln",
         ]
 
     /// The checker: its socket, its scripts, `/tmp`, and Deno as a child process. What it judges has fewer rights, see
     /// `checker.js`.
     package static let checker =
         program + closed + [
-            "--allow-net", "--allow-run=/usr/bin/deno",
-            "--allow-read=/kiln,/tmp,/run/kiln", "--allow-write=/tmp,/run/kiln", "/kiln/checker.js",
+            "--no-lock", "--allow-net", "--allow-run=/usr/bin/deno",
+            "--allow-read=/kiln,/resolve,/tmp,/run/kiln", "--allow-write=/resolve,/tmp,/run/kiln", "/kiln/checker.js",
         ]
 }

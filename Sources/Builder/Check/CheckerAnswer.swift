@@ -22,6 +22,7 @@ package struct CheckerAnswer: Sendable {
         var form: HandlerForm?
         var code: String?
         var plain: Bool?
+        var imports: [ExternalImport]?
         var diagnostics: [Diagnostic]?
         var more: Int?
         var unchecked: String?
@@ -42,7 +43,8 @@ package struct CheckerAnswer: Sendable {
     package func checkResult(file: String) throws(BuilderError) -> CheckResult {
         guard document.ok == true else { return .failed(try findings(file)) }
         guard let form = document.form, let code = document.code else { throw noResult }
-        return .passed(CheckedModule(form: form, code: code, isPlain: document.plain == true))
+        return .passed(
+            CheckedModule(form: form, code: code, isPlain: document.plain == true, imports: document.imports ?? []))
     }
 
     /// The result of a check of types, with `file` as the only file there is.

@@ -8,12 +8,15 @@ package struct CheckedModule: Sendable, Hashable {
     package let code: String
     /// Whether the source is JavaScript as it stands, with nothing in it that only TypeScript has.
     package let isPlain: Bool
+    /// What it imports from elsewhere, each once.
+    package let imports: [ExternalImport]
 
     /// The JavaScript `code` that handles requests as `form` says.
-    package init(form: HandlerForm, code: String, isPlain: Bool = false) {
+    package init(form: HandlerForm, code: String, isPlain: Bool = false, imports: [ExternalImport] = []) {
         self.form = form
         self.code = code
         self.isPlain = isPlain
+        self.imports = imports
     }
 }
 

@@ -32,6 +32,8 @@ package struct LocalConfiguration: Sendable {
     package var openFiles: UInt64 = 4096
     /// Most bytes in an instance's `/tmp`, which count as its memory too; never more than half of its memory limit.
     package var temporaryBytes: Int64 = 64 << 20
+    /// Most bytes of what one function imports, unpacked: the checker has room to resolve two at a time.
+    package var dependencyBytes: Int64 = 256 << 20
     /// Most bytes of one instance's log; when it is full the older half is dropped.
     package var logBytes: Int64 = 4 << 20
     /// How many ended instances of a function keep their logs.

@@ -147,7 +147,8 @@ package actor Reconciler {
         var spec = FunctionSpec()
         spec.maximumInstances = 1
         spec.network = .none
-        spec.memoryBytes = 1 << 30
+        // Two resolutions' files are in memory, beside the processes.
+        spec.memoryBytes = 2 << 30
         spec.cpuMillicores = 2000
         return Workload(id: .checker, image: base, spec: spec)
     }

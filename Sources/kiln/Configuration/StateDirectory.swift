@@ -32,6 +32,8 @@ struct StateDirectory: Sendable {
     var secrets: String { path + "/secrets" }
     var blobs: String { path + "/blobs" }
     var layers: String { path + "/layers" }
+    /// Archives of npm packages.
+    var packages: String { path + "/packages" }
     var registryData: String { path + "/registry" }
     var run: String { path + "/run" }
     var address: String { run + "/address" }
@@ -44,7 +46,7 @@ struct StateDirectory: Sendable {
 
     /// Makes the directory and what is always in it, readable by its owner only.
     func create() throws {
-        for directory in [path, run, secrets, blobs, layers, registryData] {
+        for directory in [path, run, secrets, blobs, layers, packages, registryData] {
             do {
                 try FileManager.default.createDirectory(
                     atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])

@@ -16,6 +16,7 @@ struct BuilderCommand: AsyncParsableCommand {
     @OptionGroup var logs: LogOptions
     @OptionGroup var registry: RegistryOptions
     @OptionGroup var builder: BuilderOptions
+    @OptionGroup var imports: DependencyOptions
 
     @Flag(help: .hidden) var supervised = false
 
@@ -37,10 +38,16 @@ struct BuilderCommand: AsyncParsableCommand {
             limits.spec = try builder.limits()
             limits.sourceBytes = try builder.sourceLimit()
             limits.builds = try builder.buildLimit()
+            var fetching = HTTPClient.Configuration()
+            if let path = imports.certificateFile { fetching.tls = TLSSettings(trust: .systemAnd(pemFile: path)) }
+            let dependencies = Dependencies(
+                registry: registry, settings: try imports.settings(), directory: directory.packages, checker: http,
+                fetcher: try HTTPClient(fetching))
             let api = BuilderAPI(limits: limits, version: Version.text, logger: logger)
             let provision = BaseProvision(
                 recipe: recipe, cache: try BlobCache(directory: directory.blobs), registry: registry,
                 checker: CheckerConnection(client: http, timing: try builder.checkerTiming()),
+                dependencies: dependencies,
                 deployer: DeployerConnection(
                     client: http, address: .unix(path: directory.socket("deployer")), token: token),
                 logger: logger, progress: { Console.note($0) })

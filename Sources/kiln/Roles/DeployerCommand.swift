@@ -22,6 +22,9 @@ struct DeployerCommand: AsyncParsableCommand {
     @OptionGroup var limits: MetricOptions
     @OptionGroup var upkeep: UpkeepOptions
 
+    @Option(help: ArgumentHelp("Most bytes of what one function imports (default: 256Mi).", valueName: "bytes"))
+    var maxDependencies: String?
+
     @Flag(help: .hidden) var supervised = false
 
     func run() async throws {
@@ -33,6 +36,10 @@ struct DeployerCommand: AsyncParsableCommand {
             let cache = try BlobCache(directory: directory.blobs)
             let layers = try LayerStore(directory: directory.layers, cache: cache, registry: registry)
             let metrics = DeployerMetrics(limit: try limits.functions())
+            var configuration = try local.configuration(directory)
+            if let text = maxDependencies ?? Setting.optional("MAX_DEPENDENCIES") {
+                configuration.dependencyBytes = Int64(try DependencyOptions.bytes(text))
+            }
             let backend: LocalBackend
             do {
                 var configuration = try local.configuration(directory)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Builder
 import Contract
 import Deployer
 import FoundationEssentials
@@ -16,6 +17,7 @@ struct UpCommand: AsyncParsableCommand {
     @OptionGroup var up: UpOptions
     @OptionGroup var door: DoorOptions
     @OptionGroup var builder: BuilderOptions
+    @OptionGroup var imports: DependencyOptions
     @OptionGroup var local: LocalOptions
     @OptionGroup var scale: ScaleOptions
     @OptionGroup var metrics: MetricOptions
@@ -89,7 +91,7 @@ struct UpCommand: AsyncParsableCommand {
     private func validate(_ directory: StateDirectory) throws {
         _ = try door.managementToken()
         _ = try (door.trusted(), door.threadCount(), door.hostNames())
-        _ = try (builder.limits(), builder.sourceLimit(), builder.denoPath())
+        _ = try (builder.limits(), builder.sourceLimit(), builder.denoPath(), imports.settings())
         var configuration = try local.configuration(directory)
         try scale.apply(to: &configuration)
         _ = try (local.timing(), scale.scaling(), metrics.functions())
@@ -112,10 +114,12 @@ struct UpCommand: AsyncParsableCommand {
             ChildPlan(
                 name: "deployer",
                 arguments: [program, "deployer", "--registry", registry.address] + common + local.arguments
-                    + scale.arguments + metrics.arguments + upkeep.arguments, grace: .seconds(30)),
+                    + scale.arguments + metrics.arguments + upkeep.arguments
+                    + ["--max-dependencies", String(try imports.settings().bytes)], grace: .seconds(30)),
             ChildPlan(
                 name: "builder",
-                arguments: [program, "builder", "--registry", registry.address] + common + builder.arguments,
+                arguments: [program, "builder", "--registry", registry.address] + common + builder.arguments
+                    + imports.arguments,
                 grace: .seconds(10)),
             ChildPlan(
                 name: "router",

@@ -34,7 +34,7 @@ struct Sandbox: Sendable {
                 cwd: image.workingDirectory.isEmpty ? "/" : image.workingDirectory, rlimits: resourceLimits,
                 oomScoreAdj: 500),
             root: .init(path: paths.root), hostname: hostname(of: record.workload.id),
-            mounts: mounts(spec, paths, hasNetwork: namespace != nil),
+            mounts: mounts(spec, paths, hasNetwork: namespace != nil) + rooms(of: record.workload.id),
             linux: .init(
                 cgroupsPath: Cgroups.path(installation: configuration.installation, instance: record.id),
                 namespaces: namespaces(namespace), resources: resources(spec), sysctl: sysctl,
@@ -98,6 +98,18 @@ struct Sandbox: Sendable {
             .init(destination: "/etc/resolv.conf", type: "bind", source: paths.resolver, options: readOnly),
             .init(destination: "/etc/hosts", type: "bind", source: paths.hosts, options: readOnly),
         ]
+    }
+
+    /// Where the checker resolves imports: file systems of their own, so that imports that fill one are in nobody's way.
+    private func rooms(of id: WorkloadID) -> [RuntimeSpec.Mount] {
+        guard id == .checker else { return [] }
+        // What Deno writes beside modules and packages: the lists of versions, its databases.
+        let size = configuration.dependencyBytes + 64 << 20
+        return (0...1).map { room in
+            .init(
+                destination: "/resolve/\(room)", type: "tmpfs", source: "tmpfs",
+                options: ["nosuid", "nodev", "noexec", "mode=1777", "size=\(size)", "nr_inodes=200000"])
+        }
     }
 
     private func namespaces(_ network: String?) -> [RuntimeSpec.Namespace] {

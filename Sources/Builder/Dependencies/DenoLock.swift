@@ -1,0 +1,99 @@
+import Contract
+import FoundationEssentials
+import OCI
+
+/// A lock file of Deno's, version 5: which versions and contents the imports of a function stand for.
+package struct DenoLock: Sendable, Hashable {
+    /// An npm package in one version.
+    struct Package: Sendable, Hashable {
+        let name: String
+        let version: String
+        /// What its archive hashes to: `sha512-` and Base64 (W3C Subresource Integrity).
+        let integrity: String
+        /// Where the archive is, when that does not follow from the registry.
+        let archive: String?
+    }
+
+    private let document: [String: JSONValue]
+
+    /// Parses the text of a lock file; throws ``BuilderError`` `checkerAnswer` for anything else.
+    package init(_ text: String) throws(BuilderError) {
+        let value = try? JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+        guard let document = value?.members, document["version"]?.text == "5" else {
+            throw BuilderError(.checkerAnswer, "The resolver sent a lock that cannot be read.")
+        }
+        self.document = document
+    }
+
+    /// What each `npm:` and `jsr:` specifier stands for: a version.
+    package var specifiers: [String: String] { texts("specifiers") }
+    /// The digest of the content of each module from elsewhere: SHA-256 in hexadecimal digits, by URL.
+    var remote: [String: String] { texts("remote") }
+    /// Where a URL leads that has no content of its own.
+    var redirects: [String: String] { texts("redirects") }
+
+    /// The digest of the manifest of each JSR package, by `@scope/name@version`.
+    var jsr: [String: String] {
+        (document["jsr"]?.members ?? [:]).compactMapValues { $0.members?["integrity"]?.text }
+    }
+
+    /// The npm packages. Packages that differ only in what they were given as peers are one.
+    func packages() throws(BuilderError) -> [Package] {
+        var found: Set<Package> = []
+        for (key, value) in document["npm"]?.members ?? [:] {
+            guard let at = key.dropFirst().firstIndex(of: "@"), let integrity = value.members?["integrity"]?.text,
+                integrity.utf8.count <= 200
+            else {
+                throw BuilderError(.checkerAnswer, "The resolver sent a lock with a package that is not identified.")
+            }
+            let name = String(key[..<at])
+            let version = String(key[key.index(after: at)...].prefix { $0 != "_" })
+            guard Self.isName(name), Self.isVersion(version) else {
+                throw BuilderError(.checkerAnswer, "The resolver sent a lock with a package of no name.")
+            }
+            found.insert(
+                Package(
+                    name: name, version: version, integrity: integrity, archive: value.members?["tarball"]?.text))
+        }
+        return found.sorted { ($0.name, $0.version) < ($1.name, $1.version) }
+    }
+
+    /// The lock as it is baked: without where this platform's registry has the archives, because the same packages from
+    /// another mirror are the same; compact, with sorted keys.
+    package func baked() throws(OCIError) -> [UInt8] {
+        var document = document
+        document["npm"] = document["npm"]?.members.map { packages in
+            .object(
+                packages.mapValues { value in
+                    guard var members = value.members else { return value }
+                    members["tarball"] = nil
+                    return .object(members)
+                })
+        }
+        return try CanonicalJSON.encode(JSONValue.object(document))
+    }
+
+    private func texts(_ section: String) -> [String: String] {
+        (document[section]?.members ?? [:]).compactMapValues(\.text)
+    }
+
+    /// Whether a text is a package's name: it becomes part of a path and of a URL.
+    static func isName(_ text: String) -> Bool {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard text.utf8.count <= 214, parts.count == (text.hasPrefix("@") ? 2 : 1) else { return false }
+        return parts.allSatisfy { part in
+            let bare = part.hasPrefix("@") ? part.dropFirst() : part
+            return !bare.isEmpty && !bare.hasPrefix(".") && bare.utf8.allSatisfy(isPlain)
+        }
+    }
+
+    /// Whether a text is a version (semver.org, 2.0.0).
+    static func isVersion(_ text: String) -> Bool {
+        guard let first = text.utf8.first, (48...57).contains(first), text.utf8.count <= 256 else { return false }
+        return text.utf8.allSatisfy { isPlain($0) && $0 != 95 || $0 == 43 }
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || "-._~".utf8.contains(byte)
+    }
+}

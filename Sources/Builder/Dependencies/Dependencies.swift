@@ -1,0 +1,110 @@
+import Contract
+import OCI
+import Transfer
+
+/// Sees to what functions import from elsewhere: finds what was resolved before, or resolves, proves and packs it.
+package struct Dependencies: Sendable {
+    /// How many packages are fetched at a time.
+    private static let parallel = 8
+
+    private let registry: Registry
+    private let resolver: Resolver
+    private let store: PackageStore
+    private let settings: DependencySettings
+
+    /// Resolves with the checker over `checker`, fetches packages over `fetcher`, which trusts the operator's authorities
+    /// too, and keeps them in the existing `directory`.
+    package init(
+        registry: Registry, settings: DependencySettings, directory: String, checker: HTTPClient, fetcher: HTTPClient
+    ) {
+        self.registry = registry
+        self.settings = settings
+        resolver = Resolver(client: checker, settings: settings)
+        store = PackageStore(directory: directory, client: fetcher, settings: settings)
+    }
+
+    /// Whether what was resolved before is used.
+    package enum Freshness: Sendable, Hashable {
+        /// A set of imports that the function had before keeps its versions.
+        case kept
+        /// Versions are chosen anew: `reload=true`.
+        case reloaded
+    }
+
+    /// The image with everything that `imports` stand for, on `base`. What is new in it is not yet in the registry.
+    ///
+    /// Throws a ``Contract/Problem`` for imports that cannot be had, ``BuilderError`` and `OCIError`.
+    func image(
+        of imports: [ExternalImport], file: String, on base: OCI.Image, repository: String, checker: Endpoint,
+        freshness: Freshness
+    ) async throws -> DependencyImage {
+        if freshness == .kept {
+            do {
+                let stored = try await registry.image(repository, .tag(DependencyImage.tag(imports)))
+                return try DependencyImage(stored, base: base)
+            } catch let error as OCIError where error.code == .notFound {
+                // Nothing was resolved for this function and these imports yet.
+            }
+        }
+        let resolution = try await resolver.resolve(imports, file: file, at: checker)
+        return try await pack(resolution, on: base)
+    }
+
+    private func pack(_ resolution: Resolution, on base: OCI.Image) async throws -> DependencyImage {
+        let lock = try DenoLock(resolution.lock)
+        var layer = DependencyLayer()
+        layer.add(lock: try lock.baked())
+        for (path, bytes) in try RemoteModules(lock: lock, jsrURL: settings.jsrURL).baked(resolution.files) {
+            layer.add(path, bytes)
+        }
+        for (folder, files) in try await packages(lock, resolution.packages) { layer.add(package: folder, files) }
+        for file in resolution.caches { try layer.add(cache: file.path, file.bytes) }
+        let size = layer.size
+        guard size.bytes <= settings.bytes, size.files <= settings.files else {
+            throw Problem(
+                "imports-too-large", 422, "Imports too large",
+                "The imports have \(size.files) files of \(size.bytes) bytes; \(settings.files) of \(settings.bytes) bytes are "
+                    + "allowed. Import less; the operator can raise the limits with --max-dependencies and "
+                    + "--max-dependency-files.")
+        }
+        let entries = layer.entries
+        return try await Self.assemble(base, entries, lock)
+    }
+
+    /// Compresses: away from the caller's executor.
+    @concurrent
+    private static func assemble(
+        _ base: OCI.Image, _ entries: [LayerEntry], _ lock: DenoLock
+    ) async throws -> DependencyImage {
+        try DependencyImage(base: base, entries: entries, lock: lock)
+    }
+
+    /// The files of the packages in `folders`, each proven to be in the lock.
+    private func packages(_ lock: DenoLock, _ folders: [String]) async throws -> [(String, [Tarball.File])] {
+        var byFolder: [String: DenoLock.Package] = [:]
+        for package in try lock.packages() {
+            byFolder["\(DependencyLayer.folder(of: package.name))/\(package.version)"] = package
+        }
+        var pending: [(String, DenoLock.Package)] = []
+        for folder in folders {
+            // A package that was given different peers is there more than once: `VERSION_1`.
+            let split = folder.split(separator: "_", omittingEmptySubsequences: false)
+            let isCopy = folder.last.map { $0.isASCII && $0.isNumber } == true && split.count > 1
+            let plain = isCopy && Int(split.last ?? "") != nil ? split.dropLast().joined(separator: "_") : folder
+            guard let package = byFolder[folder] ?? byFolder[plain] else {
+                throw BuilderError(
+                    .checkerAnswer, "The resolver sent the package \(folder.prefix(300)), which is not locked.")
+            }
+            pending.append((folder, package))
+        }
+        return try await withThrowingTaskGroup(of: (String, [Tarball.File]).self) { group in
+            var found: [(String, [Tarball.File])] = []
+            for (index, (folder, package)) in pending.enumerated() {
+                if index >= Self.parallel, let next = try await group.next() { found.append(next) }
+                group.addTask { [store] in (folder, try await store.files(of: package)) }
+            }
+            for try await next in group { found.append(next) }
+            return found
+        }
+    }
+}

@@ -1,0 +1,29 @@
+import Contract
+
+/// An import of a module that is not the function's own: `npm:`, `jsr:`, `https:` or `http:`.
+package struct ExternalImport: Hashable, Sendable, Codable {
+    /// The specifier as it is written.
+    package var specifier: String
+    /// What `with { type: … }` says: `json`, or nothing.
+    package var type: String?
+    /// The line of its first use, from 1.
+    package var line: Int?
+    /// The column of its first use in characters, from 1.
+    package var column: Int?
+
+    /// The import of `specifier`.
+    package init(specifier: String, type: String? = nil, line: Int? = nil, column: Int? = nil) {
+        self.specifier = specifier
+        self.type = type
+        self.line = line
+        self.column = column
+    }
+
+    /// The digest over what a set of imports asks for, wherever in the source they are.
+    package static func key(of imports: [ExternalImport]) -> Digest {
+        var hash = InputHash()
+        hash.add("kiln imports 1")
+        for text in imports.map({ "\($0.type ?? "") \($0.specifier)" }).sorted() { hash.add(text) }
+        return hash.digest()
+    }
+}

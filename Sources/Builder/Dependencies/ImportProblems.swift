@@ -1,0 +1,95 @@
+import Contract
+import FoundationEssentials
+
+/// Turns what went wrong in a resolution into an answer for whoever wrote the imports.
+struct ImportProblems {
+    let imports: [ExternalImport]
+    let file: String
+    let settings: DependencySettings
+    let ledger: ConnectionLedger
+
+    /// Most diagnostics of one answer, and most characters of each.
+    private static let most = 50
+    private static let longest = 600
+
+    private enum Blame {
+        case source
+        case outside
+        case time
+    }
+
+    /// The answer: 422 when any import has to be changed, 504 when there was too little time, else 502.
+    func problem(_ faults: [Resolution.Fault]) -> Problem {
+        if ledger.isExhausted {
+            return tooLarge("Resolving the imports received more than \(settings.received) bytes.")
+        }
+        if let large = faults.first(where: { $0.kind == .large }) { return tooLarge(plain(large.message)) }
+        let judged = faults.prefix(Self.most).map(judge)
+        let diagnostics = judged.map(\.diagnostic)
+        let summary = SourceJudge.summary(of: Findings(diagnostics))
+        if judged.contains(where: { $0.blame == .source }) {
+            return Problem("unresolved-imports", 422, "Imports cannot be resolved", summary, diagnostics: diagnostics)
+        }
+        if judged.contains(where: { $0.blame == .time }) { return Self.slow(seconds: settings.seconds) }
+        return Problem(
+            "imports-unavailable", 502, "Imports cannot be fetched",
+            "\(summary) What is live stays as it is; try again later.", diagnostics: diagnostics, retryAfter: 10)
+    }
+
+    /// The answer when there was too little time.
+    static func slow(seconds: Int) -> Problem {
+        Problem(
+            "imports-too-slow", 504, "Resolving the imports took too long",
+            "The imports were not resolved within \(seconds) seconds. Try again; the operator can raise that with "
+                + "--resolve-timeout.", retryAfter: 10)
+    }
+
+    private func tooLarge(_ message: String) -> Problem {
+        let first = imports.first
+        let advice =
+            "Import less; the operator can raise the limits with --max-dependencies and --max-dependency-files."
+        return Problem(
+            "imports-too-large", 422, "Imports too large", "\(message) \(advice)",
+            diagnostics: [
+                .init(
+                    file: file, line: first?.line, column: first?.column, code: "imports-too-large", message: message)
+            ])
+    }
+
+    private func judge(_ fault: Resolution.Fault) -> (blame: Blame, diagnostic: Problem.Diagnostic) {
+        let place = imports.indices.contains(fault.import) ? imports[fault.import] : imports.first
+        var message = plain(fault.message)
+        var blame: Blame = fault.kind == .slow ? .time : fault.kind == .outside ? .outside : .source
+        if let (host, port) = fault.url.flatMap(Self.authority) {
+            switch ledger.failure(host: host, port: port) {
+            case .refused(let reason):
+                (message, blame) = (reason, .source)
+            case .unknown(let reason):
+                (message, blame) = (reason, isRegistry(host, port) ? .outside : .source)
+            case .unreachable(let reason):
+                (message, blame) = (reason, .outside)
+            case nil: break
+            }
+        }
+        let what = place.map { "Cannot import \"\(plain($0.specifier))\": " } ?? ""
+        let code = blame == .source ? "unresolved-import" : "unavailable-import"
+        let diagnostic = Problem.Diagnostic(
+            file: file, line: place?.line, column: place?.column, code: code,
+            message: String((what + message).prefix(Self.longest)))
+        return (blame, diagnostic)
+    }
+
+    private func isRegistry(_ host: String, _ port: Int) -> Bool {
+        [settings.npmRegistry, settings.jsrURL].compactMap(Self.authority).contains { $0 == host && $1 == port }
+    }
+
+    private static func authority(_ url: String) -> (String, Int)? {
+        guard let url = URL(string: url), let host = url.host(), !host.isEmpty else { return nil }
+        return (host.lowercased(), url.port ?? (url.scheme == "http" ? 80 : 443))
+    }
+
+    private func plain(_ text: String) -> String {
+        String(
+            String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+    }
+}

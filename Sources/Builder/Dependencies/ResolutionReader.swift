@@ -1,0 +1,84 @@
+import FoundationEssentials
+
+/// Reads the resolver's answer, piece by piece.
+struct ResolutionReader {
+    /// A connection that the resolver asks for.
+    struct Wanted: Sendable {
+        let connect: Int
+        let host: String
+        let port: Int
+    }
+
+    private struct Frame: Decodable {
+        var connect: Int?
+        var host: String?
+        var port: Int?
+        var lock: String?
+        var packages: [String]?
+        var file: String?
+        var cache: String?
+        var size: Int?
+        var problems: [Resolution.Fault]?
+        var end: Bool?
+    }
+
+    private let settings: DependencySettings
+    private var frames = FrameReader()
+    private var pending: (path: String, size: Int, isCache: Bool)?
+    private var received = 0
+
+    /// What was found so far.
+    private(set) var resolution = Resolution()
+    /// Whether the answer is over.
+    private(set) var isComplete = false
+
+    init(_ settings: DependencySettings) { self.settings = settings }
+
+    /// Takes what arrived; the connections asked for in it. Throws ``BuilderError`` for what no resolver sends.
+    mutating func take(_ bytes: [UInt8]) throws(BuilderError) -> [Wanted] {
+        frames.append(bytes)
+        var wanted: [Wanted] = []
+        while !isComplete {
+            if let next = pending {
+                guard let content = frames.content(next.size) else { break }
+                let file = Resolution.File(path: next.path, bytes: content)
+                if next.isCache { resolution.caches.append(file) } else { resolution.files.append(file) }
+                pending = nil
+                continue
+            }
+            guard let json = try frames.frame() else { break }
+            if let connection = try read(json) { wanted.append(connection) }
+        }
+        return wanted
+    }
+
+    private mutating func read(_ json: [UInt8]) throws(BuilderError) -> Wanted? {
+        let frame: Frame
+        do {
+            frame = try JSONDecoder().decode(Frame.self, from: Data(json))
+        } catch {
+            throw BuilderError(.checkerAnswer, "The resolver sent a message that cannot be read.", cause: error)
+        }
+        if let id = frame.connect, let host = frame.host, let port = frame.port, (1...65535).contains(port) {
+            return Wanted(connect: id, host: host, port: port)
+        } else if let lock = frame.lock {
+            resolution.lock = lock
+            resolution.packages = frame.packages ?? []
+        } else if let path = frame.file ?? frame.cache, let size = frame.size, size >= 0 {
+            received += min(size, 3 * settings.bytes + 1)
+            let count = max(resolution.files.count, resolution.caches.count)
+            // What is made of modules may be as large again.
+            guard received <= 3 * settings.bytes, count <= settings.files else {
+                throw BuilderError(.checkerAnswer, "The resolver sent more than was asked for.")
+            }
+            pending = (path, size, frame.file == nil)
+        } else if let faults = frame.problems, !faults.isEmpty {
+            resolution.faults = faults
+        } else if frame.end == true {
+            isComplete = true
+        } else {
+            throw BuilderError(.checkerAnswer, "The resolver sent a message that means nothing.")
+        }
+        return nil
+    }
+}

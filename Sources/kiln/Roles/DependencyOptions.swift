@@ -1,0 +1,132 @@
+import ArgumentParser
+import Builder
+import Contract
+import FoundationEssentials
+
+/// Where functions' imports may come from; options of `kiln builder` and `kiln up` alike.
+struct DependencyOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Where npm: imports come from (default: https://registry.npmjs.org/).", valueName: "url"))
+    var npmRegistry: String?
+
+    @Option(help: ArgumentHelp("Where jsr: imports come from (default: https://jsr.io/).", valueName: "url"))
+    var jsrUrl: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A host that imports may come from though it is not on the public internet; may be repeated.",
+            valueName: "host[:port]"))
+    var allowImport: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "A host that imports must not come from; '*' for all but the registries and those of --allow-import; may be repeated.",
+            valueName: "host[:port]"))
+    var denyImport: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "A PEM file of certificates to trust beside the public ones when imports are fetched.", valueName: "path"))
+    var ca: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Most bytes of what one function imports, unpacked (default: 256Mi, at most 512Mi).", valueName: "bytes"))
+    var maxDependencies: String?
+
+    @Option(
+        help: ArgumentHelp("Most files of what one function imports (default: 40000).", valueName: "number"))
+    var maxDependencyFiles: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Seconds that resolving the imports of one deploy may take (default: 120).", valueName: "seconds"))
+    var resolveTimeout: Int?
+
+    /// The settings; reads the certificates.
+    func settings() throws -> DependencySettings {
+        var settings = DependencySettings()
+        settings.npmRegistry = try url(npmRegistry, "NPM_REGISTRY", "--npm-registry", settings.npmRegistry)
+        settings.jsrURL = try url(jsrUrl, "JSR_URL", "--jsr-url", settings.jsrURL)
+        let registries = try [settings.npmRegistry, settings.jsrURL].map { try authority($0) }
+        settings.policy = DialPolicy(
+            allowed: try registries + rules(allowImport, "ALLOW_IMPORT", "--allow-import").filter { $0 != .all },
+            denied: try rules(denyImport, "DENY_IMPORT", "--deny-import"))
+        settings.certificates = try certificates()
+        settings.bytes = try bytes()
+        settings.files = try Setting.resolve(maxDependencyFiles, "MAX_DEPENDENCY_FILES", settings.files)
+        guard (1...100_000).contains(settings.files) else {
+            throw StartError("--max-dependency-files cannot be \(settings.files): use 1 to 100000.")
+        }
+        settings.seconds = try Setting.resolve(resolveTimeout, "RESOLVE_TIMEOUT", settings.seconds)
+        guard (1...3600).contains(settings.seconds) else {
+            throw StartError("--resolve-timeout cannot be \(settings.seconds): use 1 to 3600 seconds.")
+        }
+        return settings
+    }
+
+    /// The PEM file of `--ca`, if any.
+    var certificateFile: String? { ca ?? Setting.optional("CA") }
+
+    private func bytes() throws -> Int {
+        guard let text = maxDependencies ?? Setting.optional("MAX_DEPENDENCIES") else {
+            return DependencySettings.defaultBytes
+        }
+        return try Self.bytes(text)
+    }
+
+    /// The bytes that `--max-dependencies` says.
+    static func bytes(_ text: String) throws -> Int {
+        guard let bytes = Quantity.bytes(text), (1 << 20...512 << 20).contains(bytes) else {
+            throw StartError("--max-dependencies cannot be '\(text)': use a number of bytes from 1Mi to 512Mi.")
+        }
+        return Int(bytes)
+    }
+
+    private func certificates() throws -> String? {
+        guard let path = certificateFile else { return nil }
+        guard let data = FileManager.default.contents(atPath: path), data.count <= 1 << 20 else {
+            throw StartError("The certificates of --ca cannot be read: \(path).")
+        }
+        let text = String(decoding: data, as: UTF8.self)
+        guard text.contains("-----BEGIN CERTIFICATE-----") else {
+            throw StartError("The file of --ca has no certificate in PEM form: \(path).")
+        }
+        return text
+    }
+
+    private func url(_ flag: String?, _ name: String, _ option: String, _ fallback: String) throws -> String {
+        guard let text = flag ?? Setting.optional(name) else { return fallback }
+        guard let url = URL(string: text), let scheme = url.scheme, ["http", "https"].contains(scheme),
+            url.host()?.isEmpty == false, url.user() == nil, url.query() == nil, url.fragment() == nil
+        else { throw StartError("\(option) cannot be '\(text)': use a URL such as \(fallback).") }
+        return text.hasSuffix("/") ? text : text + "/"
+    }
+
+    private func authority(_ url: String) throws -> HostRule {
+        guard let url = URL(string: url), let host = url.host() else { throw StartError("'\(url)' has no host.") }
+        return HostRule(host: host, port: url.port ?? (url.scheme == "http" ? 80 : 443))
+    }
+
+    private func rules(_ flag: [String], _ name: String, _ option: String) throws -> [HostRule] {
+        try Setting.list(flag, name).map { text in
+            guard let rule = HostRule(text) else {
+                throw StartError("\(option) cannot be '\(text)': use a host name or address, with or without a port.")
+            }
+            return rule
+        }
+    }
+
+    /// The same options as arguments for a child.
+    var arguments: [String] {
+        var list = ChildArguments.option("--npm-registry", npmRegistry)
+        list += ChildArguments.option("--jsr-url", jsrUrl)
+        list += ChildArguments.options("--allow-import", allowImport)
+        list += ChildArguments.options("--deny-import", denyImport)
+        list += ChildArguments.option("--ca", ca)
+        list += ChildArguments.option("--max-dependencies", maxDependencies)
+        list += ChildArguments.option("--max-dependency-files", maxDependencyFiles)
+        return list + ChildArguments.option("--resolve-timeout", resolveTimeout)
+    }
+}

@@ -1,0 +1,129 @@
+// The proxy of the process that resolves imports: takes CONNECT, and plain requests with an absolute target (RFC 9112, 3.2.2 and
+// 3.2.3), on a port of the loopback device, and hands each on to a connection that somebody else opens.
+
+const longestHead = 32 << 10;
+
+export class Forwarder {
+  /** The port it listens on. */
+  port;
+  #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  #connections = new Set();
+  #open;
+
+  /** `open(host, port, outgoing)` gives what the other side sends for what `outgoing` gives, or throws a sentence. */
+  constructor(open) {
+    this.#open = open;
+    this.port = this.#listener.addr.port;
+    this.#accept();
+  }
+
+  /** Ends it with all of its connections. */
+  close() {
+    this.#listener.close();
+    for (const connection of this.#connections) end(connection);
+  }
+
+  async #accept() {
+    for await (const connection of this.#listener) {
+      this.#connections.add(connection);
+      this.#serve(connection).catch(() => {}).finally(() => {
+        this.#connections.delete(connection);
+        end(connection);
+      });
+    }
+  }
+
+  async #serve(connection) {
+    const received = await readHead(connection);
+    const wanted = received && parse(received.head);
+    if (!wanted) return await answer(connection, 400, "This is a proxy for http: and https: only.");
+    const outgoing = wanted.head === undefined ? reading(connection, received.rest) : single(connection, wanted.head);
+    let incoming;
+    try {
+      incoming = await this.#open(wanted.host, wanted.port, outgoing);
+    } catch (reason) {
+      return await answer(connection, 502, String(reason));
+    }
+    if (wanted.head === undefined) await write(connection, new TextEncoder().encode("HTTP/1.1 200 Connected\r\n\r\n"));
+    for await (const chunk of incoming) await write(connection, chunk);
+  }
+}
+
+/** Where a request goes: { host, port }, with the `head` to send there when it is not a CONNECT. */
+function parse(head) {
+  const [line, ...fields] = head.split("\r\n");
+  const [, method, target] = /^([A-Z]+) (\S+) HTTP\/1\.1$/.exec(line) ?? [];
+  if (method === "CONNECT") {
+    const [, host, port] = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(target) ?? [];
+    return host && { host, port: Number(port) };
+  }
+  if (method !== "GET" || !URL.canParse(target)) return undefined;
+  const url = new URL(target);
+  if (url.protocol !== "http:") return undefined;
+  // One request a connection: the next may be for somebody else.
+  const kept = fields.filter((field) => field !== "" && !/^(connection|keep-alive|proxy-[a-z-]+)\s*:/i.test(field));
+  const lines = [`GET ${url.pathname}${url.search} HTTP/1.1`, ...kept, "Connection: close", "", ""];
+  return { host: url.hostname, port: Number(url.port || 80), head: lines.join("\r\n") };
+}
+
+/** The head of a request, and what came after it; undefined when there is none. */
+async function readHead(connection) {
+  const bytes = new Uint8Array(longestHead);
+  for (let filled = 0; filled < bytes.length;) {
+    const count = await connection.read(bytes.subarray(filled));
+    if (count === null) return undefined;
+    filled += count;
+    const text = new TextDecoder("latin1").decode(bytes.subarray(0, filled));
+    const end = text.indexOf("\r\n\r\n");
+    if (end >= 0) return { head: text.slice(0, end), rest: bytes.slice(end + 4, filled) };
+  }
+  return undefined;
+}
+
+/** Everything that the connection sends, after `first`. */
+function reading(connection, first) {
+  return new ReadableStream({
+    start(controller) {
+      if (first.length > 0) controller.enqueue(first);
+    },
+    async pull(controller) {
+      const bytes = new Uint8Array(64 << 10);
+      const count = await connection.read(bytes).catch(() => null);
+      if (count === null) controller.close();
+      else controller.enqueue(bytes.subarray(0, count));
+    },
+    cancel: () => end(connection),
+  });
+}
+
+/** One request: whatever the connection sends after it ends the connection. */
+function single(connection, head) {
+  return new ReadableStream({
+    start: (controller) => controller.enqueue(new TextEncoder().encode(head)),
+    async pull(controller) {
+      const count = await connection.read(new Uint8Array(1)).catch(() => null);
+      if (count !== null) end(connection);
+      controller.close();
+    },
+    cancel: () => end(connection),
+  });
+}
+
+async function answer(connection, status, reason) {
+  const body = new TextEncoder().encode(`${reason}\n`);
+  const head = `HTTP/1.1 ${status} Refused\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`;
+  await write(connection, new TextEncoder().encode(head));
+  await write(connection, body);
+}
+
+async function write(connection, bytes) {
+  for (let written = 0; written < bytes.length;) written += await connection.write(bytes.subarray(written));
+}
+
+function end(connection) {
+  try {
+    connection.close();
+  } catch {
+    // Closed already.
+  }
+}

@@ -1,0 +1,201 @@
+// Resolves the imports of a function for the Builder: `POST /resolve` with
+//   {"imports":[{"specifier","type"}],"npm":"<URL>","jsr":"<URL>","certificates":"<PEM>","seconds":120,"bytes":268435456,"files":40000}
+// answers with a stream of frames (see frames.js), each a JSON value, followed by `size` bytes where it has that:
+//   {"connect":1,"host":"jsr.io","port":443}   a connection is wanted: `POST /tunnel?id=1` carries it, `…&error=SENTENCE` refuses it
+//   {"lock":"<deno.lock>","packages":{"<name>":["<version>"]}}   the result, followed by
+//   {"file":"https/jsr.io/<hash>","size":123}                    each module that is not in a package, as Deno keeps it
+//   {"cache":"gen/https/jsr.io/<hash>.js","size":123}            what Deno makes of them and would make again at every start
+//   {"problems":[{"import":0,"kind","message","url"}]}           or why not: kind "source" or "outside"
+//   {"end":true}                                                 the last one
+//
+// Resolving is done by Deno in a new process with an empty cache in a bounded directory. It runs no code of anybody: modules are
+// loaded, never evaluated, and packages' scripts are not allowed. This container has no network: the process reaches the outside
+// through the forwarder, and so through connections that the Builder opens, which decides where to.
+import { makeCaches } from "./bake.js";
+import { encode } from "./frames.js";
+import { Forwarder } from "./forwarder.js";
+import { Loader } from "./loader.js";
+
+const longestQueue = 64;
+const maximumOrder = 1 << 20;
+
+/** Bounded file systems that the container has for this; elsewhere (in tests) directories of /tmp. */
+const rooms = ["/resolve/0", "/resolve/1"].filter((path) => {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+});
+const free = rooms.length > 0 ? rooms : [undefined, undefined];
+const waiting = [];
+
+/** Connections that processes wait for, by number. */
+const tunnels = new Map();
+let lastTunnel = 0;
+
+export async function resolve(request) {
+  const text = await request.text();
+  if (text.length > maximumOrder) return Response.json({ error: "Too many imports." }, { status: 413 });
+  const order = JSON.parse(text);
+  if (free.length === 0 && waiting.length >= longestQueue) {
+    return Response.json({ error: "Too many resolutions are waiting." }, { status: 503, headers: { "retry-after": "2" } });
+  }
+  const { readable, writable } = new TransformStream();
+  serve(order, writable.getWriter());
+  return new Response(readable, { headers: { "content-type": "application/octet-stream" } });
+}
+
+/** The connection `id`: what the process sends is the answer's body, what comes for it the request's. */
+export function tunnel(request, parameters) {
+  const id = Number(parameters.get("id"));
+  const wanted = tunnels.get(id);
+  tunnels.delete(id);
+  if (!wanted) return new Response(null, { status: 404 });
+  const error = parameters.get("error");
+  if (error !== null) {
+    wanted.refuse(error);
+    return new Response(null, { status: 204 });
+  }
+  return new Response(wanted.accept(request.body ?? new Blob().stream()));
+}
+
+async function serve(order, writer) {
+  const send = (value) => writer.write(encode(value));
+  const gone = new AbortController();
+  writer.closed.catch(() => gone.abort());
+  let room;
+  let directory;
+  try {
+    room = await takeRoom(gone.signal);
+    directory = await Deno.makeTempDir({ dir: room.path, prefix: "resolve-" });
+    await work(order, directory, send, writer, gone.signal);
+    await send({ end: true });
+    await writer.close();
+  } catch (error) {
+    if (!gone.signal.aborted) console.error("checker: resolving failed:", error);
+    await writer.abort(error).catch(() => {});
+  } finally {
+    if (directory) await Deno.remove(directory, { recursive: true }).catch(() => {});
+    room?.leave();
+  }
+}
+
+async function takeRoom(signal) {
+  while (free.length === 0) await new Promise((resume) => waiting.push(resume));
+  const path = free.shift();
+  const leave = () => {
+    free.push(path);
+    waiting.shift()?.();
+  };
+  if (signal.aborted) {
+    leave();
+    throw new Error("nobody waits for it any more");
+  }
+  return { path, leave };
+}
+
+async function work(order, directory, send, writer, gone) {
+  const forwarder = new Forwarder((host, port, outgoing) => connect(host, port, outgoing, send));
+  const expiry = AbortSignal.timeout(order.seconds * 1000);
+  try {
+    await Deno.writeTextFile(`${directory}/main.js`, entry(order.imports));
+    if (order.certificates) await Deno.writeTextFile(`${directory}/certificates.pem`, order.certificates);
+    const loader = new Loader(order, directory, forwarder.port, AbortSignal.any([gone, expiry]));
+    const problems = await loader.load();
+    if (expiry.aborted) {
+      const message = `Resolving the imports took longer than ${order.seconds} seconds.`;
+      return await send({ problems: [{ import: 0, kind: "slow", message }] });
+    }
+    if (problems.length > 0) return await send({ problems });
+    await deliver(directory, order, send, writer, AbortSignal.any([gone, expiry]));
+  } finally {
+    forwarder.close();
+  }
+}
+
+/** A module that imports what the function does, and nothing else. */
+function entry(imports) {
+  return imports.map(({ specifier, type }) => {
+    const attributes = type === undefined ? "" : ` with { type: ${JSON.stringify(type)} }`;
+    return `import ${JSON.stringify(specifier)}${attributes};\n`;
+  }).join("");
+}
+
+/** Asks the Builder for a connection that sends what `outgoing` gives; the stream of what it receives. Throws a sentence. */
+function connect(host, port, outgoing, send) {
+  const id = ++lastTunnel;
+  const { promise, resolve, reject } = Promise.withResolvers();
+  const accept = (incoming) => {
+    resolve(incoming);
+    return outgoing;
+  };
+  tunnels.set(id, { accept, refuse: reject });
+  send({ connect: id, host, port }).catch(() => reject("The Builder has gone."));
+  return promise.finally(() => tunnels.delete(id));
+}
+
+/** Sends what Deno loaded. */
+async function deliver(directory, order, send, writer, signal) {
+  const lock = await Deno.readTextFile(`${directory}/deno.lock`).catch(() => `{"version":"5"}`);
+  const packages = await packagesIn(`${directory}/deno/npm`);
+  const files = [];
+  await collect(`${directory}/deno/remote`, "", files);
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  if (files.length > order.files || total > order.bytes) {
+    const message =
+      `The imports load ${files.length} modules of ${total} bytes; ${order.files} of ${order.bytes} bytes are allowed.`;
+    return await send({ problems: [{ import: 0, kind: "large", message }] });
+  }
+  await send({ lock, packages });
+  for (const { path, size } of files) {
+    await send({ file: path, size });
+    await writer.write(await Deno.readFile(`${directory}/deno/remote/${path}`));
+  }
+  const caches = [];
+  try {
+    await makeCaches(directory, order, files, signal);
+    await collect(`${directory}/caches`, "", caches);
+  } catch (error) {
+    console.error("checker: no caches could be made:", error);
+  }
+  for (const { path, size } of caches) {
+    await send({ cache: path, size });
+    if (size > 0) await writer.write(await Deno.readFile(`${directory}/caches/${path}`));
+  }
+}
+
+/** The packages' directories below those of their registries: `NAME/VERSION`. */
+async function packagesIn(directory) {
+  const found = [];
+  const folders = async (path) => (await entries(path)).filter((entry) => entry.isDirectory).map((entry) => entry.name);
+  for (const host of await folders(directory)) {
+    for (const first of await folders(`${directory}/${host}`)) {
+      const names = first.startsWith("@")
+        ? (await folders(`${directory}/${host}/${first}`)).map((name) => `${first}/${name}`)
+        : [first];
+      for (const name of names) {
+        for (const version of await folders(`${directory}/${host}/${name}`)) found.push(`${name}/${version}`);
+      }
+    }
+  }
+  return found.sort();
+}
+
+async function collect(root, path, files) {
+  for (const entry of await entries(`${root}/${path}`)) {
+    const name = path === "" ? entry.name : `${path}/${entry.name}`;
+    if (entry.isDirectory) await collect(root, name, files);
+    else if (entry.isFile) files.push({ path: name, size: (await Deno.stat(`${root}/${name}`)).size });
+  }
+}
+
+/** What is in a directory, by name; nothing when it is not there. */
+async function entries(path) {
+  try {
+    return (await Array.fromAsync(Deno.readDir(path))).sort((a, b) => a.name < b.name ? -1 : 1);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
