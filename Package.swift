@@ -75,6 +75,7 @@ let package = Package(
                 .embedInCode("Scripts/source.js"),
                 .embedInCode("Scripts/survey.js"),
                 .embedInCode("Scripts/types.js"),
+                .embedInCode("Scripts/warm.js"),
                 .embedInCode("Scripts/within.js"),
             ],
             swiftSettings: strict),

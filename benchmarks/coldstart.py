@@ -2,6 +2,8 @@
 """How long a function takes from exec to its first 200, with Kiln's bootstrap and without, in the same run.
 
 Runs Deno with the flags of the image on this machine, without a container: the part of a start that is Deno's and the bootstrap's.
+Each case starts with an empty cache directory, and with the read-only caches that the base image has (base-image/warm.js). Needs
+root, to start functions as another user, who cannot write the caches.
 usage: benchmarks/coldstart.py DENO [ROUNDS]
 """
 import os, pathlib, shutil, socket, statistics, subprocess, sys, tempfile, time
@@ -34,24 +36,30 @@ def first_answer(path, process):
 
 with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
     shutil.copytree(root / "base-image", f"{directory}/kiln")
-    os.mkdir(f"{directory}/app")
+    subprocess.run([deno, "run", "-A", "--quiet", "--no-config", f"{directory}/kiln/warm.js", directory], check=True)
+    os.chmod(directory, 0o777)
+    shutil.copy(deno, f"{directory}/program")
+    deno = f"{directory}/program"
     path = f"{directory}/http.sock"
     flags = ["--quiet", "--no-prompt", "--no-config", "--no-lock", "--cached-only", "--node-modules-dir=none", "--allow-net"]
     flags += ["--allow-env", f"--allow-read={directory}", f"--allow-write={directory}"]
-    times = {name: [] for name in cases}
+    runs = [(name, cache) for name in cases for cache in ("empty", "baked")]
+    times = {run: [] for run in runs}
     for _ in range(rounds):
-        for name, (code, arguments) in cases.items():
+        for name, cache in runs:
+            code, arguments = cases[name]
             pathlib.Path(directory, "app/main.js").write_text(code)
-            shutil.rmtree(f"{directory}/deno", ignore_errors=True)
-            environment = {"DENO_DIR": f"{directory}/deno", "DENO_SERVE_ADDRESS": f"unix:{path}", "NO_COLOR": "1"}
+            shutil.rmtree(f"{directory}/empty", ignore_errors=True)
+            cache_directory = f"{directory}/{'empty' if cache == 'empty' else 'caches'}"
+            environment = {"DENO_DIR": cache_directory, "DENO_SERVE_ADDRESS": f"unix:{path}", "NO_COLOR": "1"}
             begin = time.perf_counter()
-            process = subprocess.Popen([deno, "run", *flags, *arguments], cwd=directory, env=environment)
+            process = subprocess.Popen([deno, "run", *flags, *arguments], cwd=directory, env=environment, user=65532, group=65532)
             assert first_answer(path, process), name
-            times[name].append((time.perf_counter() - begin) * 1000)
+            times[name, cache].append((time.perf_counter() - begin) * 1000)
             process.terminate()
             process.wait()
             pathlib.Path(path).unlink(missing_ok=True)
-    plain = statistics.median(times["Deno.serve, plain deno run"])
-    for name, values in times.items():
+    plain = statistics.median(times["Deno.serve, plain deno run", "empty"])
+    for (name, cache), values in times.items():
         median = statistics.median(values)
-        print(f"{name:28} median {median:6.1f} ms   min {min(values):6.1f} ms   {median / plain:4.2f} ×")
+        print(f"{name:28} {cache} cache   median {median:6.1f} ms   min {min(values):6.1f} ms   {median / plain:4.2f} ×")

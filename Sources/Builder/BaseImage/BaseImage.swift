@@ -40,10 +40,14 @@ package struct BaseImage: Sendable {
 
     /// Compresses some 100 MB: away from the caller's executor.
     @concurrent
-    private static func bake(_ recipe: BaseRecipe, _ cache: BlobCache) async throws(OCIError) -> OCI.Image {
+    private static func bake(_ recipe: BaseRecipe, _ cache: BlobCache) async throws -> OCI.Image {
         var steps: [ImageBuilder.Step] = []
         for step in recipe.steps {
             steps.append(.init(try Layer(step.entries, in: cache), createdBy: step.createdBy))
+        }
+        if let deno = recipe.warmingDeno {
+            let entries = try await BaseCaches(deno: deno).entries()
+            steps.append(.init(try Layer(entries, in: cache), createdBy: "kiln: caches"))
         }
         var builder = ImageBuilder(steps: steps)
         builder.execution = BaseRecipe.execution

@@ -29,9 +29,14 @@ package struct BaseRecipe: Sendable, Hashable {
 
     /// The layers, lowest first.
     package let steps: [Step]
+    /// The Deno that makes the caches for a last layer; `nil` leaves it out.
+    let warmingDeno: String?
 
     /// A recipe of other layers.
-    package init(steps: [Step]) { self.steps = steps }
+    package init(steps: [Step]) {
+        self.steps = steps
+        warmingDeno = nil
+    }
 
     /// The recipe with the Deno binary at `deno`; throws `recipe` when that or a library is missing here.
     package init(deno: String) throws(BuilderError) {
@@ -46,6 +51,7 @@ package struct BaseRecipe: Sendable, Hashable {
             Step(createdBy: "kiln: deno", entries: Self.directories(of: runtime) + runtime),
             Step(createdBy: "kiln: scripts", entries: Self.platform),
         ]
+        warmingDeno = deno
     }
 
     /// How a container of the base image runs: it is the checker.
@@ -72,6 +78,8 @@ package struct BaseRecipe: Sendable, Hashable {
         hash.add("kiln base \(Self.format)")
         do {
             hash.add(try CanonicalJSON.encode(Self.execution))
+            // The caches are made of Deno and of scripts: of this one, and of those that are in the image.
+            if warmingDeno != nil { hash.add(PackageResources.warm_js) }
             for entry in steps.flatMap(\.entries) {
                 hash.add("\(entry.path) \(entry.mode) \(entry.uid) \(entry.gid)")
                 switch entry.kind {

@@ -70,12 +70,8 @@ package struct BuildPlan: Sendable, Hashable {
     /// How a container of the image runs, on what the base image says.
     package func execution(_ module: CheckedModule) -> ImageConfig.Execution {
         var execution = BaseRecipe.execution
-        if module.imports.isEmpty {
-            execution.entrypoint = Sandbox.function
-        } else {
-            execution.entrypoint = Sandbox.functionWithDependencies
-            execution.setEnvironment("DENO_DIR", "/\(DependencyLayer.directory)")
-        }
+        execution.entrypoint = module.imports.isEmpty ? Sandbox.function : Sandbox.functionWithDependencies
+        execution.setEnvironment("DENO_DIR", "/\(DependencyLayer.directory)")
         execution.command = module.form.command
         execution.exposedPorts = ["8000/tcp": ImageConfig.Empty()]
         return execution
