@@ -3,7 +3,7 @@
 //     {"ok":true,"form":"request","code":"<JavaScript>","plain":false,"imports":[{"specifier","type","line","column"}]}
 //                                 form: request, event, serve or node; plain: it is JavaScript as it stands; imports: those to resolve
 //   POST /types?file=NAME   types, of what has passed the former; `lenient=true`: see types.js
-//     {"ok":true} or {"unchecked":"why"}
+//     {"ok":true}, with "note" for what could not be seen, or {"unchecked":"why"}
 // Both answer {"ok":false,"diagnostics":[{"file","line","column","code","message"}],"more":N} for what they find wrong, 503 when they
 // have too much to do, and 504 when the check took longer than `deadline`, a query item in milliseconds; `patience` is how long to
 // wait for a type checker.

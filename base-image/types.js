@@ -87,7 +87,8 @@ function release(server, works) {
 
 /**
  * Checks the types of `question` { files: [{ path, text }], open: [path], lenient } in `milliseconds`, after at most `patience`
- * milliseconds of waiting: { ok: true }, { ok: false, diagnostics, more } with how many there are beside those, or { unchecked: why }.
+ * milliseconds of waiting: { ok: true } with a `note` if it could not see all,
+ * { ok: false, diagnostics, more } with how many there are beside those, or { unchecked: why }.
  *
  * `lenient` is for a source of which no one has said whether it is TypeScript or JavaScript, and that is both. It is checked as
  * JavaScript would be that asks for it, without demanding types where JavaScript has no way to write them.
@@ -127,21 +128,20 @@ function isAboutMissingTypes({ code, message }) {
 const possiblyMissing = new Set([2531, 2532, 2533, 2571, 2721, 2722, 2723, 18046, 18047, 18048, 18049]);
 
 /**
- * What the server says because it does not have the modules that are imported from elsewhere: it has none of them, and takes their
- * values as `any`. Whether they can be had is found out when they are resolved.
+ * What the server says of modules that are imported from elsewhere: it has none of them. Whether they can be had is found out when they
+ * are resolved.
  */
-function isAboutImports({ code }) {
-  return /^(no-cache|not-installed)/.test(String(code)) || takenAsAny.has(code);
-}
-
-/** "Parameter, rest parameter, binding element implicitly has an 'any' type." */
-const takenAsAny = new Set([7006, 7019, 7031]);
+const isMissingModule = ({ code }) => /^(no-cache|not-installed)/.test(String(code));
 
 function verdict({ files, lenient }, { items, root }) {
-  const importsElsewhere = files.some(({ text }) => /["'](npm|jsr|https?):/i.test(text));
-  const known = importsElsewhere ? items.filter((item) => !isAboutImports(item)) : items;
-  const found = lenient ? known.filter((item) => !isAboutMissingTypes(item)) : known;
-  if (found.length === 0) return { ok: true };
+  const isPartial = items.some(isMissingModule);
+  const found = items.filter((item) => {
+    if (isMissingModule(item)) return false;
+    // What comes from an unknown package is `any`, and with it the parameters of functions that are given to it.
+    return !(lenient && isAboutMissingTypes(item)) && !(isPartial && item.code >= 7000 && item.code < 7100);
+  });
+  const note = "The types of packages are not known to the check: what comes from them counts as any.";
+  if (found.length === 0) return isPartial ? { ok: true, note } : { ok: true };
   const lines = new Map(files.map(({ path, text }) => [path, text.split("\n")]));
   const diagnostics = found.slice(0, maximumDiagnostics).map(({ path, range, code, message }) => ({
     file: path,
@@ -161,6 +161,9 @@ function place(lines, line, character) {
 
 /** A message without the paths of this container. */
 function readable(message, root) {
-  return message.replaceAll(`file://${root}/`, "./").replaceAll(root, ".").replaceAll(/file:\/\/\/[^\s"']*/g, "…")
+  return message.replaceAll(/\s*\n\s*/g, " ").replaceAll(`file://${root}/`, "./").replaceAll(root, ".").replaceAll(
+    /file:\/\/\/[^\s"']*/g,
+    "…",
+  )
     .replaceAll(', { with: { "resolution-mode": "import" } }', "");
 }

@@ -50,19 +50,24 @@ package struct BuildPipeline: Sendable {
         package var warnings: [String] = []
 
         init(_ verdict: TypeVerdict) {
-            typesChecked = verdict == .right
-            guard case .unknown(let reason) = verdict else { return }
-            warnings = [
-                "The types were not checked: \(reason) The function was deployed all the same; deploy it again to have them "
-                    + "checked."
-            ]
+            typesChecked = verdict.isChecked
+            switch verdict {
+            case .right(let note): warnings = [note].compactMap(\.self)
+            case .notWanted: warnings = []
+            case .unknown(let reason):
+                warnings = [
+                    "The types were not checked: \(reason) The function was deployed all the same; deploy it again to have "
+                        + "them checked."
+                ]
+            }
         }
     }
 
     /// Makes the image that `request` asks for; `readSource` reads the request's body. Throws ``Contract/Problem``,
     /// ``BuilderError`` or `OCIError`.
     package func build(
-        _ request: BuildRequest, requestID: String, readSource: () async throws -> [UInt8]
+        _ request: BuildRequest, requestID: String, language: SourceLanguage = .unstated,
+        readSource: () async throws -> [UInt8]
     ) async throws -> Build {
         let timings = PhaseTimings(metrics)
         let deployer = deployer
@@ -70,7 +75,8 @@ package struct BuildPipeline: Sendable {
             try await deployer.ticket(for: request.name, requestID: requestID)
         }
         let source = try await timings.measure("body") { try await readSource() }
-        let plan = BuildPlan(base: base.image.digest, source: source, typeChecking: request.typeChecking)
+        let plan = BuildPlan(
+            base: base.image.digest, source: source, language: language, typeChecking: request.typeChecking)
         let ticket = try await asked
         // A ticket of which nothing comes would hold back garbage collection for a while.
         var isHandedOver = false
@@ -126,7 +132,7 @@ package struct BuildPipeline: Sendable {
         let (plan, timings, repository) = (work.plan, work.timings, work.ticket.repository)
         for tag in work.freshness == .kept ? plan.tags : [] {
             let known = try await timings.measure("lookup") { try await registry.descriptor(repository, .tag(tag)) }
-            if let known { return (known.digest, tag == plan.tag ? .right : .notWanted) }
+            if let known { return (known.digest, tag == plan.tag ? .right(note: nil) : .notWanted) }
         }
         return try await registry.withUploadSessions(repository, count: 2) { sessions in
             let module = try await check(work)
@@ -144,7 +150,7 @@ package struct BuildPipeline: Sendable {
             }
             let verdict = try await judged
             try await timings.measure("manifest") {
-                let tag = verdict == .right ? plan.tag : plan.uncheckedTag
+                let tag = verdict.isChecked ? plan.tag : plan.uncheckedTag
                 try await registry.push(image, to: repository, tags: [tag], base: BaseImage.repository)
             }
             return (image.digest, verdict)

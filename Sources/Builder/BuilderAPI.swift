@@ -1,5 +1,6 @@
 import Contract
 import Logging
+import NIOHTTP1
 import Service
 import Synchronization
 import Telemetry
@@ -101,7 +102,8 @@ package final class BuilderAPI: Sendable {
         let pipeline = try enter()
         defer { state.withLock { $0.running -= 1 } }
         return try await metrics.build {
-            let build = try await pipeline.build(wanted, requestID: request.id) {
+            let language = SourceLanguage(mediaType: request.headers.first(name: "Content-Type"))
+            let build = try await pipeline.build(wanted, requestID: request.id, language: language) {
                 let source = try await SourceBody.read(request, limit: limits.sourceBytes)
                 metrics.received(source.count)
                 return source

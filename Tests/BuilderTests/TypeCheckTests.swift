@@ -54,14 +54,27 @@ import Transfer
         try await withChecker { checker in
             for source in Self.rightTypes {
                 let result = try await checker.types(source)
-                #expect(result == .passed, "\(source)")
+                #expect(result == .passed(note: nil), "\(source)")
             }
             let examples = try FileManager.default.contentsOfDirectory(atPath: Clone.root + "/examples")
             for name in examples.sorted() where name.hasSuffix(".ts") {
                 let source = try String(contentsOfFile: "\(Clone.root)/examples/\(name)", encoding: .utf8)
                 let result = try await checker.types(source)
-                #expect(result == .passed, "\(name)")
+                #expect(result == .passed(note: nil), "\(name)")
             }
+        }
+    }
+
+    @Test func `packages whose types are not at hand count as any, and that is said`() async throws {
+        try await withChecker { checker in
+            let source =
+                "import type { A } from 'npm:express'; export default (a: A, b: (x: A) => void) => { b((x) => x) }"
+            guard case .passed(let note) = try await checker.types(source) else {
+                throw FixtureFailure("It was refused.")
+            }
+            #expect(note?.contains("counts as any") == true)
+            let wrong = "import type { A } from 'jsr:@a/b'; const s: string = 1; export default (a: A) => s"
+            #expect(try await checker.typeFindings(wrong).diagnostics.map(\.code) == ["TS2322"])
         }
     }
 
@@ -111,7 +124,7 @@ import Transfer
             for source in sources {
                 let findings = try await checker.typeFindings(source, seconds: 5)
                 #expect(!findings.diagnostics.isEmpty)
-                #expect(try await checker.types(Self.rightTypes[0]) == .passed)
+                #expect(try await checker.types(Self.rightTypes[0]) == .passed(note: nil))
             }
         }
     }
@@ -132,7 +145,7 @@ import Transfer
                 "const alsoLeaked: number = 1; Deno.serve(() => new Response(String(alsoLeaked)))",
                 "declare module 'node:fs' { export const zz: 1 } import { zz } from 'node:fs'; export default zz",
             ]
-            for source in polluting { #expect(try await checker.types(source) == .passed) }
+            for source in polluting { #expect(try await checker.types(source) == .passed(note: nil)) }
             let findings = try await checker.typeFindings(
                 "import { zz } from 'node:fs'; export default (): unknown => [leaked, alsoLeaked, zz]")
             #expect(findings.diagnostics.map(\.code) == ["TS2305", "TS2304", "TS2304"])
@@ -157,7 +170,7 @@ import Transfer
     @Test func `a type checker that is killed or hangs is replaced, and nobody notices`() async throws {
         try await withChecker { checker in
             for signal in [SIGKILL, SIGSTOP, SIGKILL] {
-                #expect(try await checker.types(Self.rightTypes[0]) == .passed)
+                #expect(try await checker.types(Self.rightTypes[0]) == .passed(note: nil))
                 for process in checker.languageServers() { kill(process, signal) }
                 let findings = try await checker.typeFindings("const a: string = 1; export default a", seconds: 3)
                 if signal == SIGKILL { #expect(findings.diagnostics.map(\.code) == ["TS2322"]) }
@@ -176,10 +189,10 @@ import Transfer
 
     @Test func `used-up type checkers are replaced while others check`() async throws {
         try await withChecker { checker in
-            #expect(try await checker.types(Self.rightTypes[0]) == .passed)
+            #expect(try await checker.types(Self.rightTypes[0]) == .passed(note: nil))
             let first = checker.languageServers()
             let text = "// " + String(repeating: "x", count: 9 << 20)
-            for _ in 1...5 { #expect(try await checker.types("\(Self.rightTypes[0])\n\(text)") == .passed) }
+            for _ in 1...5 { #expect(try await checker.types("\(Self.rightTypes[0])\n\(text)") == .passed(note: nil)) }
             try await waitUntil("the first one is gone") { Set(first).isDisjoint(with: checker.languageServers()) }
         }
     }

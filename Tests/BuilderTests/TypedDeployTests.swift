@@ -59,6 +59,30 @@ import Transfer
         }
     }
 
+    @Test func `who says that it is JavaScript or TypeScript has it checked as that`() async throws {
+        try await withBuilder { builder in
+            let plain = "const text = 1; text.nothing; export default (request) => new Response(request.url)"
+            let cases: [(String?, String, [String])] = [
+                ("text/javascript; charset=utf-8", plain, []),
+                ("application/javascript", "// @ts-check\n" + plain, ["main.js TS2339", "main.js TS7006"]),
+                ("application/typescript", plain, ["main.ts TS2339", "main.ts TS7006"]),
+                (nil, plain, ["main.ts TS2339"]),
+            ]
+            for (type, source, expected) in cases {
+                let headers: HeaderFields = type.map { ["Content-Type": $0] } ?? [:]
+                let answer = try await builder.post("name=hello", source, headers: headers)
+                #expect(answer.status == (expected.isEmpty ? 201 : 422), "\(answer.text)")
+                let problem = try? JSONDecoder().decode(Problem.self, from: Data(answer.body))
+                #expect(problem?.diagnostics?.map { "\($0.file) \($0.code)" } ?? [] == expected)
+            }
+            let digest = try #require(builder.deployer.deploys.first).image.digest
+            let image = try await builder.registry.image("kiln/hello", .digest(digest))
+            let layer = try await builder.registry.blob("kiln/hello", try #require(image.manifest.layers.last))
+            let posted = try await command("tar", ["-xzOf", "-", "app/source/main.js"], input: layer)
+            #expect(posted.output == plain)
+        }
+    }
+
     @Test func `a dry run checks types, and what it found is remembered`() async throws {
         try await withBuilder { builder in
             let refused = try await builder.post("name=hello&dry-run=true", Self.wrong)

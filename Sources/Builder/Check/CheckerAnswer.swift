@@ -26,6 +26,7 @@ package struct CheckerAnswer: Sendable {
         var diagnostics: [Diagnostic]?
         var more: Int?
         var unchecked: String?
+        var note: String?
     }
 
     private let document: Document
@@ -49,7 +50,7 @@ package struct CheckerAnswer: Sendable {
 
     /// The result of a check of types, with `file` as the only file there is.
     package func typesResult(file: String) throws(BuilderError) -> TypesResult {
-        if document.ok == true { return .passed }
+        if document.ok == true { return .passed(note: document.note.map { String($0.prefix(Self.longestMessage)) }) }
         if document.ok == nil, let reason = document.unchecked {
             return .unchecked(String(reason.prefix(Self.longestMessage)))
         }
@@ -60,13 +61,17 @@ package struct CheckerAnswer: Sendable {
         let all = document.diagnostics ?? []
         let listed = all.prefix(Self.mostDiagnostics).map { found in
             Problem.Diagnostic(
-                file: file, line: found.line, column: found.column, code: String(found.code.prefix(Self.longestCode)),
+                file: file, line: found.line.flatMap(Self.place), column: found.column.flatMap(Self.place),
+                code: String(found.code.prefix(Self.longestCode)),
                 message: String(found.message.prefix(Self.longestMessage)))
         }
         guard document.ok == false, !listed.isEmpty else { throw noResult }
         let more = min(max(document.more ?? 0, 0), 1_000_000)
         return Findings(listed, more: all.count - listed.count + more)
     }
+
+    /// Lines and columns begin at 1.
+    private static func place(_ number: Int) -> Int? { number >= 1 ? number : nil }
 
     private var noResult: BuilderError { BuilderError(.checkerAnswer, "The checker's answer has no result.") }
 }

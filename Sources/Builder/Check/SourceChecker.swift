@@ -44,8 +44,8 @@ package enum CheckResult: Sendable, Hashable {
 
 /// What came of a check of types.
 package enum TypesResult: Sendable, Hashable {
-    /// The types are right.
-    case passed
+    /// The types are right; the sentence, if any, says what could not be seen.
+    case passed(note: String?)
     /// They are not, for these reasons.
     case failed(Findings)
     /// There is no judgement; the sentence says why.

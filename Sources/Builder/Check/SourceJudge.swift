@@ -24,7 +24,7 @@ struct SourceJudge: Sendable {
     func module(of plan: BuildPlan, _ ticket: Ticket, requestID: String) async throws -> CheckedModule {
         let result = try await memory.check(.check(plan.inputDigest)) {
             try await asking(ticket.checker, requestID) { endpoint throws(BuilderError) in
-                try await checker.check(plan.source, file: BuildPlan.sourceFile, at: endpoint)
+                try await checker.check(plan.source, file: plan.file, at: endpoint)
             }
         }
         switch result {
@@ -38,7 +38,8 @@ struct SourceJudge: Sendable {
         of plan: BuildPlan, _ module: CheckedModule, _ ticket: Ticket, requestID: String
     ) async throws -> TypeVerdict {
         guard plan.typeChecking == .wanted else { return .notWanted }
-        let question = TypesQuestion(source: plan.source, file: BuildPlan.sourceFile, isLenient: module.isPlain)
+        let question = TypesQuestion(
+            source: plan.source, file: plan.file, isLenient: module.isPlain && plan.language == .unstated)
         let result: TypesResult
         do {
             result = try await memory.types(.types(plan.inputDigest, isLenient: question.isLenient)) {
@@ -50,7 +51,7 @@ struct SourceJudge: Sendable {
             result = .unchecked(error.message)
         }
         switch result {
-        case .passed: return .right
+        case .passed(let note): return .right(note: note)
         case .failed(let findings): throw Self.problem(findings)
         case .unchecked(let reason): return .unknown(reason)
         }
@@ -99,10 +100,13 @@ struct SourceJudge: Sendable {
 
 /// What is known of the types of code that may go live.
 enum TypeVerdict: Sendable, Hashable {
-    /// They have been checked.
-    case right
+    /// They have been checked; the sentence, if any, says what the check could not see.
+    case right(note: String?)
     /// The deploy asked not to check them.
     case notWanted
     /// They could not be checked; the sentence says why.
     case unknown(String)
+
+    /// Whether they have been checked.
+    var isChecked: Bool { if case .right = self { true } else { false } }
 }

@@ -25,12 +25,21 @@ package struct BuildPlan: Sendable, Hashable {
         case skipped
     }
 
+    /// What the source is written in.
+    package let language: SourceLanguage
+
     /// A plan to put `source` on the base image `base`.
-    package init(base: Digest, source: [UInt8], typeChecking: TypeChecking = .wanted) {
+    package init(
+        base: Digest, source: [UInt8], language: SourceLanguage = .unstated, typeChecking: TypeChecking = .wanted
+    ) {
+        self.language = language
         self.base = base
         self.source = source
         self.typeChecking = typeChecking
     }
+
+    /// The source's name in diagnostics, stack traces and the image.
+    package var file: String { language == .javascript ? "main.js" : Self.sourceFile }
 
     /// The digest over everything that the image is made from. Whether types are checked is not: it changes no image. What the checker finds is not in it: the checker comes
     /// with the base and finds the same in the same source.
@@ -38,8 +47,10 @@ package struct BuildPlan: Sendable, Hashable {
         var hash = InputHash()
         hash.add("kiln function \(Self.format)")
         hash.add(base.description)
-        hash.add(Self.sourceFile)
+        hash.add(file)
         hash.add(source)
+        // The same image, but more is known of its types.
+        if language == .typescript { hash.add("typescript") }
         return hash.digest()
     }
 
@@ -63,7 +74,7 @@ package struct BuildPlan: Sendable, Hashable {
             .directory("app"),
             .file("app/main.js", Array(module.code.utf8)),
             .directory("app/source"),
-            .file("app/source/\(Self.sourceFile)", source),
+            .file("app/source/\(file)", source),
         ]
     }
 

@@ -62,7 +62,7 @@ package struct SourceUpload: Sendable {
         let text = String(decoding: bytes, as: UTF8.self)
         // The platform knows a single module under a name of its own.
         self.init(
-            body: bytes, mediaType: "application/typescript", entry: nil, skipped: [],
+            body: bytes, mediaType: Self.moduleType(name), entry: nil, skipped: [],
             excerpts: SourceExcerpts(name: { _ in name }, text: { _ in text }))
     }
 
@@ -76,6 +76,15 @@ package struct SourceUpload: Sendable {
             body: try tree.archive(), mediaType: "application/gzip", entry: try tree.entry(entry),
             skipped: tree.skipped,
             excerpts: SourceExcerpts(name: { prefix + $0 }, text: { [texts] in texts[$0] }))
+    }
+
+    /// JavaScript has its types checked where it asks for it; of standard input the platform judges itself what it is.
+    private static func moduleType(_ path: String) -> String {
+        switch path.lowercased().split(separator: ".").last {
+        case "js", "mjs", "jsx": "text/javascript"
+        case "ts", "mts", "tsx": "application/typescript"
+        default: "application/octet-stream"
+        }
     }
 
     private static func archiveType(_ path: String) -> String? {
