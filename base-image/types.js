@@ -104,8 +104,8 @@ export async function checkTypes(question, milliseconds, patience) {
     if (result.items) return verdict(question, result);
     if (result.late) return tooComplex(path, `checking them takes longer than ${milliseconds / 1000} s`);
     if (result.gaveUp) return tooComplex(path, "checking them takes too much memory");
-    // A server may have been ended from outside: only who ends two has to do with it.
-    if (attempt === 2) return tooComplex(path, "the type checker ends when it checks them");
+    // All of the servers that stood by may have been ended from outside, but not the one that is started after that.
+    if (attempt > servers) return tooComplex(path, "the type checker ends when it checks them");
   }
 }
 

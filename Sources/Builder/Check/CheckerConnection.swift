@@ -10,7 +10,7 @@ package struct CheckerConnection: SourceChecker {
         /// The longest that one check may take; flag `--check-timeout`.
         package var check: Duration = .seconds(10)
         /// The longest that a check waits for others, or for a type checker that is being started.
-        package var patience: Duration = .seconds(10)
+        package var patience: Duration = .seconds(20)
 
         /// The default times.
         package init() {}
