@@ -59,10 +59,14 @@ struct Sandbox: Sendable {
         values["DENO_SERVE_ADDRESS"] = serveAddress
         if case .revision = workload.id {
             values["KILN_LIVENESS"] = livenessPath
-            let heap = max(workload.spec.memoryBytes - memoryBesideHeap, workload.spec.memoryBytes / 4)
-            values["DENO_V8_FLAGS"] = "--max-heap-size=\(heap >> 20)"
+            values["DENO_V8_FLAGS"] = heapFlag(memoryBytes: workload.spec.memoryBytes)
         }
         return values.map { "\($0)=\($1)" }.sorted()
+    }
+
+    /// The flag that keeps V8's heap within a memory limit.
+    static func heapFlag(memoryBytes: Int64) -> String {
+        "--max-heap-size=\(max(memoryBytes - memoryBesideHeap, memoryBytes / 4) >> 20)"
     }
 
     private func hostname(of id: WorkloadID) -> String {
