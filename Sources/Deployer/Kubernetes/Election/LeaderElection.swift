@@ -1,0 +1,87 @@
+import Contract
+import Logging
+import Transfer
+
+/// Runs work on the one of several candidates that holds a Lease.
+package struct LeaderElection: Sendable {
+    private let api: APIClient
+    private let terms: Election.Terms
+    private let identity: String
+    private let name: String
+    private let namespace: String
+
+    /// The candidate `identity` (a Pod's name) for the lease `name` in the namespace of `connection`. Throws when the HTTP client does
+    /// not start.
+    package init(
+        _ connection: ClusterConnection, name: String, identity: String, logger: Logger
+    ) throws(TransferError) {
+        try self.init(connection, name: name, identity: identity, terms: Election.Terms(), logger: logger)
+    }
+
+    init(
+        _ connection: ClusterConnection, name: String, identity: String, terms: Election.Terms, logger: Logger
+    ) throws(TransferError) {
+        // A client of its own: other calls must not make renewals wait, and one that hangs must not outlast the lease.
+        var configuration = APIClient.Configuration()
+        configuration.retry = .never
+        configuration.callTimeout = terms.interval
+        api = try APIClient(connection, configuration, logger: logger)
+        self.terms = terms
+        self.identity = identity
+        self.name = name
+        namespace = connection.namespace
+    }
+
+    /// Runs `work` whenever and as long as this candidate leads, until this task is cancelled: then the lease is released. When the
+    /// lease is lost the task of `work` is cancelled, and it has the rest of the lease's duration (3 s) to stop.
+    package func run(_ work: @escaping @Sendable () async -> Void) async {
+        let start = ContinuousClock.now
+        var election = Election(identity: identity, namespace: namespace, name: name, terms: terms)
+        // Tasks of their own, because the lease is to be renewed while they run and while they stop; none outlives this call.
+        var term: Task<Void, Never>?
+        var isLeading = false
+        while !Task.isCancelled {
+            let now = ContinuousClock.now - start
+            let action = election.next(now: now, wall: .now())
+            if election.leads(at: now) != isLeading {
+                isLeading.toggle()
+                api.logger.notice(isLeading ? "leading" : "not leading any more", metadata: ["lease": "\(name)"])
+                if isLeading {
+                    let earlier = term
+                    term = Task {
+                        await earlier?.value
+                        if !Task.isCancelled { await work() }
+                    }
+                } else {
+                    term?.cancel()
+                }
+            }
+            if case .wait(let pause) = action {
+                _ = try? await Task.sleep(for: pause)
+            } else {
+                election.heard(await perform(action), now: ContinuousClock.now - start)
+            }
+        }
+        term?.cancel()
+        await term?.value
+        if let lease = election.release(now: ContinuousClock.now - start, wall: .now()) {
+            // Not in this task: it is cancelled, and a request of it would be too.
+            _ = await Task { try? await api.replace(lease) }.value
+        }
+    }
+
+    private func perform(_ action: Election.Action) async -> Election.Event {
+        do throws(APIError) {
+            switch action {
+            case .wait: return .failed
+            case .read: return try await api.get(Lease.self, name, in: namespace).map { .found($0) } ?? .absent
+            case .create(let lease): return .written(try await api.create(lease))
+            case .replace(let lease): return .written(try await api.replace(lease))
+            }
+        } catch {
+            if error.code == .conflict || error.code == .alreadyExists || error.code == .notFound { return .refused }
+            api.logger.debug("the lease was not reached", metadata: ["error": "\(error)"])
+            return .failed
+        }
+    }
+}
