@@ -1,5 +1,6 @@
 import Contract
 import FoundationEssentials
+import Support
 import Testing
 
 @testable import Deployer
@@ -7,7 +8,7 @@ import Testing
 /// What every ``FunctionStore`` has to do; run on each there is.
 @Suite struct FunctionStoreTests {
     @Test func `a deploy is pending until it goes live, and then it is what serves`() async throws {
-        try await withStore { store in
+        try await withEachStore { store in
             let revision = try await store.deploy("hello", "a")
             #expect(revision.number == 1)
             #expect(try await store.pending().map(\.revision) == [revision])
@@ -20,7 +21,7 @@ import Testing
     }
 
     @Test func `the same image and configuration as the live revision make no new one`() async throws {
-        try await withStore { store in
+        try await withEachStore { store in
             let first = try await store.deployLive("hello", "a")
             let again = try await store.record(
                 draft("hello", "a", ticket: store.issueTicket(for: name("hello"))), floor: 0)
@@ -37,7 +38,7 @@ import Testing
     }
 
     @Test func `functions are listed in pages by name`() async throws {
-        try await withStore { store in
+        try await withEachStore { store in
             for function in ["d", "b", "a", "c"] { _ = try await store.deployLive(function, "a") }
             func names(after: String?, limit: Int) async throws -> [String] {
                 try await store.functions(after: after.map { try name($0) }, limit: limit).map(\.name.value)
@@ -50,7 +51,7 @@ import Testing
     }
 
     @Test func `numbers rise above the registry's tags and are not used again after a delete`() async throws {
-        try await withStore { store in
+        try await withEachStore { store in
             let hello = try name("hello")
             guard
                 case .pending(let first) = try await store.record(
@@ -64,7 +65,7 @@ import Testing
     }
 
     @Test func `of two racing deploys the later ticket is live, whichever ends first`() async throws {
-        try await withStore { store in
+        try await withEachStore { store in
             let hello = try name("hello")
             let early = try await store.issueTicket(for: hello)
             let late = try await store.issueTicket(for: hello)
@@ -82,7 +83,7 @@ import Testing
     }
 
     @Test func `a deploy that was under way when its function was deleted records nothing`() async throws {
-        try await withStore { store in
+        try await withEachStore { store in
             let hello = try name("hello")
             try await store.deployLive("hello", "a")
             let underWay = try await store.issueTicket(for: hello)
@@ -93,7 +94,7 @@ import Testing
     }
 
     @Test func `a failure is kept with its reason and nothing else changes`() async throws {
-        try await withStore { store in
+        try await withEachStore { store in
             let live = try await store.deployLive("hello", "a")
             let broken = try await store.deploy("hello", "b")
             try await store.fail(broken.id, reason: "exit code 1")
@@ -106,7 +107,7 @@ import Testing
     }
 
     @Test func `the history shows what was live, newest first, and why`() async throws {
-        try await withStore { store in
+        try await withEachStore { store in
             let first = try await store.deployLive("hello", "a")
             try await store.deployLive("hello", "b")
             let ticket = try await store.issueTicket(for: first.function)
@@ -118,7 +119,7 @@ import Testing
     }
 
     @Test func `a pinned revision serves beside the live one until it is unpinned`() async throws {
-        try await withStore { store in
+        try await withEachStore { store in
             let first = try await store.deployLive("hello", "a")
             let second = try await store.deployLive("hello", "b")
             #expect(try await store.setPinned(first.id, true))
@@ -126,6 +127,26 @@ import Testing
             #expect(try await store.setPinned(first.id, false))
             #expect(try await store.serving() == [ServingRecord(name: first.function, live: second, pinned: [])])
             #expect(try await !store.setPinned(RevisionID(function: first.function, number: 9), true))
+        }
+    }
+
+    @Test func `collected revisions are forgotten, but what is live, pinned or pending stays`() async throws {
+        try await withEachStore { store in
+            let old = try await store.deployLive("hello", "a")
+            let pinned = try await store.deployLive("hello", "b")
+            let live = try await store.deployLive("hello", "c")
+            let pending = try await store.deploy("hello", "d")
+            #expect(try await store.setPinned(pinned.id, true))
+            #expect(try await store.collect([1, 2, 3, 4, 9], of: old.function) == [old])
+            let record = try #require(try await store.function(old.function))
+            #expect(record.revisions.map(\.revision) == [pending, live, pinned])
+            #expect(record.history.map(\.revision) == [3, 2])
+            #expect(record.collected == 1)
+            #expect(try await store.collect([1], of: old.function).isEmpty)
+            #expect(try await store.count() == 1)
+            #expect(try await store.deploy("other", "a").number == 1)
+            #expect(try await store.count() == 2)
+            #expect(try await store.deploy("hello", "e").number == 5)
         }
     }
 
@@ -148,7 +169,7 @@ import Testing
     }
 
     @Test func `untagged revisions are found until their tag is noted`() async throws {
-        try await withStore { store in
+        try await withEachStore { store in
             let revision = try await store.deployLive("hello", "a")
             #expect(try await store.untagged() == [revision])
             try await store.markTagged(revision.id)
@@ -198,4 +219,19 @@ func withDirectory(_ body: (String) async throws -> Void) async throws {
 
 func withStore(_ body: (any FunctionStore) async throws -> Void) async throws {
     try await withDirectory { try await body(SQLiteStore(path: $0 + "/kiln.sqlite")) }
+}
+
+/// Runs `body` on an empty store of each kind.
+func withEachStore(_ body: @Sendable (any FunctionStore) async throws -> Void) async throws {
+    try await withStore(body)
+    try await withKubernetesStore { _, store in try await body(store) }
+}
+
+func withKubernetesStore(
+    _ body: @Sendable (KubernetesFixture, KubernetesStore) async throws -> Void
+) async throws {
+    let manifests = ["k8s/base/functions.yaml", "k8s/base/functionrevisions.yaml"]
+    try await withKubernetes(namespaces: ["functions", "kiln-system"], manifests: manifests) { server in
+        try await body(server, KubernetesStore(try server.api(), namespace: "functions", system: "kiln-system"))
+    }
 }

@@ -14,6 +14,8 @@ package struct KubernetesFixture: Sendable {
         case answer(String, status: Int, body: String = "", headers: [String: String] = [:], times: Int = 1)
         /// Breaks the connections of the next requests that match, before or after it has done what they ask.
         case drop(String, when: When, times: Int = 1)
+        /// Lets the next requests that match pass, and only then looks at what was ordered after this.
+        case skip(String, count: Int)
         /// Cuts the body of the next answer that matches after so many bytes.
         case cut(String, after: Int)
         /// Forgets the history, so that watches from older versions are refused.
@@ -56,6 +58,7 @@ package struct KubernetesFixture: Sendable {
             body = try Self.fault(["match": match, "body": text], ["status": status, "times": times], headers)
         case .drop(let match, let when, let times):
             body = try Self.fault(["match": match, "drop": when.rawValue], ["times": times])
+        case .skip(let match, let count): body = try Self.fault(["match": match], ["times": count])
         case .cut(let match, let count): body = try Self.fault(["match": match], ["cutAfter": count])
         case .compact: body = #"{"compact":true}"#
         case .bookmark: body = #"{"bookmark":true}"#

@@ -35,6 +35,20 @@ extension APIClient {
         }
     }
 
+    /// How many objects there are in `namespace`, by one small call where the server says how many it left out.
+    package func count<Object: KubernetesObject>(_ type: Object.Type, in namespace: String?) async throws(APIError)
+        -> Int
+    {
+        let call = APICall(
+            method: .get, path: Object.resource.path(namespace: namespace), query: [("limit", "1")],
+            action: "count \(Object.resource.plural)")
+        let page = try decode(Page<Object>.self, try await send(call), call)
+        let shown = page.items?.count ?? 0
+        guard page.metadata?.continue.map({ !$0.isEmpty }) ?? false else { return shown }
+        if let rest = page.metadata?.remainingItemCount { return shown + rest }
+        return try await list(type, Selection(namespace: namespace)).items.count
+    }
+
     private func list<Object: KubernetesObject>(
         _ type: Object.Type, _ selection: Selection, pageSize: Int?
     ) async throws(APIError) -> ObjectList<Object> {
@@ -59,6 +73,7 @@ extension APIClient {
         struct Metadata: Decodable {
             var resourceVersion: String?
             var `continue`: String?
+            var remainingItemCount: Int?
         }
         var metadata: Metadata?
         var items: [Object]?

@@ -25,6 +25,8 @@ package struct FunctionObject: KubernetesObject, Hashable {
         package var url: String?
         /// What has been live, oldest first.
         package var history: [HistoryEntry]?
+        /// The highest number among the revisions that garbage collection removed.
+        package var collected: Int?
         /// `Ready`, `Progressing`, `Degraded`.
         package var conditions: [Condition]?
     }

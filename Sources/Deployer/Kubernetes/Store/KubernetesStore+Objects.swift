@@ -1,0 +1,142 @@
+import Contract
+
+extension KubernetesStore {
+    static func contended(_ name: FunctionName) -> DeployerError {
+        DeployerError(
+            .store, "Function \(name) was changed by others \(attempts) times while it was being written. Try again.")
+    }
+
+    func object(_ name: FunctionName) async throws -> FunctionObject? {
+        let object = try await api.get(FunctionObject.self, name.value, in: namespace)
+        // One that waits for its end is gone for everybody who asks.
+        return object?.metadata.deletionTimestamp == nil ? object : nil
+    }
+
+    func revisions(of name: FunctionName) async throws -> [FunctionRevisionObject] {
+        try await api.list(
+            FunctionRevisionObject.self, Selection(namespace: namespace, labels: "kiln.dev/function=\(name)")
+        ).items
+    }
+
+    func live(of function: FunctionObject) async throws -> Revision? {
+        guard let number = function.status?.live else { return nil }
+        let name = RevisionObjects.name(RevisionID(function: try FunctionName(function.key.name), number: number))
+        return try await api.get(FunctionRevisionObject.self, name, in: namespace)?.revision()
+    }
+
+    /// Makes the function of a first deploy; `nil` when somebody else just did.
+    func make(_ draft: RevisionDraft) async throws -> FunctionObject? {
+        let labels = [
+            "app.kubernetes.io/name": draft.function.value, "app.kubernetes.io/part-of": "kiln",
+            "kiln.dev/function": draft.function.value,
+        ]
+        var object = FunctionObject(
+            metadata: ObjectMeta(name: draft.function.value, namespace: namespace, labels: labels),
+            spec: .init(image: draft.image.description, configuration: draft.spec))
+        object.metadata.annotations = [FunctionObject.createdAnnotation: draft.now.description]
+        do throws(APIError) {
+            return try await api.create(object)
+        } catch {
+            guard error.code == .alreadyExists else { throw error }
+            return nil
+        }
+    }
+
+    /// Replaces the status of `function` as it was read; `false` when it has changed since.
+    func writeStatus(_ function: FunctionObject) async throws -> Bool {
+        do throws(APIError) {
+            _ = try await api.replace(function, subresource: "status")
+            return true
+        } catch {
+            guard error.code == .conflict || error.code == .notFound else { throw error }
+            return false
+        }
+    }
+
+    /// Deletes a revision unless it has been pinned since it was read.
+    func remove(_ object: FunctionRevisionObject) async throws -> Bool {
+        guard let now = try await api.get(FunctionRevisionObject.self, object.key.name, in: namespace),
+            now.status?.pinned != true
+        else { return false }
+        do throws(APIError) {
+            return try await api.delete(
+                FunctionRevisionObject.self, object.key.name, in: namespace, uid: object.metadata.uid,
+                resourceVersion: now.metadata.resourceVersion) != .absent
+        } catch {
+            guard error.code == .conflict else { throw error }
+            return false
+        }
+    }
+
+    /// Changes the status of a revision and returns it; `nil` when there is no such revision.
+    @discardableResult
+    func note(
+        _ id: RevisionID, _ change: (inout FunctionRevisionObject.Status) -> Void
+    ) async throws -> FunctionRevisionObject.Status? {
+        for _ in 0..<Self.attempts {
+            guard var object = try await api.get(FunctionRevisionObject.self, RevisionObjects.name(id), in: namespace)
+            else { return nil }
+            var status = object.status ?? .init()
+            change(&status)
+            guard status != object.status else { return status }
+            object.status = status
+            do throws(APIError) {
+                return try await api.replace(object, subresource: "status").status
+            } catch {
+                guard error.code == .conflict else { throw error }
+            }
+        }
+        throw Self.contended(id.function)
+    }
+}
+
+extension FunctionObject {
+    /// When a function was first deployed, to the millisecond.
+    static var createdAnnotation: String { "kiln.dev/created" }
+
+    func summary(live: Revision?) throws -> FunctionSummary {
+        let noted = metadata.annotations?[Self.createdAnnotation].flatMap { Timestamp($0) }
+        return FunctionSummary(
+            name: try FunctionName(key.name),
+            created: noted ?? metadata.creationTimestamp ?? Timestamp(milliseconds: 0),
+            live: live)
+    }
+}
+
+extension FunctionRevisionObject {
+    init(_ revision: Revision, owner: FunctionObject, ticket: Int, namespace: String) {
+        metadata = ObjectMeta(
+            name: RevisionObjects.name(revision.id), namespace: namespace, labels: RevisionObjects.labels(revision.id),
+            ownerReferences: [owner.reference])
+        spec = Spec(
+            function: revision.function, number: revision.number, image: revision.image.description,
+            configuration: revision.spec, created: revision.created, ticket: ticket)
+    }
+
+    func revision() throws -> Revision {
+        guard let spec, let digest = try ImageReference(spec.image).digest else {
+            throw DeployerError(.store, "The revision \(key) names no image by digest.")
+        }
+        let image = try ImageReference(spec.image)
+        return Revision(
+            function: spec.function, number: spec.number,
+            image: PinnedImage(registry: image.registry, repository: image.repository, digest: digest),
+            spec: spec.configuration, created: spec.created)
+    }
+
+    /// How it fares: what has been live is ready, also when that was noted only with the function.
+    func state(_ function: FunctionObject) -> RevisionState {
+        let state = status?.state ?? .pending
+        guard state == .pending, let number = spec?.number else { return state }
+        return function.status?.history?.contains { $0.revision == number } == true ? .ready : .pending
+    }
+
+    func record(_ function: FunctionObject) throws -> RevisionRecord {
+        RevisionRecord(
+            revision: try revision(), state: state(function), failure: status?.failure, pinned: status?.pinned == true)
+    }
+
+    func isOwned(by function: FunctionObject) -> Bool {
+        metadata.ownerReferences?.contains { $0.uid == function.metadata.uid } == true
+    }
+}
