@@ -45,13 +45,17 @@ package struct HTTPService: Sendable {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-        let initialize: @Sendable (any Channel) -> EventLoopFuture<Connection> = { channel in
+            // Nothing is read before somebody serves the connection.
+            .childChannelOption(.autoRead, value: false)
+        let unserved = UnservedChannels()
+        let initialize: @Sendable (any Channel) -> EventLoopFuture<any Channel> = { channel in
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.configureHTTPServerPipeline()
-                return try Connection(wrappingChannelSynchronously: channel)
+                unserved.insert(channel)
+                return channel
             }
         }
-        let server: NIOAsyncChannel<Connection, Never> =
+        let server: NIOAsyncChannel<any Channel, Never> =
             switch address {
             case .unix(let path):
                 try await bootstrap.bind(
@@ -61,10 +65,13 @@ package struct HTTPService: Sendable {
             }
         if case .unix(let path) = address { try SocketFile.restrict(path) }
         onListening(server.channel.localAddress?.port ?? 0)
-        try await server.executeThenClose { connections in
+        // What was accepted and not served any more, because the service stops.
+        defer { unserved.close() }
+        try await server.executeThenClose { channels in
             try await withThrowingDiscardingTaskGroup { group in
-                for try await connection in connections {
-                    group.addTask { await serve(connection) }
+                for try await channel in channels {
+                    unserved.remove(channel)
+                    group.addTask { await serve(channel) }
                 }
             }
         }
@@ -72,8 +79,13 @@ package struct HTTPService: Sendable {
 
     private typealias Connection = NIOAsyncChannel<HTTPServerRequestPart, HTTPServerResponsePart>
 
-    private func serve(_ connection: Connection) async {
+    private func serve(_ channel: any Channel) async {
         do {
+            // Only here: an asynchronous channel that nobody consumes ends the process.
+            let connection = try await channel.eventLoop.submit {
+                try Connection(wrappingChannelSynchronously: channel)
+            }.get()
+            try await channel.setOption(.autoRead, value: true).get()
             try await connection.executeThenClose { inbound, outbound in
                 var iterator = inbound.makeAsyncIterator()
                 while case .head(let head)? = try await iterator.next() {
@@ -82,6 +94,7 @@ package struct HTTPService: Sendable {
                 }
             }
         } catch {
+            channel.close(promise: nil)
             logger.debug("connection ended", metadata: ["error": "\(error)"])
         }
     }
