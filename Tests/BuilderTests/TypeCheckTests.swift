@@ -59,8 +59,12 @@ import Transfer
             let examples = try FileManager.default.contentsOfDirectory(atPath: Clone.root + "/examples")
             for name in examples.sorted() where name.hasSuffix(".ts") {
                 let source = try String(contentsOfFile: "\(Clone.root)/examples/\(name)", encoding: .utf8)
-                let result = try await checker.types(source)
-                #expect(result == .passed(note: nil), "\(name)")
+                guard case .passed(let note) = try await checker.types(source) else {
+                    Issue.record("\(name) has type errors")
+                    continue
+                }
+                // The types of packages are not at hand, and that is said.
+                #expect((note != nil) == source.contains("npm:"), "\(name)")
             }
         }
     }

@@ -42,6 +42,7 @@ extension LocalContainerTests {
                 let unwanted = try fixture.workload(TestImages.hello, name: "unwanted") { $0.network = .internet }
                 try await first.rollOut(workload)
                 try await first.rollOut(unwanted)
+                try await eventually { fixture.endpoints(workload.id).count == workload.spec.minimumInstances }
                 let before = Set(fixture.endpoints(workload.id).map(\.id))
                 let socket = try await fixture.socket(workload.id)
                 let load = Task {
@@ -62,7 +63,7 @@ extension LocalContainerTests {
                 try await second.adopt([workload])
                 #expect(await second.status(of: workload.id)?.ready == 2)
                 try await second.rollOut(workload)
-                #expect(Set(fixture.endpoints(workload.id).map(\.id)) == before)
+                try await eventually { Set(fixture.endpoints(workload.id).map(\.id)) == before }
                 try await eventually { fixture.instances.count == 2 }
                 load.cancel()
                 #expect(await load.value > 0)
@@ -116,7 +117,7 @@ extension LocalContainerTests {
                 let second = try await fixture.backend()
                 try await second.adopt([workload])
                 try await second.rollOut(workload)
-                #expect(fixture.endpoints(workload.id).map(\.id) == id)
+                try await eventually { fixture.endpoints(workload.id).map(\.id) == id }
                 #expect(try await fixture.call(workload.id) == "hello")
                 await second.retire(workload.id)
                 stop.goOn()

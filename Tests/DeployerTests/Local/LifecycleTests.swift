@@ -99,6 +99,7 @@ extension LocalContainerTests {
                 try await backend.adopt([])
                 let workload = try fixture.workload(TestImages.probe)
                 try await backend.rollOut(workload)
+                try await eventually { !fixture.endpoints(workload.id).isEmpty }
                 let first = try #require(fixture.endpoints(workload.id).first ?? nil)
                 _ = try? await fixture.inside(workload.id, "console.error('last words'); Deno.exit(7)")
                 try await eventually { fixture.endpoints(workload.id) != [first] }
@@ -221,14 +222,20 @@ extension LocalContainerTests {
                     image.layers.append(fixture.configuration.stateDirectory + "/checker")
                 }
                 let layer = fixture.configuration.stateDirectory + "/checker/kiln"
-                try FileManager.default.createDirectory(atPath: layer, withIntermediateDirectories: true)
+                // What the checker's tmpfs are mounted on.
+                for path in [layer, layer + "/../resolve/0", layer + "/../resolve/1"] {
+                    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+                }
                 try Data(TestImages.probe.utf8).write(to: URL(filePath: layer + "/checker.js"))
                 var spec = FunctionSpec()
                 spec.network = .none
                 let checker = Workload(id: .checker, image: image, spec: spec, arguments: ["/kiln/checker.js"])
                 try await backend.rollOut(checker)
                 #expect(try await fixture.inside(.checker, "return Deno.hostname()") == "checker")
-                let other = Workload(id: .checker, image: try fixture.images.add(TestImages.hello), spec: spec)
+                let hello = try fixture.images.add(TestImages.hello) { image in
+                    image.layers.append(fixture.configuration.stateDirectory + "/checker")
+                }
+                let other = Workload(id: .checker, image: hello, spec: spec)
                 try await backend.rollOut(other)
                 try await eventually { (try? await fixture.call(.checker)) == "hello" }
                 #expect(fixture.instances.count == 1)
