@@ -8,6 +8,11 @@ extension DeployerAPI {
         switch (request.method, path.count, path.count > 1 ? path[1] : "") {
         case ("POST", 4, "functions") where path[3] == "tickets":
             return try await .json(reconciler.ticket(for: Self.name(path[2])))
+        case ("POST", 2, "import"):
+            let function = try JSON.decode(
+                ImportedFunction.self, from: try await request.body.collect(upTo: ImportedFunction.limit))
+            try await reconciler.adopt(function.snapshot, registry: function.registry)
+            return ServiceResponse(status: 204)
         case ("DELETE", 5, "functions") where path[3] == "tickets":
             guard let ticket = Int(path[4]) else { throw Self.notFound(request) }
             try await reconciler.giveUp(ticket, of: Self.name(path[2]))

@@ -2,7 +2,7 @@ import Contract
 
 extension FunctionStore {
     /// The names of all functions, read a thousand at a time.
-    func names() async throws -> [FunctionName] {
+    package func names() async throws -> [FunctionName] {
         var names: [FunctionName] = []
         while true {
             let page = try await functions(after: names.last, limit: 1000).map(\.name)

@@ -41,6 +41,7 @@ struct StateDirectory: Sendable {
     func record(_ child: String) -> String { "\(run)/\(child).pid" }
     var registryLog: String { run + "/registry.log" }
     var collectorLog: String { run + "/collector.log" }
+    var registryAddress: String { run + "/registry" }
     var lastCollection: String { path + "/last-collection" }
     var registryConfiguration: String { run + "/registry.yml" }
 

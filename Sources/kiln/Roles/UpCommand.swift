@@ -71,6 +71,7 @@ struct UpCommand: AsyncParsableCommand {
         let outcome = await waitUntilReady(directory, supervisor, reasons)
         if outcome == .ready {
             let url = "http://\(ListenOption(host: try door.address().host, port: frontDoor.port).text)"
+            try DurableFile.write(Array("\(registry.address)\n".utf8), to: directory.registryAddress)
             try DurableFile.write(Array("\(url)\n".utf8), to: directory.address)
             Console.banner(
                 url: url, registry: registry.address, started.duration(to: .now),
@@ -78,6 +79,7 @@ struct UpCommand: AsyncParsableCommand {
         }
         let failed = outcome == .ready ? await Self.waitForEnd(supervisor, reasons) : outcome
         unlink(directory.address)
+        unlink(directory.registryAddress)
         frontDoor.leave()
         await keeper.close()
         await stop(plans, supervisor, reasons)

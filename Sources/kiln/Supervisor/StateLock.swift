@@ -5,6 +5,14 @@ import Glibc
 struct StateLock: Sendable {
     private let descriptor: Int32
 
+    /// Whether nobody holds the lock at `path`.
+    static func isFree(_ path: String) -> Bool {
+        let descriptor = open(path, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { return true }
+        defer { close(descriptor) }
+        return flock(descriptor, LOCK_EX | LOCK_NB) == 0
+    }
+
     init(_ path: String) throws {
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw StartError("Cannot open \(path): \(String(cString: strerror(errno))).") }

@@ -1,0 +1,36 @@
+import Contract
+import Logging
+
+extension Reconciler {
+    /// Records a function of another platform, whose images are in the registry, and starts what is live and pinned. Throws a 409 when
+    /// there is a function of that name. What does not start is no error: it is recorded and shown as it is.
+    package func adopt(_ function: FunctionSnapshot, registry: String) async throws {
+        guard let store = store as? any ImportingStore else {
+            throw Problem(
+                "not-on-this-store", 409, "Not here", "Functions are imported into platforms that keep their state in SQLite.")
+        }
+        try await lanes.run(function.name) {
+            guard try await store.adopt(function, registry: registry) else {
+                throw Problem(
+                    "function-exists", 409, "Function exists",
+                    "There is a function '\(function.name)' already. Delete it before the import, or leave it out with --function."
+                )
+            }
+            guard let record = try await self.store.function(function.name) else { return }
+            let wanted = record.revisions.filter {
+                $0.pinned || $0.revision.number == record.summary.live?.number
+            }
+            for entry in wanted { await self.startImported(entry.revision) }
+            await self.waitForRouters(try await self.refresh(function.name))
+        }
+    }
+
+    private func startImported(_ revision: Revision) async {
+        do {
+            try await bringUp(Workload(revision))
+        } catch {
+            logger.warning(
+                "an imported revision did not start", metadata: ["revision": "\(revision.id)", "error": "\(error)"])
+        }
+    }
+}

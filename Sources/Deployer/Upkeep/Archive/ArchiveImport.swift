@@ -1,0 +1,78 @@
+import Contract
+import FoundationEssentials
+import OCI
+
+/// Brings functions from an archive into a platform. First the whole archive is read and verified; only then anything is changed.
+package struct ArchiveImport: Sendable {
+    /// Where the functions are recorded once their images are there. Throws when there is a function of that name.
+    package typealias Adopt = @Sendable (FunctionSnapshot) async throws -> Void
+
+    /// What is in the archive.
+    package let archive: StateArchive
+    /// The secrets in it, by name.
+    package let secrets: [String: [UInt8]]
+    private let cache: BlobCache
+
+    /// Reads and verifies the archive at `path`; its blobs go into `directory`, which the caller removes.
+    package init(_ path: String, blobs directory: String) throws {
+        cache = try BlobCache(directory: directory)
+        let files = try BundleReader.read(path, into: cache)
+        guard let bytes = files[StateArchive.file] else {
+            throw DeployerError(.state, "\(path) is no archive of Kiln's: it has no \(StateArchive.file).")
+        }
+        struct Form: Decodable { var format: Int }
+        let form = try? JSONDecoder().decode(Form.self, from: Data(bytes))
+        guard let form, form.format <= StateArchive.currentFormat else {
+            throw DeployerError(
+                .state, "\(path) was written by a newer Kiln (form \(form?.format ?? 0)). Import it with that version.")
+        }
+        do {
+            archive = try JSONDecoder().decode(StateArchive.self, from: Data(bytes))
+        } catch {
+            throw DeployerError(.state, "The record in \(path) cannot be read.", error)
+        }
+        var secrets: [String: [UInt8]] = [:]
+        for (name, value) in files where name.hasPrefix("secrets/") {
+            secrets[String(name.dropFirst("secrets/".count))] = value
+        }
+        self.secrets = secrets
+    }
+
+    /// The functions called `names`, or all; throws when one is not there.
+    package func functions(_ names: [FunctionName]) throws -> [FunctionSnapshot] {
+        guard !names.isEmpty else { return archive.functions }
+        return try names.map { name in
+            guard let function = archive.functions.first(where: { $0.name == name }) else {
+                throw DeployerError(.state, "The archive has no function '\(name)'.")
+            }
+            return function
+        }
+    }
+
+    /// Pushes the images of `functions` to `registry`, then has each function recorded. Layers that functions share are sent once.
+    package func run(_ functions: [FunctionSnapshot], registry: Registry, adopt: Adopt) async throws {
+        var homes: [Digest: String] = [:]
+        for function in functions {
+            let repository = Reconciler.repository(of: function.name)
+            for item in function.revisions.reversed() {
+                let bytes = try cache.read(item.digest, limit: Manifest.maximumSize)
+                let manifest = try JSONDecoder().decode(Manifest.self, from: Data(bytes))
+                for blob in [manifest.config] + manifest.layers {
+                    if let home = homes[blob.digest], home != repository,
+                        try await registry.mount(blob.digest, to: repository, from: home)
+                    {
+                        continue
+                    }
+                    try await registry.push(.file(cache.path(of: blob.digest)), blob, to: repository)
+                    homes[blob.digest] = repository
+                }
+                try await registry.putManifest(
+                    bytes, Descriptor(mediaType: manifest.mediaType, digest: item.digest, size: bytes.count),
+                    to: repository,
+                    tag: "r\(item.number)"
+                )
+            }
+            try await adopt(function)
+        }
+    }
+}
