@@ -7,7 +7,8 @@ extension Reconciler {
     package func adopt(_ function: FunctionSnapshot, registry: String) async throws {
         guard let store = store as? any ImportingStore else {
             throw Problem(
-                "not-on-this-store", 409, "Not here", "Functions are imported into platforms that keep their state in SQLite.")
+                "not-on-this-store", 409, "Not here",
+                "Functions are imported into platforms that keep their state in SQLite.")
         }
         try await lanes.run(function.name) {
             guard try await store.adopt(function, registry: registry) else {
