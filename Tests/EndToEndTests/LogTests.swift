@@ -34,8 +34,14 @@ import Transfer
         try await withState { state, port, registryPort in
             var platform = try await Platform(state: state, port: port, registryPort: registryPort)
             try await platform.mustDeploy("talker", Self.talker("one"))
-            _ = try await platform.get("/fn/talker?say=first&err=oops")
-            _ = try await platform.get("/fn/talker?say=farewell&exit=1")
+            // One after the other: of what comes out of two pipes at a time no one knows the order.
+            for (query, text) in [("say=first", "first"), ("err=oops", "oops"), ("say=farewell&exit=1", "farewell")] {
+                _ = try await platform.get("/fn/talker?" + query)
+                try await eventually("\(text) was read", within: .seconds(60)) {
+                    try await messages(platform, "tail=100").contains(text)
+                }
+                try await Task.sleep(for: .milliseconds(20))
+            }
             try await eventually("it was started again", within: .seconds(60)) {
                 try await messages(platform, "tail=100").filter { $0 == "start of one" }.count == 2
             }
