@@ -1,5 +1,5 @@
 """A platform of its own for the benchmark: `kiln up` with a state directory and ports that nobody else has."""
-import http.client, json, os, pathlib, signal, subprocess, time, urllib.parse
+import http.client, json, os, pathlib, signal, subprocess, threading, time, urllib.parse
 
 CLOCK_TICK = 1000 / os.sysconf("SC_CLK_TCK")
 
@@ -76,6 +76,32 @@ class Kiln:
 
     def deploy(self, name, source, query=""):
         return json.loads(self.call("POST", f"/func?name={name}{query}", source))
+
+    def deploy_and_look(self, name, source, query=""):
+        """Deploys, and returns the answer with the new instance's bundle: its config.json, which exists only until the runtime has read it."""
+        found, done = {}, threading.Event()
+
+        def look():
+            before = set(self.instances())
+            started.set()
+            while not done.is_set():
+                for instance in set(self.instances()) - before - set(found):
+                    try:
+                        found[instance] = json.loads((self.state / "instances" / instance / "bundle/config.json").read_text())
+                    except (OSError, ValueError):
+                        pass
+                time.sleep(0.0005)
+
+        started = threading.Event()
+        watch = threading.Thread(target=look)
+        watch.start()
+        started.wait()
+        try:
+            answer = self.deploy(name, source, query)
+        finally:
+            done.set()
+            watch.join()
+        return answer, next(iter(found.values()))
 
     def instances(self):
         """Ids of the containers that exist, the checker's included."""

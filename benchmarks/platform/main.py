@@ -72,9 +72,10 @@ def deploys(kiln, table, directory, rounds):
     base = f"{kiln.registry}/kiln/base:2.9.8"
     bare = Bare(kiln.registry, image, token)
     umoci, buildah = Umoci(kiln.registry, base, directory), Buildah(kiln.registry, base, storage(directory))
-    instance = next(name for name in kiln.instances() if "bench" in record(kiln, name))
+    _, bundle = kiln.deploy_and_look("bench", source(secrets.token_hex(8)))
+    kiln.settle(2)
     layers = [name.split(":")[1] for name in bare.config["rootfs"]["diff_ids"]]
-    with Root(kiln, layers, instance, directory) as root:
+    with Root(kiln, layers, bundle, directory) as root:
         starts = {"plain process": Spawn(root), "runc run": Runc(root), "podman run": Podman(root, image, storage(directory))}
         file = directory / "main.ts"
         for round in range(-3, rounds):

@@ -20,11 +20,10 @@ def medians(values):
 
 def waking(kiln, directory, rounds):
     """From the request for a parked function to its answer, beside a plain start of the same bundle."""
-    image = kiln.deploy("sleepy", SOURCE, "&idle=1s")["image"]
-    instance = next(name for name in kiln.instances() if '"sleepy"' in (kiln.state / "instances" / name / "instance.json").read_text())
-    layers = [name.split(":")[1] for name in layers_of(kiln, image)]
+    answer, bundle = kiln.deploy_and_look("sleepy", SOURCE, "&idle=1s")
+    layers = [name.split(":")[1] for name in layers_of(kiln, answer["image"])]
     times = {"Kiln: request to answer": [], "runc run of the same bundle": []}
-    with Root(kiln, layers, instance, directory) as root:
+    with Root(kiln, layers, bundle, directory) as root:
         runc = Runc(root)
         for round in range(-2, rounds):
             wait_until(lambda: shown(kiln, "sleepy").get("parked") and len(kiln.instances()) == 1, 60)

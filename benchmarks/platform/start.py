@@ -21,11 +21,11 @@ def until_answer(path, seconds=10):
 class Root:
     """The function's root file system as Kiln mounts it, and its bundle as Kiln wrote it."""
 
-    def __init__(self, kiln, image_layers, instance, directory):
+    def __init__(self, kiln, image_layers, bundle, directory):
         self.directory, self.path = directory / "start", directory / "start/rootfs"
         self.path.mkdir(parents=True)
         self.layers = ":".join(str(kiln.state / "layers" / name) for name in reversed(image_layers))
-        self.bundle = json.loads((kiln.state / "instances" / instance / "bundle/config.json").read_text())
+        self.bundle = bundle
 
     def __enter__(self):
         run("mount", "-t", "overlay", "-o", f"ro,nosuid,nodev,lowerdir={self.layers}", "bench", self.path)
