@@ -103,6 +103,12 @@ export class LanguageServer {
     }
   }
 
+  /** Whether it says anything within `milliseconds`: it answers what it does not know with an error, at once. */
+  async answers(milliseconds) {
+    const answer = this.#ask("kiln/ping", null).then(() => true, (error) => error instanceof GivenUp);
+    return await within(milliseconds, answer, () => {}).catch(() => false);
+  }
+
   async #checkBelow(root, files, open, javascript) {
     // What is open is on no disk: a module that is, the server would go on to know after it is closed, with all its globals.
     for (const { path, text } of files) {

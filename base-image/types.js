@@ -8,6 +8,8 @@ const maximumMessage = 500;
 /** One more than that stands by once the first check has been made. */
 const servers = 2;
 const restartPause = 1000;
+/** An idle server that says nothing for so many milliseconds hangs. */
+const pingDeadline = 3000;
 
 /** Servers that are ready and idle, checks that wait for one, in order, and how many servers there are or are being started. */
 const idle = [];
@@ -77,6 +79,15 @@ function take(milliseconds) {
   });
 }
 
+/** As `take`, until a point in time, and one that does not hang. */
+async function takeLive(until) {
+  for (;;) {
+    const server = await take(Math.max(0, until - performance.now()));
+    if (!server || await server.answers(pingDeadline)) return server;
+    release(server, false);
+  }
+}
+
 /** Takes a server back; a used-up one serves on until another is ready. */
 function release(server, works) {
   wanted = servers;
@@ -97,7 +108,7 @@ export async function checkTypes(question, milliseconds, patience) {
   const path = question.open[0];
   const until = performance.now() + patience;
   for (let attempt = 1;; attempt++) {
-    const server = await take(Math.max(0, until - performance.now()));
+    const server = await takeLive(until);
     if (!server) return { unchecked: `No type checker has become ready in ${patience} ms.` };
     const result = await server.check(question.lenient ? asJavaScript(question) : question, milliseconds);
     release(server, result.items !== undefined);

@@ -118,29 +118,6 @@ package struct WorkloadStatus: Hashable, Sendable, Codable {
     }
 }
 
-/// A line that an instance printed.
-package struct LogLine: Hashable, Sendable, Codable {
-    /// When.
-    package var time: Timestamp
-    /// The instance.
-    package var instance: String
-    /// The revision.
-    package var revision: Int
-    /// `stdout` or `stderr`; `kiln` for a remark of Kiln's own.
-    package var stream: String
-    /// The text, without its line break.
-    package var message: String
-
-    /// A line.
-    package init(time: Timestamp, instance: String, revision: Int, stream: String, message: String) {
-        self.time = time
-        self.instance = instance
-        self.revision = revision
-        self.stream = stream
-        self.message = message
-    }
-}
-
 /// Why a workload did not come up.
 package struct RolloutFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// The kind of failure.

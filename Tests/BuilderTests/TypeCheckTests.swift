@@ -174,10 +174,10 @@ import Transfer
     @Test func `a type checker that is killed or hangs is replaced, and nobody notices`() async throws {
         try await withChecker { checker in
             for signal in [SIGKILL, SIGSTOP, SIGKILL] {
-                #expect(try await checker.types(Self.rightTypes[0]) == .passed(note: nil))
+                #expect(try await checker.types(Self.rightTypes[0], seconds: 60) == .passed(note: nil))
                 for process in checker.languageServers() { kill(process, signal) }
-                let findings = try await checker.typeFindings("const a: string = 1; export default a", seconds: 3)
-                if signal == SIGKILL { #expect(findings.diagnostics.map(\.code) == ["TS2322"]) }
+                let findings = try await checker.typeFindings("const a: string = 1; export default a", seconds: 60)
+                #expect(findings.diagnostics.map(\.code) == ["TS2322"])
             }
         }
     }

@@ -4,8 +4,8 @@ import Testing
 
 /// Following a log over several connections.
 @Suite struct LogTests {
-    private func line(_ milliseconds: Int64, _ message: String, _ instance: String = "a1b2c3d4e5f6") -> LogLineAnswer {
-        LogLineAnswer(
+    private func line(_ milliseconds: Int64, _ message: String, _ instance: String = "a1b2c3d4e5f6") -> LogLine {
+        LogLine(
             time: Timestamp(milliseconds: milliseconds), instance: instance, revision: 3, stream: "stdout",
             message: message)
     }
@@ -25,7 +25,7 @@ import Testing
             "a third equal line is new")
     }
 
-    private func taken(by memory: inout LogMemory, _ lines: [LogLineAnswer]) -> [Bool] {
+    private func taken(by memory: inout LogMemory, _ lines: [LogLine]) -> [Bool] {
         lines.map { memory.takes($0) }
     }
 

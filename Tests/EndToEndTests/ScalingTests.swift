@@ -206,7 +206,8 @@ import Transfer
                   return new Response("ok");
                 };
                 """
-            try await platform.mustDeploy("f", code, "&timeout=120")
+            // One instance: another, started because this one is busy, would answer while it is killed.
+            try await platform.mustDeploy("f", code, "&timeout=120&max=1")
             #expect(try await platform.get("/fn/f?s=2").text == "ok")
             #expect(try await platform.get("/func/f").json["restarts"] as? Int == 0)
             let lost = try await platform.get("/fn/f?s=3600")

@@ -9,9 +9,9 @@ package struct LogMemory: Sendable {
     private static let most = 20_000
 
     /// How often each line was seen, and how often it has come again since the last connection began.
-    private var seen: [LogLineAnswer: Int] = [:]
-    private var again: [LogLineAnswer: Int] = [:]
-    private var order: [LogLineAnswer] = []
+    private var seen: [LogLine: Int] = [:]
+    private var again: [LogLine: Int] = [:]
+    private var order: [LogLine] = []
     private var first: Timestamp?
     private var latest: Timestamp?
 
@@ -29,7 +29,7 @@ package struct LogMemory: Sendable {
     package mutating func connect() { again = [:] }
 
     /// Whether `line` is to be shown.
-    package mutating func takes(_ line: LogLineAnswer) -> Bool {
+    package mutating func takes(_ line: LogLine) -> Bool {
         let times = again[line, default: 0] + 1
         again[line] = times
         guard times > seen[line, default: 0] else { return false }

@@ -33,14 +33,14 @@ package struct LogStream: Sendable {
 
     /// Gives `show` every line there is, as the platform wrote it and decoded.
     package func read(
-        _ query: LogQuery, _ show: (String, LogLineAnswer) -> Void
+        _ query: LogQuery, _ show: (String, LogLine) -> Void
     ) async throws(ClientError) { try await connect(query, follow: false, show) }
 
     /// Gives `show` the lines there are and new ones until the task is cancelled. A connection that ends is made again, over restarts of
     /// instances and of the platform; `lost` is told once for each time that it takes longer. Throws when the first connection fails, or the
     /// function is gone.
     package func follow(
-        _ query: LogQuery, lost: (ClientError) -> Void, _ show: (String, LogLineAnswer) -> Void
+        _ query: LogQuery, lost: (ClientError) -> Void, _ show: (String, LogLine) -> Void
     ) async throws(ClientError) {
         var memory = LogMemory()
         var query = query
@@ -71,7 +71,7 @@ package struct LogStream: Sendable {
     }
 
     private func connect(
-        _ query: LogQuery, follow: Bool, _ show: (String, LogLineAnswer) -> Void
+        _ query: LogQuery, follow: Bool, _ show: (String, LogLine) -> Void
     ) async throws(ClientError) {
         var items = query.options
         if follow { items.append(("follow", "true")) }
@@ -86,7 +86,7 @@ package struct LogStream: Sendable {
                 rest += chunk
                 var start = rest.startIndex
                 while let end = rest[start...].firstIndex(of: UInt8(ascii: "\n")) {
-                    if let line = try? decoder.decode(LogLineAnswer.self, from: Data(rest[start..<end])) {
+                    if let line = try? decoder.decode(LogLine.self, from: Data(rest[start..<end])) {
                         show(String(decoding: rest[start..<end], as: UTF8.self), line)
                     }
                     start = end + 1

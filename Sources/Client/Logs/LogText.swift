@@ -10,7 +10,7 @@ package struct LogText: Sendable {
     package init(terminal: Terminal) { self.terminal = terminal }
 
     /// One line, with a line break.
-    package mutating func line(_ line: LogLineAnswer) -> String {
+    package mutating func line(_ line: LogLine) -> String {
         guard terminal.isTerminal || terminal.isColored else {
             return "\(line.time) r\(line.revision)/\(line.instance) \(line.stream) \(line.message)\n"
         }

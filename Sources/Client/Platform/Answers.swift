@@ -90,29 +90,6 @@ package struct DeployedAnswer: Sendable, Decodable {
     package let timings: [String: Double]?
 }
 
-/// A line of a function's log.
-package struct LogLineAnswer: Sendable, Hashable, Decodable {
-    /// When.
-    package let time: Timestamp
-    /// The instance.
-    package let instance: String
-    /// The revision.
-    package let revision: Int
-    /// `stdout` or `stderr`.
-    package let stream: String
-    /// The text.
-    package let message: String
-
-    /// A line.
-    package init(time: Timestamp, instance: String, revision: Int, stream: String, message: String) {
-        self.time = time
-        self.instance = instance
-        self.revision = revision
-        self.stream = stream
-        self.message = message
-    }
-}
-
 extension JSONValue {
     /// The document as `type`; throws when it has another shape.
     package func answer<Value: Decodable>(_ type: Value.Type) throws(ClientError) -> Value {

@@ -172,20 +172,3 @@ extension PlatformClient {
                 + "platform's URL?")
     }
 }
-
-/// Percent-encoding (RFC 3986 §2.1).
-enum PercentEncoding {
-    /// `text` with everything but unreserved characters escaped.
-    static func encode(_ text: String) -> String {
-        var result = ""
-        for byte in text.utf8 {
-            switch byte {
-            case 48...57, 65...90, 97...122, 45, 46, 95, 126: result.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let hex = String(byte, radix: 16, uppercase: true)
-                result += byte < 16 ? "%0\(hex)" : "%\(hex)"
-            }
-        }
-        return result
-    }
-}

@@ -1,3 +1,4 @@
+internal import Contract
 import FoundationEssentials
 internal import Transfer
 
@@ -47,7 +48,7 @@ struct TokenRequest {
             ("grant_type", "refresh_token"), ("client_id", "kiln"), ("service", service ?? endpoint.name),
             ("scope", scopes.joined(separator: " ")), ("refresh_token", refresh),
         ]
-        let form = fields.map { "\($0)=\(Self.escaped($1))" }.joined(separator: "&")
+        let form = fields.map { "\($0)=\(PercentEncoding.encode($1))" }.joined(separator: "&")
         return ClientRequest(
             .post, realm.text, headers: ["Content-Type": "application/x-www-form-urlencoded"], body: .text(form),
             timeouts: Timeouts(total: .seconds(30)))
@@ -78,23 +79,6 @@ struct TokenRequest {
         // The specification's 60 s if nothing is said, and never up to the last moment.
         let lifetime = max(60, answer.expires_in ?? 60) * 9 / 10
         return Token(value: value, expires: .now + .seconds(lifetime))
-    }
-
-    /// Percent-encoding of a form's value: everything but RFC 3986's unreserved characters.
-    private static func escaped(_ text: String) -> String {
-        var result = ""
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "~"):
-                result.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let digits = String(byte, radix: 16, uppercase: true)
-                result += byte < 16 ? "%0" + digits : "%" + digits
-            }
-        }
-        return result
     }
 
     /// The names are the specification's.

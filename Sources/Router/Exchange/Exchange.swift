@@ -38,6 +38,10 @@ struct Exchange: Equatable {
         case abort
     }
 
+    /// So long after a request was sent, the loss of its connection may mean that nobody had seen it. A request that ends
+    /// the instance which works on it must not end the next one too.
+    static let stale = Duration.seconds(2)
+
     private(set) var upload: Upload
     private(set) var download = Download.awaiting
     /// Whether sending it twice has the effect of once, and there is all that's needed to do so.
@@ -94,14 +98,15 @@ struct Exchange: Equatable {
     /// The instance's connection is gone, or what came over it is no HTTP.
     ///
     /// A retry needs all of: no byte of a response; a connection that had been idle, so that the instance may have
-    /// closed it before it saw the request; a request that can be repeated. A POST never is.
-    mutating func lost(_ reason: Reason) -> Loss {
+    /// closed it before it saw the request; a loss soon after the request was sent (`waited`), or the instance has seen it;
+    /// a request that can be repeated. A POST never is.
+    mutating func lost(_ reason: Reason, waited: Duration) -> Loss {
         defer { if upload == .open { upload = .stopped } }
         switch download {
         case .ended: return .none
         case .open: return .abort
         case .awaiting:
-            if reason == .upstreamClosed, !isAnswered, isReused, isReplayable { return .retry }
+            if reason == .upstreamClosed, !isAnswered, isReused, isReplayable, waited < Self.stale { return .retry }
             download = .ended
             return .answer(reason)
         }

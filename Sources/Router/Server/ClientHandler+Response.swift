@@ -146,7 +146,9 @@ extension ClientHandler {
 
     /// The instance's connection is gone or unusable.
     func upstreamLost(_ reason: Reason) {
-        guard case .exchanging = phase, let loss = request?.exchange.lost(reason) else { return }
+        guard case .exchanging = phase, let sent = request?.sentAt else { return }
+        let waited = Duration.nanoseconds((.now() - sent).nanoseconds)
+        guard let loss = request?.exchange.lost(reason, waited: waited) else { return }
         switch loss {
         case .none: break
         case .retry:

@@ -73,7 +73,7 @@ private final class LogPrinter {
         text = LogText(terminal: printer.output)
     }
 
-    func show(_ document: String, _ line: LogLineAnswer) {
+    func show(_ document: String, _ line: LogLine) {
         StandardStream.output.write(isJSON ? document + "\n" : text.line(line))
     }
 }

@@ -17,6 +17,8 @@ extension LocalContainerTests {
                 try await eventually { await backend.status(of: bomb)?.ready == 1 }
                 #expect(await backend.status(of: bomb)?.restarts == 1)
                 #expect(try await fixture.inside(bomb, "return 'again'") == "again")
+                // The monitor's mark of it is not in the directory that the Deployer was started in.
+                #expect(!FileManager.default.fileExists(atPath: "oom"))
             }
         }
 

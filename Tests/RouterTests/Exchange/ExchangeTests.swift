@@ -28,27 +28,35 @@ import Testing
         var exchange = try exchange(method, fields)
         exchange.begin(reused: reused)
         if interim { exchange.interim() }
-        #expect(exchange.lost(.upstreamClosed) == (retries ? .retry : .answer(.upstreamClosed)))
+        #expect(exchange.lost(.upstreamClosed, waited: .zero) == (retries ? .retry : .answer(.upstreamClosed)))
+    }
+
+    @Test func `a request that was worked on for a while is not sent again`() throws {
+        for (waited, loss) in [(Duration.seconds(1), Exchange.Loss.retry), (.seconds(2), .answer(.upstreamClosed))] {
+            var exchange = try exchange()
+            exchange.begin(reused: true)
+            #expect(exchange.lost(.upstreamClosed, waited: waited) == loss)
+        }
     }
 
     @Test func `what is no HTTP is not asked for again`() throws {
         var exchange = try exchange()
         exchange.begin(reused: true)
-        #expect(exchange.lost(.upstreamMalformed) == .answer(.upstreamMalformed))
+        #expect(exchange.lost(.upstreamMalformed, waited: .zero) == .answer(.upstreamMalformed))
     }
 
     @Test func `a response that breaks off is broken off`() throws {
         var exchange = try exchange()
         exchange.begin(reused: true)
         _ = exchange.headReceived(selfDelimiting: true)
-        #expect(exchange.lost(.upstreamClosed) == .abort)
+        #expect(exchange.lost(.upstreamClosed, waited: .zero) == .abort)
     }
 
     @Test func `the end of a connection after the response is none of the client's business`() throws {
         var exchange = try exchange()
         _ = exchange.headReceived(selfDelimiting: true)
         _ = exchange.responseEnded(upstreamPersistent: true, discardable: false)
-        #expect(exchange.lost(.upstreamClosed) == .none)
+        #expect(exchange.lost(.upstreamClosed, waited: .zero) == .none)
     }
 
     // MARK: Ends

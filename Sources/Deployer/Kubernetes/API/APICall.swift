@@ -1,4 +1,4 @@
-import Service
+import Contract
 import Transfer
 
 /// One call of the API server.

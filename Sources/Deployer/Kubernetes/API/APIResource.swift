@@ -1,4 +1,4 @@
-import Service
+import Contract
 
 /// A kind of object that the API server keeps, and where.
 package struct APIResource: Hashable, Sendable {

@@ -27,6 +27,8 @@ struct Monitor: Sendable {
     private static let script = """
         for group in $4; do echo $$ 2>/dev/null > "$group"; done
         "$1" -t overlay -o "ro,nosuid,nodev,lowerdir=$2" kiln "$3" || exit 1
+        # conmon leaves a file in its directory when the container ran out of memory.
+        cd "${5%/*}" || exit 1
         exec 3>"$5" >/dev/null 2>&1
         shift 5
         exec "$@"
