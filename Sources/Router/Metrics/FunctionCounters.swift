@@ -29,19 +29,8 @@ final class FunctionCounters {
     }
 
     let function: String
-    /// Requests begun.
-    private var begun = 0
-    /// Requests ended, by ``Outcome``.
-    private var outcomes = [Int](repeating: 0, count: Outcome.allCases.count)
-    /// Durations by bucket, see ``bounds``.
-    private var buckets = [Int](repeating: 0, count: FunctionCounters.bounds.count + 1)
-    private var nanoseconds: Int64 = 0
-    private var upstreamAnswers = 0
-    private var upstreamNanoseconds: Int64 = 0
-    private var held = 0
-    private var heldNanoseconds: Int64 = 0
-    private var requestBytes = 0
-    private var responseBytes = 0
+    /// The numbers as they are now.
+    private(set) var figures = FunctionFigures()
 
     /// ``Telemetry/Histogram/requestBounds`` in nanoseconds.
     private static let bounds = Histogram.requestBounds.map { Int64($0 * 1e9) }
@@ -49,61 +38,48 @@ final class FunctionCounters {
     init(_ function: String) { self.function = function }
 
     /// A request has come.
-    func begin() { begun &+= 1 }
+    func begin() { figures.begun &+= 1 }
 
     /// It is over.
     func end(_ outcome: Outcome, after duration: Int64) {
-        outcomes[outcome.rawValue] &+= 1
+        figures.outcomes[outcome.rawValue] &+= 1
         var index = 0
         while index < Self.bounds.count, duration > Self.bounds[index] { index += 1 }
-        buckets[index] &+= 1
-        nanoseconds &+= duration
+        figures.buckets[index] &+= 1
+        figures.nanoseconds &+= duration
     }
 
     /// An instance has answered with a final head.
     func answered(after duration: Int64) {
-        upstreamAnswers &+= 1
-        upstreamNanoseconds &+= duration
+        figures.upstreamAnswers &+= 1
+        figures.upstreamNanoseconds &+= duration
     }
 
     /// A request had to wait for a place at an instance.
     func waited(_ duration: Int64) {
-        held &+= 1
-        heldNanoseconds &+= duration
+        figures.held &+= 1
+        figures.heldNanoseconds &+= duration
     }
 
     /// Some of a request's body, without framing.
-    func received(_ bytes: Int) { requestBytes &+= bytes }
+    func received(_ bytes: Int) { figures.requestBytes &+= bytes }
     /// Some of a response's body, without framing.
-    func sent(_ bytes: Int) { responseBytes &+= bytes }
-
-    /// The numbers as they are now.
-    var figures: FunctionFigures {
-        var figures = FunctionFigures()
-        figures.begun = begun
-        figures.outcomes = outcomes
-        figures.buckets = buckets
-        figures.seconds = Double(nanoseconds) / 1e9
-        figures.upstreamAnswers = upstreamAnswers
-        figures.upstreamSeconds = Double(upstreamNanoseconds) / 1e9
-        figures.held = held
-        figures.heldSeconds = Double(heldNanoseconds) / 1e9
-        figures.requestBytes = requestBytes
-        figures.responseBytes = responseBytes
-        return figures
-    }
+    func sent(_ bytes: Int) { figures.responseBytes &+= bytes }
 }
 
-/// A copy of ``FunctionCounters``, to be added up over the event loops.
+/// What ``FunctionCounters`` have counted; to be added up over the event loops.
 struct FunctionFigures: Sendable {
+    /// Requests begun.
     var begun = 0
+    /// Requests ended, by ``FunctionCounters/Outcome``.
     var outcomes = [Int](repeating: 0, count: FunctionCounters.Outcome.allCases.count)
+    /// Durations by bucket, see ``Telemetry/Histogram/requestBounds``.
     var buckets = [Int](repeating: 0, count: Histogram.requestBounds.count + 1)
-    var seconds = 0.0
+    var nanoseconds: Int64 = 0
     var upstreamAnswers = 0
-    var upstreamSeconds = 0.0
+    var upstreamNanoseconds: Int64 = 0
     var held = 0
-    var heldSeconds = 0.0
+    var heldNanoseconds: Int64 = 0
     var requestBytes = 0
     var responseBytes = 0
 
@@ -115,11 +91,11 @@ struct FunctionFigures: Sendable {
         begun += other.begun
         for index in outcomes.indices { outcomes[index] += other.outcomes[index] }
         for index in buckets.indices { buckets[index] += other.buckets[index] }
-        seconds += other.seconds
+        nanoseconds += other.nanoseconds
         upstreamAnswers += other.upstreamAnswers
-        upstreamSeconds += other.upstreamSeconds
+        upstreamNanoseconds += other.upstreamNanoseconds
         held += other.held
-        heldSeconds += other.heldSeconds
+        heldNanoseconds += other.heldNanoseconds
         requestBytes += other.requestBytes
         responseBytes += other.responseBytes
     }

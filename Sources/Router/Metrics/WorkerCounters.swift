@@ -3,20 +3,8 @@ struct WorkerCounters {
     /// The value of the label `function` for those beyond the limit; no function can be called so.
     static let others = "_other"
 
-    /// Connections accepted.
-    var connections = 0
-    /// Requests sent once more.
-    var retries = 0
-    /// Dials that failed.
-    var dialFailures = 0
-    /// Responses that broke off after their head.
-    var brokenResponses = 0
-    /// Connections turned into tunnels.
-    var tunnels = 0
-    /// Management requests begun.
-    var managementRequests = 0
-    /// Answers of the Router's own, by reason.
-    private(set) var refusals: [Reason: Int] = [:]
+    /// What belongs to no function.
+    var totals = WorkerFigures()
     private var functions: ContiguousArray<FunctionCounters?> = []
     private var beyond: FunctionCounters?
     private let limit: Int
@@ -25,7 +13,7 @@ struct WorkerCounters {
     init(limit: Int) { self.limit = limit }
 
     /// The Router answers a request itself.
-    mutating func refused(_ reason: Reason) { refusals[reason, default: 0] += 1 }
+    mutating func refused(_ reason: Reason) { totals.refusals[reason, default: 0] += 1 }
 
     /// The counters of the function that `route` is of.
     mutating func counters(of route: FunctionRoute) -> FunctionCounters {
@@ -53,14 +41,7 @@ struct WorkerCounters {
 
     /// A copy.
     func figures(clients: Int, idle: Int) -> WorkerFigures {
-        var figures = WorkerFigures()
-        figures.connections = connections
-        figures.retries = retries
-        figures.dialFailures = dialFailures
-        figures.brokenResponses = brokenResponses
-        figures.tunnels = tunnels
-        figures.managementRequests = managementRequests
-        figures.refusals = refusals
+        var figures = totals
         figures.openConnections = clients
         figures.idleUpstreams = idle
         for counters in functions {
@@ -71,17 +52,27 @@ struct WorkerCounters {
     }
 }
 
-/// A copy of ``WorkerCounters``, to be added up over the event loops.
+/// What ``WorkerCounters`` have counted; to be added up over the event loops.
 struct WorkerFigures: Sendable {
+    /// Connections accepted.
     var connections = 0
+    /// Requests sent once more.
     var retries = 0
+    /// Dials that failed.
     var dialFailures = 0
+    /// Responses that broke off after their head.
     var brokenResponses = 0
+    /// Connections turned into tunnels.
     var tunnels = 0
+    /// Management requests begun.
     var managementRequests = 0
+    /// Answers of the Router's own, by reason.
     var refusals: [Reason: Int] = [:]
+    /// Connections of clients open now.
     var openConnections = 0
+    /// Connections to instances that wait for a request now.
     var idleUpstreams = 0
+    /// By function.
     var functions: [String: FunctionFigures] = [:]
 
     /// Adds another loop's.

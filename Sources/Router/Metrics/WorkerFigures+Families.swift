@@ -73,8 +73,8 @@ extension WorkerFigures {
             }
             inFlight.add(figures.inFlight, label)
             durations.add(Histogram(figures), label)
-            upstream.add(sum: figures.upstreamSeconds, count: figures.upstreamAnswers, label)
-            waits.add(sum: figures.heldSeconds, count: figures.held, label)
+            upstream.add(sum: Double(figures.upstreamNanoseconds) / 1e9, count: figures.upstreamAnswers, label)
+            waits.add(sum: Double(figures.heldNanoseconds) / 1e9, count: figures.held, label)
             received.add(figures.requestBytes, label)
             sent.add(figures.responseBytes, label)
         }
@@ -84,6 +84,8 @@ extension WorkerFigures {
 
 extension Histogram {
     fileprivate init(_ figures: FunctionFigures) {
-        self.init(bounds: Histogram.requestBounds, counts: figures.buckets.map(UInt64.init), sum: figures.seconds)
+        self.init(
+            bounds: Histogram.requestBounds, counts: figures.buckets.map(UInt64.init),
+            sum: Double(figures.nanoseconds) / 1e9)
     }
 }

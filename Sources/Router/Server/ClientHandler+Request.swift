@@ -47,7 +47,7 @@ extension ClientHandler {
             if let reason = policy.refusal(of: head, host: target.authority ?? facts.host) { return refuse(reason) }
             key = .role(target.destination == .functions && head.method == .post ? .builder : .deployer)
             timeout = settings.timeouts.role
-            worker.counters.managementRequests += 1
+            worker.counters.totals.managementRequests += 1
         case .metrics:
             guard let policy = settings.management else { return refuse(.notFound) }
             if let reason = policy.refusal(of: head, host: target.authority ?? facts.host) { return refuse(reason) }
@@ -147,7 +147,7 @@ extension ClientHandler {
         request?.assignment?.endpoint.closeIdle()
         releaseAssignment()
         request?.retries += 1
-        worker.counters.retries += 1
+        worker.counters.totals.retries += 1
         phase = .dialling
         worker.seek(key, for: self, again: true)
     }

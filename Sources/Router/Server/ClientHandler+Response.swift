@@ -44,7 +44,7 @@ extension ClientHandler {
         _ upstream: UpstreamHandler
     ) {
         countHead(request, response.status)
-        worker.counters.tunnels += 1
+        worker.counters.totals.tunnels += 1
         write(request, response, facts, .upgrade)
         phase = .tunnel(upstream)
         let fromInstance = upstream.becomeTunnel(self)
@@ -156,7 +156,7 @@ extension ClientHandler {
             retry()
         case .answer(let reason): answer(reason)
         case .abort:
-            worker.counters.brokenResponses += 1
+            worker.counters.totals.brokenResponses += 1
             worker.log(.info, "response broken off") {
                 [
                     "requestId": "\(request.map { $0.id.text($0.head.head) } ?? "-")",

@@ -17,7 +17,7 @@ extension Worker {
     func admit(_ client: ClientHandler) -> Bool {
         let limit = max(1, settings.configuration.limits.connections / settings.loops)
         clients[ObjectIdentifier(client)] = client
-        counters.connections += 1
+        counters.totals.connections += 1
         return clients.count <= limit
     }
 

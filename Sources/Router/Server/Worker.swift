@@ -156,7 +156,7 @@ final class Worker {
     private func failed(_ dial: Dial, _ error: any Error) {
         dial.endpoint.health.failed(at: .now(), draw: draw)
         dial.endpoint.closeIdle()
-        counters.dialFailures += 1
+        counters.totals.dialFailures += 1
         log(.info, "no connection to an endpoint") {
             ["endpoint": "\(dial.endpoint.shared.endpoint.id)", "error": "\(error)"]
         }
