@@ -33,7 +33,9 @@ extension FunctionSpec {
         guard size <= limits.environmentBytes else {
             throw InvalidOption(
                 name: "env", value: "…",
-                reason: "all variables together have \(size) bytes, \(limits.environmentBytes) are allowed")
+                reason:
+                    "all variables together have \(size) bytes, \(limits.environmentBytes) are allowed (--max-env-bytes)"
+            )
         }
     }
 
@@ -45,15 +47,16 @@ extension FunctionSpec {
                     name: name, value: value,
                     reason: "use 1 or more; idle=15m stops all instances while nobody calls the function")
             }
-            minimumInstances = try Self.whole(name, value, in: 1...limits.instances)
-        case "max": maximumInstances = try Self.whole(name, value, in: 1...limits.instances)
+            minimumInstances = try Self.whole(name, value, in: 1...limits.instances, "--max-instances")
+        case "max": maximumInstances = try Self.whole(name, value, in: 1...limits.instances, "--max-instances")
         case "idle": idleSeconds = try Self.idle(value)
-        case "timeout": timeoutSeconds = try Self.whole(name, value, in: 1...limits.timeoutSeconds)
-        case "concurrency": concurrency = try Self.whole(name, value, in: 1...limits.concurrency)
+        case "timeout": timeoutSeconds = try Self.whole(name, value, in: 1...limits.timeoutSeconds, "--max-timeout")
+        case "concurrency": concurrency = try Self.whole(name, value, in: 1...limits.concurrency, "--max-concurrency")
         case "cpu":
             guard let millicores = Quantity.millicores(value), (10...limits.cpuMillicores).contains(millicores) else {
                 throw InvalidOption(
-                    name: name, value: value, reason: "use 10m to \(limits.cpuMillicores)m, e.g. 500m or 1.5")
+                    name: name, value: value,
+                    reason: "use 10m to \(limits.cpuMillicores)m (--max-cpu), e.g. 500m or 1.5")
             }
             cpuMillicores = millicores
         case "memory":
@@ -61,23 +64,26 @@ extension FunctionSpec {
             guard let bytes = Quantity.bytes(value), allowed.contains(bytes) else {
                 throw InvalidOption(
                     name: name, value: value,
-                    reason: "use \(allowed.lowerBound >> 20)Mi to \(allowed.upperBound >> 20)Mi, e.g. 256Mi")
+                    reason:
+                        "use \(allowed.lowerBound >> 20)Mi to \(allowed.upperBound >> 20)Mi (--max-memory), e.g. 256Mi")
             }
             memoryBytes = bytes
         case "network": network = try Self.network(value, limits)
-        case "env": try addVariable(value)
-        case "secret": try addSecret(value)
+        case "env": try addVariable(value, limits)
+        case "secret": try addSecret(value, limits)
         default: throw InvalidOption(unknown: name, known: Self.optionNames.union(Self.deployOptionNames))
         }
     }
 
-    private static func whole(_ name: String, _ value: String, in range: ClosedRange<Int>) throws(InvalidOption) -> Int
-    {
+    private static func whole(
+        _ name: String, _ value: String, in range: ClosedRange<Int>, _ flag: String
+    ) throws(InvalidOption) -> Int {
         guard !value.isEmpty, value.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(value),
             range.contains(number)
         else {
             throw InvalidOption(
-                name: name, value: value, reason: "use a whole number from \(range.lowerBound) to \(range.upperBound)")
+                name: name, value: value,
+                reason: "use a whole number from \(range.lowerBound) to \(range.upperBound) (\(flag))")
         }
         return number
     }
@@ -110,7 +116,7 @@ extension FunctionSpec {
         return policy
     }
 
-    private mutating func addVariable(_ value: String) throws(InvalidOption) {
+    private mutating func addVariable(_ value: String, _ limits: SpecLimits) throws(InvalidOption) {
         guard let equals = value.firstIndex(of: "=") else {
             throw InvalidOption(name: "env", value: value, reason: "write env=NAME=VALUE")
         }
@@ -125,18 +131,23 @@ extension FunctionSpec {
         guard !secrets.contains(name) else {
             throw InvalidOption(name: "env", value: name, reason: "a secret has the same name")
         }
+        guard environment.count < limits.variables else {
+            throw InvalidOption(
+                name: "env", value: name, reason: "at most \(limits.variables) variables are allowed (--max-env)")
+        }
         environment[name] = content
     }
 
-    private mutating func addSecret(_ name: String) throws(InvalidOption) {
+    private mutating func addSecret(_ name: String, _ limits: SpecLimits) throws(InvalidOption) {
         if let reason = EnvironmentName.problem(with: name) {
             throw InvalidOption(name: "secret", value: name, reason: reason)
         }
         guard environment[name] == nil else {
             throw InvalidOption(name: "secret", value: name, reason: "an env variable has the same name")
         }
-        guard secrets.count < 64 else {
-            throw InvalidOption(name: "secret", value: name, reason: "at most 64 secrets are allowed")
+        guard secrets.count < limits.secrets else {
+            throw InvalidOption(
+                name: "secret", value: name, reason: "at most \(limits.secrets) secrets are allowed (--max-secrets)")
         }
         secrets.append(name)
     }

@@ -91,6 +91,10 @@ package struct SpecLimits: Hashable, Sendable {
     package var concurrency = 10_000
     /// Most bytes of all names and values of `env` together; flag `--max-env-bytes`.
     package var environmentBytes = 64 << 10
+    /// Most variables of `env`; flag `--max-env`.
+    package var variables = 256
+    /// Most secrets of one function; flag `--max-secrets`.
+    package var secrets = 64
     /// Whether `network=` may name private ranges; flag `--allow-private-networks`.
     package var allowsPrivateNetworks = false
 

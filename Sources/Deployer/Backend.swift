@@ -130,6 +130,8 @@ package struct RolloutFailure: Error, Hashable, Sendable, CustomStringConvertibl
         case outOfMemory
         /// A secret it refers to does not exist.
         case secretMissing
+        /// A secret, or all of them with the environment, is larger than an instance may get.
+        case secretTooLarge
         /// All instances together would use more memory than they may.
         case noRoom
         /// The image cannot be had or used.

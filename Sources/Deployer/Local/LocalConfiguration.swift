@@ -26,12 +26,19 @@ package struct LocalConfiguration: Sendable {
     package var restarts = RestartPolicy()
     /// The first user id of instances; each running instance has one of its own, from here upwards.
     package var firstUserID: UInt32 = 200_000
-    /// Most processes and threads in one instance. Deno starts about 20 threads on 2 cores, and about 3 more for each worker.
+    /// Most processes and threads in one instance. Deno starts about 20 threads on 2 cores, and about 3 more for each worker; flag
+    /// `--max-tasks`.
     package var tasks = 256
-    /// Most open files of one process in an instance.
+    /// Most open files of one process in an instance; flag `--max-open-files`.
     package var openFiles: UInt64 = 4096
-    /// Most bytes in an instance's `/tmp`, which count as its memory too; never more than half of its memory limit.
+    /// Most bytes in an instance's `/tmp`, which count as its memory too; never more than half of its memory limit; flag
+    /// `--max-tmp`.
     package var temporaryBytes: Int64 = 64 << 20
+    /// Most bytes of one secret; flag `--max-secret-bytes`. Linux takes no variable of more than 128 KiB (execve(2), MAX_ARG_STRLEN).
+    package var secretBytes = 64 << 10
+    /// Most bytes of an instance's whole environment, secrets included: the kernel takes 2 MiB of arguments and environment together
+    /// (execve(2), a quarter of the stack's limit).
+    package static let environmentBytes = 1 << 20
     /// Most bytes of what one function imports, unpacked: the checker has room to resolve two at a time.
     package var dependencyBytes: Int64 = 256 << 20
     /// Most bytes of one instance's log; when it is full the older half is dropped.

@@ -66,6 +66,8 @@ extension Reconciler {
                 "start-failed", 422, "Function did not start", "\(id): \(message)\(kept)", logs: logs)
         case .secretMissing:
             Problem("secret-missing", 422, "Secret is missing", "\(id): \(message)\(kept)")
+        case .secretTooLarge:
+            Problem("secret-too-large", 422, "Secret is too large", "\(id): \(message)\(kept)")
         case .noRoom: Problem("no-room", 503, "No room", "\(id): \(message)\(kept)", retryAfter: 10)
         case .image:
             Problem("image-failed", 502, "Image cannot be run", "\(id): \(message)\(kept)", logs: logs)

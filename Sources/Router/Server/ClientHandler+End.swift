@@ -35,8 +35,8 @@ extension ClientHandler {
         let text = head.map { id.text($0.head) } ?? id.text(Head(bytes: ByteBuffer()))
         if reason.endsConnection { request?.exchange.isPersistent = false }
         answer(
-            RouterAnswer(reason, detail: detail, requestID: text), to: head, id: id, body: facts,
-            ends: reason.endsConnection)
+            RouterAnswer(reason, detail: detail ?? reason.detail(worker.settings.configuration), requestID: text),
+            to: head, id: id, body: facts, ends: reason.endsConnection)
     }
 
     /// Answers `head`, whose body is not read; without `facts` it isn't known how long that is.

@@ -76,7 +76,7 @@ package struct RouterConfiguration: Sendable {
             )
         }
         guard limits.targetBytes > 0, limits.fields > 0, limits.connections > 0, limits.held >= 0,
-            limits.metricFunctions >= 0
+            limits.pooled >= 0, limits.metricFunctions >= 0
         else {
             throw RouterError(.configuration, "The limits of target, fields and connections must be positive.")
         }
@@ -91,19 +91,19 @@ extension RouterConfiguration {
     /// the end of the request's body or its last movement; after that only standing still counts, so that streams live
     /// as long as they move.
     package struct Timeouts: Sendable {
-        /// A request's head, from its first byte; also the first byte of a new connection.
+        /// A request's head, from its first byte; also the first byte of a new connection; flag `--header-timeout`.
         package var head: Duration = .seconds(10)
-        /// Between requests of one connection.
+        /// Between requests of one connection; flag `--idle-timeout`.
         package var idle: Duration = .seconds(75)
-        /// The time over which ``Limits/minimumBodyRate`` is measured, and that a body may stand still.
+        /// The time over which ``Limits/minimumBodyRate`` is measured, and that a body may stand still; flag `--body-timeout`.
         package var body: Duration = .seconds(30)
-        /// A response body, or a client that takes nothing of one, may stand still.
+        /// A response body, or a client that takes nothing of one, may stand still; flag `--stream-timeout`.
         package var stream: Duration = .seconds(300)
-        /// A tunnel may stand still.
+        /// A tunnel may stand still; flag `--websocket-timeout`.
         package var tunnel: Duration = .seconds(3600)
         /// A connection to an instance.
         package var connect: Duration = .seconds(5)
-        /// A request waits for an instance that takes it, dials that fail included.
+        /// A request waits for an instance that takes it, dials that fail included; flag `--wait-timeout`.
         package var hold: Duration = .seconds(10)
         /// A management call waits for a role that starts again.
         package var role: Duration = .seconds(5)
@@ -140,22 +140,22 @@ extension RouterConfiguration {
         /// The largest value of ``headBytes``.
         package static let maximumHead = 65_535
 
-        /// A request target, in bytes.
+        /// A request target, in bytes; flag `--max-target`.
         package var targetBytes = 8_192
-        /// A request's head, in bytes.
+        /// A request's head, in bytes; flag `--max-header-bytes`.
         package var headBytes = 32_768
-        /// The fields of a request's head.
+        /// The fields of a request's head; flag `--max-headers`.
         package var fields = 100
-        /// A body sent to a function, in bytes; `nil`: no limit.
+        /// A body sent to a function, in bytes; `nil`: no limit; flag `--max-body`.
         package var functionBody: Int?
         /// The bytes per second that a request body must bring while nothing has been answered; 0: only standing still
         /// counts.
         package var minimumBodyRate = 32
-        /// Open client connections.
+        /// Open client connections, shared evenly by the event loops; flag `--max-connections`.
         package var connections = 16_384
-        /// Requests that wait for an instance of one function.
+        /// Requests that wait for an instance of one function; flag `--max-waiting`.
         package var held = 10_000
-        /// Idle connections kept to one endpoint by one event loop.
+        /// Idle connections kept to one endpoint by one event loop; flag `--max-idle-connections`.
         package var pooled = 256
         /// Functions with metrics of their own; those beyond are counted together.
         package var metricFunctions = 500

@@ -21,15 +21,22 @@ struct SecretCommand: ParsableCommand {
             completion: .custom(SecretStore.complete))
         var name: String
 
+        @Option(
+            help: ArgumentHelp("Most bytes of the value, as the platform has it (default: 64Ki).", valueName: "bytes"))
+        var maxSecretBytes: String?
+
         @OptionGroup(title: "Installation") var state: StateOptions
         @OptionGroup(title: "Output") var output: OutputOptions
 
         func perform(_ printer: Printer) async throws(ClientError) {
             let store = try SecretStore(state)
             try SecretStore.check(name)
-            let value = try value()
-            guard value.count <= SecretFiles.valueLimit else {
-                throw ClientError(.usage, "A secret has at most \(SecretFiles.valueLimit) bytes.")
+            let limit: Int
+            do { limit = try SecretFiles.limit(maxSecretBytes) } catch { throw ClientError(.usage, "\(error)") }
+            let value = try value(limit)
+            guard value.count <= limit else {
+                throw ClientError(
+                    .usage, "A secret has at most \(limit) bytes (--max-secret-bytes). Nothing was stored.")
             }
             guard !value.contains(0) else { throw ClientError(.usage, "A secret must not contain a NUL byte.") }
             try store.set(name, value)
@@ -46,8 +53,8 @@ struct SecretCommand: ParsableCommand {
             }
         }
 
-        private func value() throws(ClientError) -> [UInt8] {
-            guard isatty(STDIN_FILENO) == 1 else { return FileHandleInput.all(limit: SecretFiles.valueLimit + 1) }
+        private func value(_ limit: Int) throws(ClientError) -> [UInt8] {
+            guard isatty(STDIN_FILENO) == 1 else { return FileHandleInput.all(limit: limit + 2) }
             guard let line = Question.hiddenLine("Value of \(name): ") else {
                 throw ClientError(.failed, "There was no value. Nothing was stored.")
             }

@@ -31,6 +31,12 @@ struct BuilderOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Most bytes of a function's environment (default: 64Ki).", valueName: "bytes"))
     var maxEnvBytes: String?
 
+    @Option(help: ArgumentHelp("Most variables of a function's environment (default: 256).", valueName: "number"))
+    var maxEnv: Int?
+
+    @Option(help: ArgumentHelp("Most secrets of one function (default: 64).", valueName: "number"))
+    var maxSecrets: Int?
+
     @Flag(help: "Let network= name private ranges.")
     var allowPrivateNetworks = false
 
@@ -43,6 +49,8 @@ struct BuilderOptions: ParsableArguments {
         limits.instances = try count(maxInstances, "MAX_INSTANCES", "--max-instances", limits.instances)
         limits.timeoutSeconds = try count(maxTimeout, "MAX_TIMEOUT", "--max-timeout", limits.timeoutSeconds)
         limits.concurrency = try count(maxConcurrency, "MAX_CONCURRENCY", "--max-concurrency", limits.concurrency)
+        limits.variables = try count(maxEnv, "MAX_ENV", "--max-env", limits.variables)
+        limits.secrets = try count(maxSecrets, "MAX_SECRETS", "--max-secrets", limits.secrets)
         limits.memoryBytes = try bytes(maxMemory, "MAX_MEMORY", "--max-memory", limits.memoryBytes)
         guard limits.memoryBytes >= limits.minimumMemoryBytes else {
             throw StartError(
@@ -109,6 +117,8 @@ struct BuilderOptions: ParsableArguments {
         list += ChildArguments.option("--max-timeout", maxTimeout)
         list += ChildArguments.option("--max-concurrency", maxConcurrency)
         list += ChildArguments.option("--max-env-bytes", maxEnvBytes)
+        list += ChildArguments.option("--max-env", maxEnv)
+        list += ChildArguments.option("--max-secrets", maxSecrets)
         if allowPrivateNetworks { list.append("--allow-private-networks") }
         return list + ChildArguments.option("--deno", deno)
     }

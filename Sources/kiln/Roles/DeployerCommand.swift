@@ -37,13 +37,12 @@ struct DeployerCommand: AsyncParsableCommand {
             let layers = try LayerStore(directory: directory.layers, cache: cache, registry: registry)
             let metrics = DeployerMetrics(limit: try limits.functions())
             var configuration = try local.configuration(directory)
+            try scale.apply(to: &configuration)
             if let text = maxDependencies ?? Setting.optional("MAX_DEPENDENCIES") {
                 configuration.dependencyBytes = Int64(try DependencyOptions.bytes(text))
             }
             let backend: LocalBackend
             do {
-                var configuration = try local.configuration(directory)
-                try scale.apply(to: &configuration)
                 backend = try await LocalBackend(
                     configuration: configuration, images: RegistryImages(layers),
                     secrets: LocalSecrets(files: SecretFiles(directory: directory.secrets)), metrics: metrics,

@@ -42,6 +42,23 @@ struct LocalOptions: ParsableArguments {
             valueName: "cores"))
     var logCpu: String?
 
+    @Option(
+        help: ArgumentHelp("Most processes and threads of one instance (default: 256).", valueName: "number"))
+    var maxTasks: Int?
+
+    @Option(help: ArgumentHelp("Most open files of one instance (default: 4096).", valueName: "number"))
+    var maxOpenFiles: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Most bytes in one instance's /tmp, which count as its memory; never more than half of that (default: 64Mi).",
+            valueName: "bytes"))
+    var maxTmp: String?
+
+    @Option(
+        help: ArgumentHelp("Most bytes of one secret, at most 120Ki (default: 64Ki).", valueName: "bytes"))
+    var maxSecretBytes: String?
+
     /// The backend's configuration for an installation in `state`.
     func configuration(_ state: StateDirectory) throws -> LocalConfiguration {
         var result = LocalConfiguration(stateDirectory: state.path, installation: try state.installationID())
@@ -80,7 +97,27 @@ struct LocalOptions: ParsableArguments {
             }
             result.logMillicores = Int(millicores)
         }
+        try applyInstanceLimits(to: &result)
+        result.secretBytes = try SecretFiles.limit(maxSecretBytes)
         return result
+    }
+
+    private func applyInstanceLimits(to result: inout LocalConfiguration) throws {
+        result.tasks = try Setting.resolve(maxTasks, "MAX_TASKS", result.tasks)
+        guard (64...32_768).contains(result.tasks) else {
+            throw StartError("--max-tasks cannot be \(result.tasks): use 64, which Deno needs, to 32768.")
+        }
+        let files = try Setting.resolve(maxOpenFiles, "MAX_OPEN_FILES", Int(result.openFiles))
+        guard (64...1_048_576).contains(files) else {
+            throw StartError("--max-open-files cannot be \(files): use 64, which Deno needs, to 1048576.")
+        }
+        result.openFiles = UInt64(files)
+        if let text = maxTmp ?? Setting.optional("MAX_TMP") {
+            guard let bytes = Quantity.bytes(text), (1 << 20...1 << 40).contains(bytes) else {
+                throw StartError("--max-tmp cannot be '\(text)': use 1Mi or more, e.g. 128Mi.")
+            }
+            result.temporaryBytes = bytes
+        }
     }
 
     /// The reconciler's times.
@@ -109,6 +146,10 @@ struct LocalOptions: ParsableArguments {
         list += ChildArguments.option("--runtime", runtime)
         list += ChildArguments.option("--kept-logs", keptLogs)
         list += ChildArguments.option("--log-cpu", logCpu)
+        list += ChildArguments.option("--max-tasks", maxTasks)
+        list += ChildArguments.option("--max-open-files", maxOpenFiles)
+        list += ChildArguments.option("--max-tmp", maxTmp)
+        list += ChildArguments.option("--max-secret-bytes", maxSecretBytes)
         return list + ChildArguments.option("--log-bytes", logBytes)
     }
 }

@@ -15,6 +15,7 @@ struct RouterCommand: AsyncParsableCommand {
     @OptionGroup var state: StateOptions
     @OptionGroup var logs: LogOptions
     @OptionGroup var door: DoorOptions
+    @OptionGroup var traffic: TrafficOptions
     @OptionGroup var metrics: MetricOptions
 
     @Option(help: .hidden) var listenDescriptor: Int32?
@@ -38,7 +39,16 @@ struct RouterCommand: AsyncParsableCommand {
                 token: try door.managementToken(), hostNames: try door.hostNames())
             var configuration = RouterConfiguration(listen: listen, management: management)
             configuration.trustedProxies = try door.trusted()
+            try traffic.apply(to: &configuration)
             configuration.limits.metricFunctions = try metrics.functions()
+            let files = OpenFiles.raise()
+            if files < configuration.limits.connections * 2 + 256 {
+                logger.warning(
+                    "fewer files may be open than clients' connections need; raise the limit (ulimit -n) or lower --max-connections",
+                    metadata: [
+                        "openFiles": "\(files)", "needed": "\(configuration.limits.connections * 2 + 256)",
+                    ])
+            }
             let threads = try door.threadCount()
             let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
             let server = try await RouterServer.start(configuration, group: group, logger: logger)

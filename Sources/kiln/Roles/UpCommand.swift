@@ -5,6 +5,7 @@ import Deployer
 import FoundationEssentials
 import Glibc
 import Logging
+import Router
 import Transfer
 
 /// `kiln up`: the whole platform on one machine.
@@ -16,6 +17,7 @@ struct UpCommand: AsyncParsableCommand {
     @OptionGroup var logs: LogOptions
     @OptionGroup var up: UpOptions
     @OptionGroup var door: DoorOptions
+    @OptionGroup var traffic: TrafficOptions
     @OptionGroup var builder: BuilderOptions
     @OptionGroup var imports: DependencyOptions
     @OptionGroup var local: LocalOptions
@@ -37,6 +39,7 @@ struct UpCommand: AsyncParsableCommand {
         guard getuid() == 0 else {
             throw StartError("Kiln runs functions as containers and needs root for that. Run it with sudo.")
         }
+        OpenFiles.raise()
         let reasons = Shutdown.reasons(lifeline: false)
         let directory = try state.directory()
         try directory.create()
@@ -62,9 +65,13 @@ struct UpCommand: AsyncParsableCommand {
             await SupervisorService(keeper: keeper).run(socket: directory.socket("up"), token: token, logger: logger)
         }
         let watching = Task { await reserve.watch(logger) }
+        let trimming = Task { [limit = try up.registryLogLimit()] in
+            await CappedLog(path: directory.registryLog, limit: limit).watch()
+        }
         defer {
             service.cancel()
             watching.cancel()
+            trimming.cancel()
         }
         let started = ContinuousClock.now
         for plan in plans { try await supervisor.start(plan) }
@@ -93,11 +100,14 @@ struct UpCommand: AsyncParsableCommand {
     private func validate(_ directory: StateDirectory) throws {
         _ = try door.managementToken()
         _ = try (door.trusted(), door.threadCount(), door.hostNames())
-        _ = try (builder.limits(), builder.sourceLimit(), builder.denoPath(), imports.settings())
+        var door = RouterConfiguration(listen: .inherited(descriptor: -1))
+        try traffic.apply(to: &door)
+        _ = try (builder.limits(), builder.sourceLimit(), builder.buildLimit(), builder.checkerTiming())
+        _ = try (builder.denoPath(), imports.settings())
         var configuration = try local.configuration(directory)
         try scale.apply(to: &configuration)
         _ = try (local.timing(), scale.scaling(), metrics.functions())
-        _ = try (upkeep.retention(), upkeep.interval())
+        _ = try (up.registryLogLimit(), upkeep.retention(), upkeep.interval())
     }
 
     private enum Outcome: Equatable, Sendable {
@@ -126,7 +136,7 @@ struct UpCommand: AsyncParsableCommand {
             ChildPlan(
                 name: "router",
                 arguments: [program, "router", "--listen-descriptor", "3"] + common + door.arguments
-                    + metrics.arguments,
+                    + traffic.arguments + metrics.arguments,
                 inherited: frontDoor.descriptor, grace: .seconds(40)),
         ]
     }

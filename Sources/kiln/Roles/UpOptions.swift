@@ -1,4 +1,5 @@
 import ArgumentParser
+import Contract
 
 /// What only `kiln up` can be told.
 struct UpOptions: ParsableArguments {
@@ -10,6 +11,21 @@ struct UpOptions: ParsableArguments {
             "Where the embedded registry listens: a loopback address (default: \(Self.defaultRegistry)); port 0 takes a free one.",
             valueName: "host:port"))
     var registryListen: ListenOption?
+
+    @Option(
+        help: ArgumentHelp(
+            "Most bytes of the embedded registry's log; as many from before are kept (default: 4Mi).",
+            valueName: "bytes"))
+    var registryLogBytes: String?
+
+    /// Most bytes of the registry's log.
+    func registryLogLimit() throws -> Int64 {
+        guard let text = registryLogBytes ?? Setting.optional("REGISTRY_LOG_BYTES") else { return 4 << 20 }
+        guard let bytes = Quantity.bytes(text), bytes >= 64 << 10 else {
+            throw StartError("--registry-log-bytes cannot be '\(text)': use 64Ki or more.")
+        }
+        return bytes
+    }
 
     /// The registry's address with a definite port.
     func registryAddress() throws -> String {

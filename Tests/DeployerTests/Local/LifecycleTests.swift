@@ -140,7 +140,7 @@ extension LocalContainerTests {
                 let workload = try fixture.workload("console.log('waiting'); setInterval(() => {}, 1000)")
                 let failure = await #expect(throws: RolloutFailure.self) { try await backend.rollOut(workload) }
                 #expect(failure?.code == .timedOut && failure?.logs == ["waiting"])
-                #expect(failure?.message == "The function did not accept requests within 0.7 s.")
+                #expect(failure?.message == "The function did not accept requests within 0.7 s (--start-deadline).")
                 #expect(fixture.instances.isEmpty)
             }
         }
@@ -151,6 +151,13 @@ extension LocalContainerTests {
                 try await backend.adopt([])
                 let secret = try fixture.workload(TestImages.hello) { $0.secrets = ["ABSENT"] }
                 #expect(await code { try await backend.rollOut(secret) } == .secretMissing)
+                fixture.secrets.set("LARGE", String(repeating: "x", count: (64 << 10) + 1))
+                let large = try fixture.workload(TestImages.hello) { $0.secrets = ["LARGE"] }
+                #expect(await code { try await backend.rollOut(large) } == .secretTooLarge)
+                let names = (1...20).map { "S\($0)" }
+                for name in names { fixture.secrets.set(name, String(repeating: "x", count: 60 << 10)) }
+                let many = try fixture.workload(TestImages.hello) { $0.secrets = names }
+                #expect(await code { try await backend.rollOut(many) } == .secretTooLarge)
                 var unknown = try fixture.workload(TestImages.hello)
                 unknown.image = PinnedImage(
                     registry: "r", repository: "x", digest: Digest(bytes: [UInt8](repeating: 9, count: 32)))

@@ -63,6 +63,13 @@ struct InstanceMaker: Sendable {
         let image = try await imageFiles(workload.image)
         let environment = Sandbox.environment(
             image: image.environment, workload: workload, secrets: try await values(of: workload.spec.secrets))
+        let size = environment.reduce(0) { $0 + $1.utf8.count + 1 }
+        guard size <= LocalConfiguration.environmentBytes else {
+            throw RolloutFailure(
+                .secretTooLarge,
+                "Its environment and secrets have \(size) bytes together; an instance takes at most \(LocalConfiguration.environmentBytes). "
+                    + "Give it fewer or smaller ones.")
+        }
         try Task.checkCancellation()
         // Once begun, creating goes on to a point from which everything can be taken back.
         let instance = try await Task { try await create(workload, image: image, environment: environment) }.value
@@ -111,7 +118,8 @@ struct InstanceMaker: Sendable {
                 end.code, "The function ended before it accepted a request: \(end).", logs: lastLines(of: instance))
         case .late:
             throw RolloutFailure(
-                .timedOut, "The function did not accept requests within \(configuration.startDeadline.inSeconds).",
+                .timedOut,
+                "The function did not accept requests within \(configuration.startDeadline.inSeconds) (--start-deadline).",
                 logs: lastLines(of: instance))
         }
     }
@@ -252,6 +260,12 @@ struct InstanceMaker: Sendable {
                 values[name] = try await secrets.secret(named: name)
             } catch let error where !(error is CancellationError) {
                 throw RolloutFailure(.platform, "The secret \(name) cannot be read: \(error)")
+            }
+            if let size = values[name]?.utf8.count, size > configuration.secretBytes {
+                throw RolloutFailure(
+                    .secretTooLarge,
+                    "The secret \(name) has \(size) bytes; at most \(configuration.secretBytes) are allowed (--max-secret-bytes)."
+                )
             }
             guard values[name] != nil else {
                 throw RolloutFailure(
