@@ -36,6 +36,9 @@ package struct ServiceRequest: Sendable {
         self.query = query
     }
 
+    /// The values of the header field `name`, as one list (RFC 9110 §5.3); empty when there is none.
+    package func field(_ name: String) -> String { headers[name].joined(separator: ", ") }
+
     /// `path` as the client has to write it: with the scheme and authority that the Router was asked under, when it says so.
     package func externalURL(_ path: String) -> String {
         guard let host = headers.first(name: "X-Forwarded-Host"), !host.isEmpty else { return path }

@@ -25,8 +25,15 @@ struct Observer: Sendable {
                 status: 200, headers: [("Content-Type", "text/plain")], body: .bytes(Array("ok\n".utf8)))
         case ["metrics"]:
             try allow(request)
+            let text = try await metrics()
+            guard OpenMetricsText.isAccepted(request.field("Accept")) else {
+                return ServiceResponse(
+                    status: 200, headers: [("Content-Type", MetricText.mediaType), ("Vary", "Accept")],
+                    body: .bytes(text))
+            }
             return ServiceResponse(
-                status: 200, headers: [("Content-Type", MetricText.mediaType)], body: .bytes(try await metrics()))
+                status: 200, headers: [("Content-Type", OpenMetricsText.mediaType), ("Vary", "Accept")],
+                body: .bytes(OpenMetricsText.encode(text)))
         case ["openapi.json"]:
             try allow(request)
             return ServiceResponse(
