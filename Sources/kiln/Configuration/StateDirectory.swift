@@ -54,17 +54,52 @@ struct StateDirectory: Sendable {
             } catch {
                 throw StartError("The state directory \(directory) cannot be made: \(Self.reason(error)).")
             }
+            if [path, secrets].contains(directory) { try Self.requirePrivate(directory) }
         }
         guard access(path, W_OK) == 0 else {
             throw StartError("The state directory \(path) cannot be written: \(String(cString: strerror(errno))).")
         }
     }
 
+    /// Throws when others than this user own `directory` or may look into it: secrets and functions' environments are in there.
+    private static func requirePrivate(_ directory: String) throws {
+        var status = stat()
+        guard stat(directory, &status) == 0 else { return }
+        guard status.st_uid == geteuid() else {
+            throw StartError(
+                "The directory \(directory) belongs to user \(status.st_uid), not to \(geteuid()), who runs Kiln. Run: chown -R \(geteuid()) \(directory)"
+            )
+        }
+        guard status.st_mode & 0o077 == 0 else {
+            throw StartError(
+                "The directory \(directory) is open to others, and secrets are kept there. Run: chmod 700 \(directory)")
+        }
+    }
+
+    /// Throws when images of functions are here without the record that tells what they are: to begin anew beside them would make
+    /// every function vanish, and the next collection of garbage its images too.
+    func requireRecord() throws {
+        guard !FileManager.default.fileExists(atPath: database) else { return }
+        let repositories = registryData + "/docker/registry/v2/repositories/kiln"
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: repositories)) ?? []
+        let functions = names.filter { (try? FunctionName($0)) != nil }
+        guard !functions.isEmpty else { return }
+        throw StartError(
+            "The state directory \(path) has images of \(functions.count) functions, but no \(database), which records them. Nothing was changed. "
+                + "Put the file back, or restore a backup into an empty directory ('kiln restore'); to begin anew, move \(registryData) away."
+        )
+    }
+
     /// The text in the file at `path`, made by `make` and kept for good when there is none.
     func persistent(_ path: String, make: () -> String) throws -> String {
-        if let data = FileManager.default.contents(atPath: path) {
+        if access(path, F_OK) == 0 {
+            guard let data = FileManager.default.contents(atPath: path) else {
+                throw StartError(
+                    "The file \(path) cannot be read. Give it back to this user, or restore it from a backup.")
+            }
             let text = String(decoding: data, as: UTF8.self)
             let trimmed = text.split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
+            // Half a file is none: it is written whole or not at all, but a disk check may leave an empty one.
             if !trimmed.isEmpty { return trimmed }
         }
         let text = make()
@@ -74,11 +109,26 @@ struct StateDirectory: Sendable {
 
     /// Six hexadecimal digits that name this installation's network devices, rules and groups.
     func installationID() throws -> String {
-        try persistent(installation) { String(RequestToken.make(bytes: 3)) }
+        let text = try persistent(installation) { String(RequestToken.make(bytes: 3)) }
+        guard text.utf8.count == 6, text.utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) }) else {
+            throw StartError(
+                "The file \(installation) is damaged: it holds '\(text.prefix(40))' instead of six hexadecimal digits, by which Kiln finds the "
+                    + "containers and network rules that it left. Put it back from a backup, or remove it after a restart of the machine."
+            )
+        }
+        return text
     }
 
     /// The token with which the roles call each other.
-    func internalTokenText() throws -> String { try persistent(internalToken) { RequestToken.make(bytes: 32) } }
+    func internalTokenText() throws -> String {
+        let text = try persistent(internalToken) { RequestToken.make(bytes: 32) }
+        guard text.utf8.count >= 32, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw StartError(
+                "The file \(internalToken) is damaged. Remove it while Kiln is stopped: a new one is made at the next start."
+            )
+        }
+        return text
+    }
 
     private static func reason(_ error: any Error) -> String {
         if let error = error as? CocoaError, let underlying = error.underlying as? POSIXError {

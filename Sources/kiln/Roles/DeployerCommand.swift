@@ -131,5 +131,5 @@ struct DeployerCommand: AsyncParsableCommand {
 /// Secrets of the state directory.
 struct LocalSecrets: SecretSource {
     let files: SecretFiles
-    func secret(named name: String) async throws -> String? { files.value(name) }
+    func secret(named name: String) async throws -> String? { try files.value(name) }
 }

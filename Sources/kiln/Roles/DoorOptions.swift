@@ -46,7 +46,9 @@ struct DoorOptions: ParsableArguments {
             return nil
         }
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw StartError("The token file \(path) cannot be read.")
+            throw StartError(
+                "The token file \(path) is missing or cannot be read. Write at least 16 random characters to it, readable by you only, or "
+                    + "name another with --token-file.")
         }
         var status = stat()
         guard stat(path, &status) == 0, status.st_mode & 0o077 == 0 else {

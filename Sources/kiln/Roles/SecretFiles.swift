@@ -1,5 +1,6 @@
 import Contract
 import FoundationEssentials
+import Glibc
 
 /// Where the secrets of one machine are: a file each, mode 0600, in a directory of mode 0700.
 struct SecretFiles: Sendable {
@@ -14,10 +15,17 @@ struct SecretFiles: Sendable {
 
     let directory: String
 
-    func value(_ name: String) -> String? {
-        guard EnvironmentName.problem(with: name) == nil,
-            let data = FileManager.default.contents(atPath: directory + "/" + name)
-        else { return nil }
-        return String(decoding: data, as: UTF8.self)
+    /// The value of the secret `name`; `nil` when there is none. Throws a sentence when its file cannot be what 'kiln secret set' wrote.
+    func value(_ name: String) throws -> String? {
+        let path = directory + "/" + name
+        guard EnvironmentName.problem(with: name) == nil, access(path, F_OK) == 0 else { return nil }
+        guard let data = FileManager.default.contents(atPath: path) else { throw damaged(name, "cannot be read") }
+        guard !data.contains(0) else { throw damaged(name, "has a NUL byte") }
+        guard let text = String(validating: data, as: UTF8.self) else { throw damaged(name, "is not UTF-8") }
+        return text
+    }
+
+    private func damaged(_ name: String, _ what: String) -> StartError {
+        StartError("its file \(directory)/\(name) \(what). Store it again with 'kiln secret set \(name)'")
     }
 }

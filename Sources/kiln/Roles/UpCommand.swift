@@ -48,6 +48,7 @@ struct UpCommand: AsyncParsableCommand {
         if let sentence = reserve.update() { Console.note(sentence) }
         try DiskSpace.require(limits.freeBytes, in: directory)
         let lock = try StateLock(directory.lock)
+        try directory.requireRecord()
         _ = try directory.internalTokenText()
         try validate(directory)
         for child in ["router", "builder", "deployer", "collector", "registry"] {

@@ -80,6 +80,30 @@ import Testing
         }
     }
 
+    @Test func `what killed runs left in tmp is removed by the next, what others use stays`() async throws {
+        try await withTool(nowhere) { kiln in
+            try kiln.write("f.ts", "export default () => new Response('ok');\n")
+            func directories() throws -> Set<String> {
+                Set(try FileManager.default.contentsOfDirectory(atPath: "/tmp").filter { $0.hasPrefix("kiln-run-") })
+            }
+            func serving(_ before: Set<String>) async throws -> (CommandLineTool.Running, String) {
+                let running = try kiln.start(["run", "f.ts", "--listen", "127.0.0.1:0", "--no-check"])
+                try await eventually("it serves", within: .seconds(60)) { running.complained.contains("answers at") }
+                return (running, try #require(try directories().subtracting(before).first))
+            }
+            let (killed, left) = try await serving(try directories())
+            _ = killed.end(SIGKILL)
+            #expect(try directories().contains(left))
+            let (living, used) = try await serving(try directories())
+            #expect(try !directories().contains(left))
+            let (other, _) = try await serving(try directories())
+            #expect(try directories().contains(used))
+            _ = living.end()
+            _ = other.end()
+            #expect(try !directories().contains(used))
+        }
+    }
+
     @Test func `secrets are kept, listed without values, and removed`() async throws {
         try await withTool(nowhere) { kiln in
             let state = ["--state-dir", kiln.directory + "/state"]

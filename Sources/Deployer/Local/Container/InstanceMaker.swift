@@ -249,7 +249,9 @@ struct InstanceMaker: Sendable {
             }
             return files
         } catch let error where !(error is RolloutFailure || error is CancellationError) {
-            throw RolloutFailure(.image, "The image \(image) cannot be used: \(error)")
+            throw RolloutFailure(
+                .image,
+                "The image \(image) cannot be used: \(error) If the registry has lost it, deploy its source again.")
         }
     }
 
@@ -259,7 +261,7 @@ struct InstanceMaker: Sendable {
             do {
                 values[name] = try await secrets.secret(named: name)
             } catch let error where !(error is CancellationError) {
-                throw RolloutFailure(.platform, "The secret \(name) cannot be read: \(error)")
+                throw RolloutFailure(.platform, "The secret \(name) cannot be used: \(error).")
             }
             if let size = values[name]?.utf8.count, size > configuration.secretBytes {
                 throw RolloutFailure(

@@ -22,6 +22,9 @@ struct LocalDeno: Sendable {
             throw ClientError(.failed, "No directory can be made in /tmp: \(String(cString: strerror(errno))).")
         }
         directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        // Held as long as this process lives, however it ends.
+        let lock = open(directory + "/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        if lock >= 0 { flock(lock, LOCK_EX | LOCK_NB) }
         do {
             for name in ["app", "kiln", "run", "tmp"] {
                 try FileManager.default.createDirectory(
@@ -33,6 +36,26 @@ struct LocalDeno: Sendable {
             }
         } catch {
             throw ClientError(.failed, "\(directory) cannot be written: \(error)")
+        }
+    }
+
+    /// Removes what earlier runs of this user left in /tmp because they were killed.
+    static func removeLeftovers() {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/tmp")) ?? []
+        for name in names where name.hasPrefix("kiln-run-") && name.utf8.count == 15 {
+            let path = "/tmp/" + name
+            var status = stat()
+            guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid() else {
+                continue
+            }
+            let lock = open(path + "/lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+            guard lock >= 0 else {
+                // Made a moment ago, perhaps, and not locked yet.
+                if time(nil) - status.st_mtim.tv_sec > 60 { try? FileManager.default.removeItem(atPath: path) }
+                continue
+            }
+            if flock(lock, LOCK_EX | LOCK_NB) == 0 { try? FileManager.default.removeItem(atPath: path) }
+            close(lock)
         }
     }
 

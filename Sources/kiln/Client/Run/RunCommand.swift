@@ -49,6 +49,7 @@ struct RunCommand: ClientCommand {
         var variables = Dictionary(try environment.variables().map { ($0.name, $0.value) }) { $1 }
         for name in secret { variables[name] = try secretValue(name) }
         let address = try freeAddress()
+        LocalDeno.removeLeftovers()
         let deno = try LocalDeno(program: LocalDeno.find(self.deno ?? Setting.optional("DENO")))
         defer { deno.remove() }
         let session = LocalSession(
@@ -59,7 +60,14 @@ struct RunCommand: ClientCommand {
     }
 
     private func secretValue(_ name: String) throws(ClientError) -> String {
-        guard let value = SecretFiles(directory: try state.found().secrets).value(name) else {
+        let files = SecretFiles(directory: try state.found().secrets)
+        let value: String?
+        do {
+            value = try files.value(name)
+        } catch {
+            throw ClientError(.failed, "The secret \(name) cannot be used: \(error).")
+        }
+        guard let value else {
             throw ClientError(
                 .notFound,
                 "There is no secret '\(name)' here, or it cannot be read. 'kiln secret set \(name)' stores one.")
