@@ -25,7 +25,10 @@ install: $(KILN) $(DENO) ## Install kiln, its Deno and the completions below PRE
 	@install -D $(KILN) $(DESTDIR)$(PREFIX)/bin/kiln
 	@install -D $(DENO) $(DESTDIR)$(PREFIX)/lib/kiln/deno
 	@mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	@mkdir -p $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	@$(KILN) completions bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/kiln
+	@$(KILN) completions zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_kiln
+	@$(KILN) completions fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/kiln.fish
 	@echo "Installed $(DESTDIR)$(PREFIX)/bin/kiln. As root, 'kiln up' starts the platform."
 
 $(KILN): $(SOURCES) | .tools/setup-run

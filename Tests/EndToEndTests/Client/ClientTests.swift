@@ -6,6 +6,66 @@ import Testing
 @Suite(.serialized) struct ClientTests {
     private static let greeter = "export default () => new Response('one');\n"
 
+    @Test func `a platform behind TLS is trusted by --ca-file, and by nothing less`() async throws {
+        try await withPlatform { platform in
+            try await withTool(platform.url) { kiln in
+                let made = try run(
+                    "sh",
+                    [
+                        "-c",
+                        """
+                        cd \(kiln.directory) && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+                        -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout key.pem -out cert.pem
+                        """,
+                    ])
+                #expect(made.code == 0, "\(made.output)")
+                let port = platform.url.replacing("http://127.0.0.1:", with: "")
+                let proxy = ["-uc", Self.proxy, kiln.directory, port]
+                try await withChildReady("python3", proxy) { (listening) async throws in
+                    let url = "https://localhost:\(listening)"
+                    try kiln.write("greeter.ts", Self.greeter)
+                    let certificate = kiln.directory + "/cert.pem"
+                    let deployed = try kiln("deploy", "greeter.ts", "--url", url, "--ca-file", certificate)
+                    #expect(deployed.code == 0, "\(deployed)")
+                    #expect(try await platform.get("/fn/greeter").text == "one")
+                    var trusting = kiln
+                    trusting.environment["KILN_CA_FILE"] = certificate
+                    #expect(try trusting("list", "--url", url).output.contains("greeter"))
+                    let distrusted = try kiln("list", "--url", url)
+                    #expect(distrusted.code != 0 && distrusted.errors.contains("certificate"), "\(distrusted)")
+                    let missing = try kiln("list", "--url", url, "--ca-file", "/nonexistent.pem")
+                    #expect(missing.code != 0 && missing.errors.contains("/nonexistent.pem"), "\(missing)")
+                }
+            }
+        }
+    }
+
+    /// Takes TLS connections and passes what is in them to a port; prints where it listens.
+    private static let proxy = """
+        import socket, ssl, sys, threading
+        directory, port = sys.argv[1], int(sys.argv[2])
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(directory + "/cert.pem", directory + "/key.pem")
+        def pump(a, b):
+            try:
+                while data := a.recv(65536): b.sendall(data)
+            except OSError: pass
+            for s in (a, b):
+                try: s.shutdown(socket.SHUT_RDWR)
+                except OSError: pass
+        def serve(raw):
+            try:
+                client = context.wrap_socket(raw, server_side=True)
+                server = socket.create_connection(("127.0.0.1", port))
+            except OSError: return
+            threading.Thread(target=pump, args=(server, client), daemon=True).start()
+            pump(client, server)
+        listener = socket.create_server(("127.0.0.1", 0))
+        print(listener.getsockname()[1])
+        while True:
+            threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+        """
+
     @Test func `a function's life, from deploy to delete`() async throws {
         try await withPlatform { platform in
             try await withTool(platform.url) { kiln in
