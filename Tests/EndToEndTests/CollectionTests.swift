@@ -158,6 +158,52 @@ private final class Done: Sendable {
         }
     }
 
+    @Test(.timeLimit(.minutes(5)))
+    func `the command says what would go, lets it go, and keeps what it is told to keep`() async throws {
+        try await withState { state, port, registryPort in
+            var platform = try await Platform(state: state, port: port, registryPort: registryPort)
+            for number in 1...6 { try await platform.mustDeploy("hello", source("\(number)")) }
+            let first = platform
+            try await withTool(platform.url) { kiln in
+                // What still has instances is not collected.
+                try await eventually("three are garbage", within: .seconds(60)) {
+                    let dry = try kiln("gc", "--dry-run", "--keep", "3", "--keep-for", "0s", "--json")
+                    return (dry.json["revisions"] as? [Any])?.count == 3 && dry.json["dryRun"] as? Bool == true
+                }
+                let dry = try kiln("gc", "--dry-run", "--keep", "3", "--keep-for", "0s")
+                #expect(dry.code == 0 && dry.output.contains("hello") && dry.output.contains("images"), "\(dry)")
+                #expect(try await first.get("/func/hello/revisions").json.count > 0)
+                let wet = try kiln("gc", "--keep", "3", "--keep-for", "0s")
+                #expect(wet.code == 0 && wet.output.contains("hello"), "\(wet) \(dry)")
+                let kept = try await first.get("/func/hello/revisions").json["revisions"] as? [[String: Any]] ?? []
+                #expect(kept.compactMap { $0["revision"] as? Int } == [6, 5, 4])
+                let again = try kiln("gc", "--keep", "3", "--keep-for", "0s")
+                #expect(!again.output.contains("hello"), "\(again)")
+                let metrics = try await first.get("/metrics").text
+                #expect(metrics.contains("kiln_gc_runs_total{result=\"ok\"} 2\n"))
+                #expect(metrics.contains("kiln_gc_revisions_total 3\n"))
+
+                // Everything is killed in the middle of one; the next start serves all.
+                let running = try kiln.start(["gc", "--keep", "0", "--keep-for", "0s"])
+                try await eventually("the registry is read-only", within: .seconds(60)) {
+                    let text = try String(contentsOfFile: state + "/run/registry.yml", encoding: .utf8)
+                    return text.contains("readonly") || !running.process.isRunning
+                }
+                kill(first.supervisor, SIGKILL)
+                await first.waitForExit(.seconds(30))
+                _ = running.end(SIGKILL)
+            }
+            try? FileManager.default.removeItem(atPath: state + "/run/address")
+            platform = try await Platform(state: state, port: port, registryPort: registryPort)
+            let second = platform
+            try await eventually("it serves", within: .seconds(60)) { try await second.get("/fn/hello").text == "6" }
+            #expect(try await platform.call(.post, "/func/hello/rollback").status == 200)
+            try await platform.mustDeploy("hello", source("7"))
+            #expect(try await platform.get("/fn/hello").text == "7")
+            await platform.stop()
+        }
+    }
+
     @Test func `garbage is collected by itself`() async throws {
         let arguments = ["--gc-interval", "2s", "--keep-revisions", "1", "--keep-revisions-for", "0s"]
         try await withPlatform(arguments: arguments) { platform in

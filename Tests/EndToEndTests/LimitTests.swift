@@ -63,6 +63,23 @@ import Transfer
         }
     }
 
+    @Test func `the registry's log does not grow for ever`() async throws {
+        try await withPlatform(arguments: ["--registry-log-bytes", "64Ki"]) { platform in
+            let path = platform.state + "/run/registry.log"
+            let log = try #require(FileHandle(forWritingAtPath: path))
+            try log.seekToEnd()
+            try log.write(contentsOf: Data(repeating: 0x61, count: 100 << 10))
+            try log.write(contentsOf: Data("last\n".utf8))
+            try await eventually("it is emptied", within: .seconds(60)) {
+                try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int == 0
+            }
+            let earlier = try Data(contentsOf: URL(filePath: path + ".1"))
+            #expect(earlier.count == 64 << 10 && earlier.suffix(5) == Data("last\n".utf8))
+            // The registry goes on writing at the end of what is there now.
+            try await platform.mustDeploy("f", "export default () => new Response('ok');")
+        }
+    }
+
     @Test func `an instance has as many files, tasks and bytes of tmp as it may`() async throws {
         try await withPlatform(arguments: ["--max-open-files", "100", "--max-tmp", "1Mi", "--max-tasks", "100"]) {
             platform in

@@ -14,9 +14,9 @@ package struct RegistryFixture: Sendable {
 }
 
 /// Runs Debian's `docker-registry` on a free port of the loopback address beside `body`, its data in a directory that
-/// goes with it.
+/// goes with it. `deletes` is whether it lets its clients delete.
 package func withRegistry<Result: Sendable>(
-    _ body: @Sendable (RegistryFixture) async throws -> Result
+    deletes: Bool = true, _ body: @Sendable (RegistryFixture) async throws -> Result
 ) async throws -> Result {
     try await withTemporaryDirectory { directory in
         let authority = "127.0.0.1:\(try freePort())"
@@ -25,7 +25,7 @@ package func withRegistry<Result: Sendable>(
             log: {level: error, accesslog: {disabled: true}}
             storage:
               filesystem: {rootdirectory: \(directory)/data}
-              delete: {enabled: true}
+              delete: {enabled: \(deletes)}
               maintenance: {uploadpurging: {enabled: false}}
             http: {addr: "\(authority)"}
             """

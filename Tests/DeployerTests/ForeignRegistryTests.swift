@@ -1,0 +1,65 @@
+import Contract
+import Logging
+import OCI
+import Support
+import Testing
+import Transfer
+
+@testable import Deployer
+
+/// Garbage collection with a registry that is not Kiln's own: a docker-registry that lets its clients delete, and one that does not.
+@Suite(.serialized) struct ForeignRegistryTests {
+    private static func image(_ text: String) throws -> Image {
+        let layer = try Layer([.directory("app"), .file("app/main.js", Array(text.utf8))])
+        return try ImageBuilder(steps: [.init(layer, createdBy: "kiln: code")]).build()
+    }
+
+    private func withImages(
+        deletes: Bool, _ body: @Sendable (Collector, Registry, String) async throws -> Void
+    ) async throws {
+        try await withRegistry(deletes: deletes) { fixture in
+            let registry = Registry(RegistryEndpoint(name: fixture.authority, url: fixture.url), client: fixture.client)
+            for text in ["one", "two"] {
+                try await registry.push(try Self.image(text), to: "kiln/gone", tags: ["b-\(text)"])
+            }
+            // Somebody else's, in the same registry.
+            try await registry.push(try Self.image("other"), to: "elsewhere/gone", tags: ["b-other"])
+            try await withStore { store in
+                let reconciler = Reconciler(
+                    store: store, backend: RecordingBackend(), tags: RegistryTags(registry), epoch: "e",
+                    logger: Logger(label: "test"))
+                try await reconciler.start(base: nil)
+                let collector = Collector(
+                    reconciler: reconciler, inventory: RegistryInventory(registry, sweeper: nil), machine: nil,
+                    logger: Logger(label: "test"))
+                try await body(collector, registry, fixture.directory)
+            }
+        }
+    }
+
+    @Test func `images are deleted where that is allowed, and nobody else's`() async throws {
+        try await withImages(deletes: true) { collector, registry, _ in
+            let dry = try await collector.run(Retention(), .dryRun)
+            #expect(dry.images.count == 2 && dry.notes == [])
+            #expect(try await registry.tags("kiln/gone").count == 2)
+            let report = try await collector.run(Retention(), .collect)
+            #expect(report.images.count == 2)
+            #expect(report.notes == ["The images are deleted; when their blobs are freed is up to the registry."])
+            #expect(try await registry.tags("kiln/gone").isEmpty)
+            #expect(try await registry.tags("elsewhere/gone") == ["b-other"])
+            #expect(try await collector.run(Retention(), .collect).images.count == 0)
+        }
+    }
+
+    @Test func `a registry that does not delete is said to, and its images stay`() async throws {
+        try await withImages(deletes: false) { collector, registry, _ in
+            let report = try await collector.run(Retention(), .collect)
+            #expect(report.images.count == 0)
+            #expect(
+                report.notes == [
+                    "The registry does not delete images: what is garbage there stays until its operator removes it."
+                ])
+            #expect(try await registry.tags("kiln/gone").sorted() == ["b-one", "b-two"])
+        }
+    }
+}
