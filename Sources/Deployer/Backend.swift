@@ -29,6 +29,9 @@ package protocol Backend: Sendable {
     /// Ends a workload: SIGTERM, the grace period, SIGKILL; returns when nothing of it is left. Unknown ids are no error.
     func retire(_ id: WorkloadID) async
 
+    /// The memory that all instances of functions use, and may use; `nil` when there is no such limit.
+    func memory() async -> MemoryUsage?
+
     /// How the workload does now; `nil` when it is unknown.
     func status(of id: WorkloadID) async -> WorkloadStatus?
 
@@ -40,6 +43,9 @@ package protocol Backend: Sendable {
 extension Backend {
     /// Adopts `desired` without leaving anything parked.
     func adopt(_ desired: [Workload]) async throws { _ = try await adopt(desired, parkable: []) }
+
+    /// No limit.
+    package func memory() async -> MemoryUsage? { nil }
 }
 
 /// What a workload uses.
@@ -54,6 +60,14 @@ package struct WorkloadUsage: Hashable, Sendable {
         self.desired = desired
         self.cpuMillicores = cpuMillicores
     }
+}
+
+/// The memory of all instances of functions together, in bytes.
+package struct MemoryUsage: Hashable, Sendable {
+    /// What they use, or are reserved while they start.
+    package var used: Int64
+    /// What they may use; flag `--memory-budget`.
+    package var limit: Int64
 }
 
 /// What identifies a workload: a revision, or one of Kiln's own.

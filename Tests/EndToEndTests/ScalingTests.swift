@@ -97,6 +97,91 @@ import Transfer
         }
     }
 
+    @Test func `a WebSocket and a long request keep a function from being parked`() async throws {
+        try await withPlatform { platform in
+            let code = """
+                export default (request: Request) => {
+                  if (request.headers.get("upgrade") === "websocket") {
+                    const { socket, response } = Deno.upgradeWebSocket(request);
+                    socket.onmessage = (event) => socket.send(event.data);
+                    return response;
+                  }
+                  return new Promise<Response>((r) => setTimeout(() => r(new Response("late")), 6000));
+                };
+                """
+            try await platform.mustDeploy("f", code, "&idle=1s")
+            let slow = try await platform.get("/fn/f")
+            #expect(slow.text == "late")
+            #expect(!platform.log.contains("parking"))
+            let probe = try EndToEndTests.run(
+                "python3", ["-c", Self.socket, platform.url.replacing("http://127.0.0.1:", with: ""), "6"])
+            #expect(probe.code == 0 && probe.output == "101 hello\n", "\(probe.output)")
+            #expect(!platform.log.contains("parking"))
+            try await parked(platform, "f")
+        }
+    }
+
+    /// Opens a WebSocket at a port, is silent for some seconds, and then says hello.
+    private static let socket = """
+        import socket, sys, time
+        s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60)
+        s.sendall(b"GET /fn/f HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\n"
+                  b"Sec-WebSocket-Version: 13\\r\\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\n\\r\\n")
+        head = b""
+        while b"\\r\\n\\r\\n" not in head:
+            head += s.recv(4096)
+        time.sleep(int(sys.argv[2]))
+        s.sendall(b"\\x81\\x85\\0\\0\\0\\0hello")
+        answer = b""
+        while len(answer) < 7:
+            answer += s.recv(4096)
+        print(head.split()[1].decode(), answer[2:].decode())
+        """
+
+    @Test func `restarts and the last failure are known after parking and waking, which metrics count`() async throws {
+        try await withPlatform { platform in
+            let code = """
+                export default (request: Request) => {
+                  if (request.url.endsWith("/end")) Deno.exit(7);
+                  return new Response("ok");
+                };
+                """
+            try await platform.mustDeploy("f", code, "&idle=3s")
+            _ = try await platform.get("/fn/f/end")
+            try await eventually("it is started again", within: .seconds(60)) {
+                try await platform.get("/func/f").json["restarts"] as? Int == 1
+            }
+            for _ in 0..<2 {
+                try await parked(platform, "f")
+                #expect(try await platform.get("/func/f").json["restarts"] as? Int == 1)
+                #expect(try await platform.get("/fn/f").text == "ok")
+                let shown = try await platform.get("/func/f").json
+                #expect(shown["restarts"] as? Int == 1 && shown["lastFailure"] as? String == "exit code 7", "\(shown)")
+            }
+            let metrics = try await platform.get("/metrics").text
+            #expect(metrics.contains("kiln_parks_total 2\n"))
+            #expect(metrics.contains("kiln_wake_duration_seconds_count{result=\"ready\"} 2\n"))
+            #expect(metrics.contains("kiln_parked_revisions 0\n"))
+            let used = metrics.split(separator: "\n").first { $0.hasPrefix("kiln_memory_bytes ") }
+            #expect(used.flatMap { Int($0.split(separator: " ")[1]) } ?? 0 >= 64 << 20)
+        }
+    }
+
+    @Test func `a function that is slow because it has little CPU is not taken for one that hangs`() async throws {
+        try await withPlatform(arguments: ["--liveness", "5s", "--start-deadline", "60"]) { platform in
+            let code = """
+                export default () => {
+                  const end = performance.now() + 14000;
+                  while (performance.now() < end);
+                  return new Response("ok");
+                };
+                """
+            try await platform.mustDeploy("f", code, "&timeout=120&max=1&cpu=100m")
+            #expect(try await platform.get("/fn/f").text == "ok")
+            #expect(try await platform.get("/func/f").json["restarts"] as? Int == 0)
+        }
+    }
+
     @Test
     func `a parked function can be replaced, gone back to, called by its number, and deleted while it is awaited`()
         async throws

@@ -17,6 +17,8 @@ package actor LocalBackend: Backend {
     private let logKeeper: LogKeeper
     private var forwarder: DNSForwarder?
     private var runners: [WorkloadID: WorkloadRunner] = [:]
+    /// What workloads had behind them when they were parked.
+    private var past: [WorkloadID: WorkloadRunner.Past] = [:]
     private var leftovers: Task<Void, Never>?
 
     /// Checks what the machine can do; throws ``DeployerError`` with one clear sentence when it cannot run instances.
@@ -97,6 +99,11 @@ package actor LocalBackend: Backend {
     package func retire(_ id: WorkloadID) async {
         guard let runner = runners[id] else { return }
         await retire(runner)
+        if case .revision = id { remember(await runner.past, of: id) }
+    }
+
+    package func memory() async -> MemoryUsage? {
+        maker.budget.total.map { MemoryUsage(used: maker.budget.used, limit: $0) }
     }
 
     package func scale(
@@ -107,7 +114,10 @@ package actor LocalBackend: Backend {
 
     package func usage(of id: WorkloadID) async -> WorkloadUsage? { await runners[id]?.usage() }
 
-    package func status(of id: WorkloadID) async -> WorkloadStatus? { await runners[id]?.status }
+    package func status(of id: WorkloadID) async -> WorkloadStatus? {
+        if let runner = runners[id] { return await runner.status }
+        return past[id].map { WorkloadStatus(ready: 0, desired: 0, restarts: $0.restarts, lastFailure: $0.lastFailure) }
+    }
 
     package func logs(
         of function: FunctionName, _ query: LogQuery
@@ -143,6 +153,14 @@ package actor LocalBackend: Backend {
         DiskFile.removeTree(OCIRuntime.directory(maker.configuration.installation))
     }
 
+    /// Numbers are not used again, so that what is remembered can be of no other revision.
+    private func remember(_ known: WorkloadRunner.Past, of id: WorkloadID) {
+        past[id] = nil
+        guard known.restarts > 0 || known.lastFailure != nil else { return }
+        if past.count >= 10_000, let some = past.keys.first { past[some] = nil }
+        past[id] = known
+    }
+
     private func retire(_ runner: WorkloadRunner) async {
         await runner.retire()
         if runners[runner.workload.id] === runner { runners[runner.workload.id] = nil }
@@ -150,7 +168,9 @@ package actor LocalBackend: Backend {
 
     private func runner(of workload: Workload) -> WorkloadRunner {
         let sink = sink
-        return WorkloadRunner(workload, maker: maker) { sink.yield(.endpoints(workload.id, $0)) }
+        return WorkloadRunner(workload, past: past[workload.id] ?? .init(), maker: maker) {
+            sink.yield(.endpoints(workload.id, $0))
+        }
     }
 
     private static func nameServers(_ configuration: LocalConfiguration) -> @Sendable () -> NameServers {

@@ -8,6 +8,8 @@ package final class DeployerMetrics: Sendable {
         var deploys: [String: Int] = [:]
         var rollouts: [Rollout: Histogram] = [:]
         var starts: [String: Histogram] = [:]
+        var wakes: [String: Histogram] = [:]
+        var collections: [String: Int] = [:]
         var ends: [FunctionName: [String: Int]] = [:]
         var registryErrors = 0
         var counts: [String: Int] = [:]
@@ -59,6 +61,16 @@ package final class DeployerMetrics: Sendable {
         }
     }
 
+    /// Waking a parked revision is over: it accepts requests (`ready`), or does not for a kind of failure.
+    func woken(_ result: String, after duration: Duration) {
+        state.withLock {
+            $0.wakes[result, default: Histogram(bounds: Histogram.workBounds)].observe(duration / .seconds(1))
+        }
+    }
+
+    /// A collection of garbage is over: `ok`, or a kind of problem.
+    func collected(_ result: String) { state.withLock { $0.collections[result, default: 0] += 1 } }
+
     /// An instance of `id` has ended by itself.
     func ended(_ id: WorkloadID, reason: String) {
         guard case .revision(let revision) = id else { return count("kiln_checker_ends_total") }
@@ -83,6 +95,9 @@ package final class DeployerMetrics: Sendable {
         ("kiln_rollbacks_total", "Rollbacks asked for and carried out."),
         ("kiln_deletes_total", "Functions deleted."),
         ("kiln_checker_ends_total", "Times that the checker's container ended by itself."),
+        ("kiln_parks_total", "Times that a revision was parked because nobody called it, or for want of memory."),
+        ("kiln_gc_freed_bytes_total", "Bytes that collections of garbage have freed."),
+        ("kiln_gc_revisions_total", "Revisions that collections of garbage have removed."),
     ]
 
     /// The families of what is counted; of `functions`, those that exist, at most ``limit`` by name.
@@ -117,7 +132,19 @@ package final class DeployerMetrics: Sendable {
         var registry = MetricFamily(
             "kiln_registry_errors_total", .counter, "Calls of the registry that failed for good.")
         registry.add(state.registryErrors, .init("role", "deployer"))
-        return [deploys, rollouts, starts, registry, ends(state.ends)]
+        var wakes = MetricFamily(
+            "kiln_wake_duration_seconds", .histogram,
+            "Waking a parked revision: from the first request that waits until an instance accepts requests (ready), or has failed to."
+        )
+        for (result, histogram) in state.wakes.sorted(by: { $0.key < $1.key }) {
+            wakes.add(histogram, .init("result", result))
+        }
+        var collections = MetricFamily(
+            "kiln_gc_runs_total", .counter, "Collections of garbage, dry runs not counted: ok, or the kind of problem.")
+        for (result, count) in state.collections.sorted(by: { $0.key < $1.key }) {
+            collections.add(count, .init("result", result))
+        }
+        return [deploys, rollouts, starts, wakes, collections, registry, ends(state.ends)]
             + Self.plainCounters.map { MetricFamily($0, .counter, $1, value: Double(state.counts[$0] ?? 0)) }
     }
 

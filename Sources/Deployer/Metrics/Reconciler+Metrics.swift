@@ -20,6 +20,22 @@ extension Reconciler {
             MetricFamily(
                 "kiln_routers", .gauge, "Routers that follow the route table.", value: Double(await hub.connected)),
         ]
+        families.append(
+            MetricFamily(
+                "kiln_parked_revisions", .gauge,
+                "Live and pinned revisions that have no instance until the next request.",
+                value: Double(parked.count)))
+        var memory = MetricFamily(
+            "kiln_memory_bytes", .gauge,
+            "Memory of all instances of functions together: what counts against --memory-budget.")
+        var limit = MetricFamily(
+            "kiln_memory_limit_bytes", .gauge,
+            "Memory that all instances of functions may use together (--memory-budget).")
+        if let usage = await backend.memory() {
+            memory.add(usage.used)
+            limit.add(usage.limit)
+        }
+        families += [memory, limit]
         return families
     }
 

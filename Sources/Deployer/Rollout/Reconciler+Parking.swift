@@ -14,6 +14,7 @@ extension Reconciler {
         scales[id] = nil
         let version = await publish(revision.function)
         guard parked.contains(id), waking[id] == nil, servingRevision(revision) != nil else { return }
+        metrics.count("kiln_parks_total")
         logger.info("parking", metadata: ["revision": "\(revision)"])
         scheduleRetirement(id, after: version, isParking: true)
     }
@@ -62,6 +63,7 @@ extension Reconciler {
         do {
             try await bringUpInTime(revision, id)
             wakeFailures[id] = nil
+            metrics.woken("ready", after: started.duration(to: .now))
             logger.info(
                 "woken",
                 metadata: [
@@ -69,6 +71,8 @@ extension Reconciler {
                     "milliseconds": "\(Int(started.duration(to: .now) / .milliseconds(1)))",
                 ])
         } catch {
+            metrics.woken(
+                (error as? RolloutFailure)?.code.rawValue ?? "cancelled", after: started.duration(to: .now))
             if servingRevision(revision.id) != nil { await rest(revision, id, error) }
         }
         // Deleted or unpinned in between: nobody else knows of what has just been started.

@@ -58,6 +58,20 @@ package actor Collector {
         }
         isRunning = true
         defer { isRunning = false }
+        guard mode == .collect else { return try await work(retention, mode) }
+        do {
+            let report = try await work(retention, mode)
+            reconciler.metrics.collected("ok")
+            reconciler.metrics.count("kiln_gc_freed_bytes_total", by: report.bytes)
+            reconciler.metrics.count("kiln_gc_revisions_total", by: report.revisions.count)
+            return report
+        } catch {
+            reconciler.metrics.collected((error as? Problem)?.kind ?? "internal")
+            throw error
+        }
+    }
+
+    private func work(_ retention: Retention, _ mode: Mode) async throws -> CollectionReport {
         let started = ContinuousClock.now
         var report = CollectionReport(dryRun: mode == .dryRun)
         let removed = try await collectRevisions(retention, mode)

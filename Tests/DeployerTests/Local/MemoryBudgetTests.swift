@@ -34,6 +34,28 @@ import Testing
         #expect(full?.description.contains("--memory-budget") == true)
     }
 
+    @Test(.timeLimit(.minutes(2)))
+    func `who waits for room is told when an instance ends, and does not wait for ever`() async throws {
+        let budget = MemoryBudget(total: 100 << 20) { _ in nil }
+        budget.adopt("a", limit: 100 << 20)
+        let waiting = Task { await budget.waitForRoom(atMost: .seconds(3600)) }
+        while !budget.isAwaited { await Task.yield() }
+        budget.ended("a")
+        #expect(await waiting.value)
+        #expect(await budget.waitForRoom(atMost: .milliseconds(10)))
+        let given = Task { await budget.waitForRoom(atMost: .seconds(3600)) }
+        while !budget.isAwaited { await Task.yield() }
+        given.cancel()
+        #expect(await !given.value)
+        #expect(!budget.isAwaited)
+    }
+
+    @Test func `the pauses of who waits for room grow`() {
+        var rest = Backoff.forRoom
+        let pauses = (0..<8).map { _ in rest.pause(afterRunningFor: .zero) }
+        #expect(pauses.first == .milliseconds(500) && pauses.last == .seconds(16))
+    }
+
     @Test func `without a budget there is always room`() throws {
         let budget = MemoryBudget(total: nil) { _ in nil }
         for number in 0..<100 { try budget.reserve(1 << 40, for: "\(number)") }

@@ -8,6 +8,14 @@ struct Backoff: Sendable {
         delay = policy.initialDelay
     }
 
+    /// How long to wait for memory that others use, if nobody gives some back before.
+    static var forRoom: Backoff {
+        var policy = RestartPolicy()
+        policy.initialDelay = .milliseconds(500)
+        policy.maximumDelay = .seconds(16)
+        return Backoff(policy)
+    }
+
     /// The pause after an instance that accepted requests for `duration`, zero if it never did.
     mutating func pause(afterRunningFor duration: Duration) -> Duration {
         if duration >= policy.stableAfter { delay = policy.initialDelay }

@@ -27,6 +27,8 @@ final class MemoryBudget: Sendable {
     private struct State {
         var starting: [String: Int64] = [:]
         var running: [String: Int64] = [:]
+        var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
+        var nextWaiter = 0
         var measured: (bytes: [String: Int64], at: ContinuousClock.Instant)?
     }
 
@@ -63,17 +65,61 @@ final class MemoryBudget: Sendable {
 
     /// The start of `seat` is over; its instance, if there is one, counts from now on.
     func started(_ seat: String, _ instance: String?, limit: Int64) {
-        state.withLock { state in
+        let waiters = state.withLock { state in
             state.starting[seat] = nil
             if let instance { state.running[instance] = limit }
+            return Self.takeWaiters(&state)
         }
+        for waiter in waiters { waiter.resume() }
     }
 
     /// Counts an instance that runs already.
     func adopt(_ instance: String, limit: Int64) { state.withLock { $0.running[instance] = limit } }
 
     /// An instance is gone.
-    func ended(_ instance: String) { state.withLock { $0.running[instance] = nil } }
+    func ended(_ instance: String) {
+        let waiters = state.withLock { state in
+            state.running[instance] = nil
+            return Self.takeWaiters(&state)
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// What all instances use now.
+    var used: Int64 { state.withLock { inUse(&$0) } }
+
+    /// Whether anybody waits for room.
+    var isAwaited: Bool { state.withLock { !$0.waiters.isEmpty } }
+
+    /// Returns when an instance has ended or its start is over, so that there may be room, or after `limit`: what instances use may shrink
+    /// without a word. `false`: the task was cancelled.
+    func waitForRoom(atMost limit: Duration) async -> Bool {
+        let number = state.withLock { state in
+            state.nextWaiter += 1
+            return state.nextWaiter
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                // Registered before the look at cancellation: whatever comes first, one of both sees the other.
+                state.withLock { $0.waiters[number] = continuation }
+                if Task.isCancelled { forget(number) }
+                Task {
+                    try? await Task.sleep(for: limit)
+                    forget(number)
+                }
+            }
+        } onCancel: {
+            forget(number)
+        }
+        return !Task.isCancelled
+    }
+
+    private func forget(_ number: Int) { state.withLock { $0.waiters.removeValue(forKey: number) }?.resume() }
+
+    private static func takeWaiters(_ state: inout State) -> [CheckedContinuation<Void, Never>] {
+        defer { state.waiters = [:] }
+        return Array(state.waiters.values)
+    }
 
     private func inUse(_ state: inout State) -> Int64 {
         let now = ContinuousClock.now

@@ -33,9 +33,20 @@ actor WorkloadRunner {
     /// Why there are fewer instances than were asked for.
     private var limited: String?
 
-    /// A runner of `workload`; `report` learns of each change of the endpoints.
-    init(_ workload: Workload, maker: InstanceMaker, report: @escaping @Sendable ([Endpoint]) -> Void) {
+    /// What is told of a workload's instances over the times that it was parked.
+    struct Past: Sendable {
+        var restarts = 0
+        var lastFailure: String?
+    }
+
+    /// A runner of `workload`, which has had runners before with this `past`; `report` learns of each change of the endpoints.
+    init(
+        _ workload: Workload, past: Past = Past(), maker: InstanceMaker,
+        report: @escaping @Sendable ([Endpoint]) -> Void
+    ) {
         self.workload = workload
+        restarts = past.restarts
+        lastFailure = past.lastFailure
         self.maker = maker
         self.report = report
         var logger = maker.logger
@@ -129,6 +140,9 @@ actor WorkloadRunner {
             ready: ready.count, desired: desired, restarts: restarts, lastFailure: lastFailure, limited: limited)
     }
 
+    /// What the next runner of this workload is to know.
+    var past: Past { Past(restarts: restarts, lastFailure: lastFailure) }
+
     /// What the workload uses.
     func usage() -> WorkloadUsage {
         let cgroups = maker.cgroups
@@ -162,12 +176,14 @@ actor WorkloadRunner {
             leaving.remove(seat)
         }
         var backoff = Backoff(maker.configuration.restarts)
+        var rest = Backoff.forRoom
         var adopted = adopted
         while phase == .running, !leaving.contains(seat) {
             var ran = Duration.zero
             do {
                 let instance = try await instance(for: seat, adopted)
                 let since = ContinuousClock.now
+                rest = Backoff.forRoom
                 adopted = nil
                 let outcome = await outcome(of: instance)
                 leave(seat)
@@ -183,13 +199,14 @@ actor WorkloadRunner {
                 return
             } catch let failure as RolloutFailure where failure.code == .noRoom {
                 failed(failure.message, failure)
+                let pause = rest.pause(afterRunningFor: .zero)
                 // One more than the least number is not worth waiting for: the autoscaler asks again.
                 guard desired <= workload.spec.minimumInstances || leaving.contains(seat) else {
                     limited = failure.message
                     desired -= 1
                     return
                 }
-                guard phase == .running, (try? await Task.sleep(for: .milliseconds(500))) != nil else { return }
+                guard phase == .running, await maker.budget.waitForRoom(atMost: pause) else { return }
                 continue
             } catch {
                 adopted = nil
