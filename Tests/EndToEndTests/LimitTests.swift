@@ -132,7 +132,7 @@ import Transfer
         ("--max-tmp", "1"), ("--max-secret-bytes", "1Mi"), ("--max-secrets", "0"), ("--max-env", "0"),
         ("--max-env-bytes", "x"), ("--max-builds", "0"), ("--check-timeout", "0"), ("--max-instances", "0"),
         ("--max-cpu", "x"), ("--max-timeout", "0"), ("--max-concurrency", "0"), ("--registry-log-bytes", "1"),
-        ("--max-dependency-files", "0"), ("--max-functions", "0"), ("--drain", "9999"),
+        ("--max-dependency-files", "0"), ("--max-functions", "0"), ("--drain", "9999"), ("--access-log-bytes", "1"),
     ])
     func `a value that a limit cannot have ends the start with a sentence that names it`(flag: String, value: String)
         async throws

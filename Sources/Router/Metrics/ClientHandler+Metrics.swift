@@ -29,6 +29,7 @@ extension ClientHandler {
 
     /// `request` is over, whatever came of it.
     func countEnd(_ request: Request) {
+        if let accessLog = worker.settings.configuration.accessLog { log(request, to: accessLog) }
         guard let counters = request.counters else { return }
         request.counters = nil
         let outcome: FunctionCounters.Outcome = request.status == 0 ? .abandoned : .init(status: request.status)

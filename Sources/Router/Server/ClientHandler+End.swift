@@ -34,6 +34,7 @@ extension ClientHandler {
         worker.counters.refused(reason)
         let text = head.map { id.text($0.head) } ?? id.text(Head(bytes: ByteBuffer()))
         if reason.endsConnection { request?.exchange.isPersistent = false }
+        if worker.settings.configuration.accessLog != nil { request?.reason = reason.rawValue }
         answer(
             RouterAnswer(reason, detail: detail ?? reason.detail(worker.settings.configuration), requestID: text),
             to: head, id: id, body: facts, ends: reason.endsConnection)
@@ -56,6 +57,9 @@ extension ClientHandler {
             answer.write(id: text, date: date, connection: connection, omittingBody: head?.method == .head, into: &out)
         }
         phase = .discarding
+        if request == nil, let accessLog = worker.settings.configuration.accessLog {
+            log(head, id, answer.status, answer.reason, to: accessLog)
+        }
         flushResponse()
         finish(end)
     }

@@ -237,6 +237,9 @@ extension ClientHandler {
     func releaseAssignment() {
         guard let assignment = request?.assignment else { return }
         request?.assignment = nil
+        if worker.settings.configuration.accessLog != nil, case .function = assignment.kind {
+            request?.servedBy = assignment.endpoint.shared.endpoint.id
+        }
         worker.release(assignment)
     }
 }

@@ -245,6 +245,9 @@ final class Request {
     var sentAt: NIODeadline
     /// The status that its client has been sent; 0: none yet.
     var status = 0
+    /// The instance that had it last, and why the Router answered itself: known only when they are logged.
+    var servedBy: String?
+    var reason: String?
     /// Where it is counted, from when it is known for which function.
     var counters: FunctionCounters?
 

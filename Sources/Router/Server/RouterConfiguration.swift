@@ -54,6 +54,8 @@ package struct RouterConfiguration: Sendable {
     package var limits = Limits()
     /// Proxies whose X-Forwarded-* and Forwarded fields are believed; those of all others are replaced.
     package var trustedProxies: [IPv4Range] = []
+    /// Where each request gets a line; `nil`: nowhere.
+    package var accessLog: AccessLog?
 
     /// A Router that listens at `listen`, with defaults for the rest.
     package init(listen: Listen, management: Management? = nil) {

@@ -16,6 +16,7 @@ struct RouterCommand: AsyncParsableCommand {
     @OptionGroup var logs: LogOptions
     @OptionGroup var door: DoorOptions
     @OptionGroup var traffic: TrafficOptions
+    @OptionGroup var accessLog: AccessLogOptions
     @OptionGroup var metrics: MetricOptions
 
     @Option(help: .hidden) var listenDescriptor: Int32?
@@ -40,6 +41,7 @@ struct RouterCommand: AsyncParsableCommand {
             var configuration = RouterConfiguration(listen: listen, management: management)
             configuration.trustedProxies = try door.trusted()
             try traffic.apply(to: &configuration)
+            configuration.accessLog = try accessLog.open()
             configuration.limits.metricFunctions = try metrics.functions()
             let files = OpenFiles.raise()
             if files < configuration.limits.connections * 2 + 256 {

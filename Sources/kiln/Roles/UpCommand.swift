@@ -18,6 +18,7 @@ struct UpCommand: AsyncParsableCommand {
     @OptionGroup var up: UpOptions
     @OptionGroup var door: DoorOptions
     @OptionGroup var traffic: TrafficOptions
+    @OptionGroup var accessLog: AccessLogOptions
     @OptionGroup var builder: BuilderOptions
     @OptionGroup var imports: DependencyOptions
     @OptionGroup var local: LocalOptions
@@ -108,7 +109,7 @@ struct UpCommand: AsyncParsableCommand {
         var configuration = try local.configuration(directory)
         try scale.apply(to: &configuration)
         _ = try (local.timing(), scale.scaling(), metrics.functions())
-        _ = try (up.registryLogLimit(), upkeep.retention(), upkeep.interval())
+        _ = try (accessLog.open(), up.registryLogLimit(), upkeep.retention(), upkeep.interval())
     }
 
     private enum Outcome: Equatable, Sendable {
@@ -137,7 +138,7 @@ struct UpCommand: AsyncParsableCommand {
             ChildPlan(
                 name: "router",
                 arguments: [program, "router", "--listen-descriptor", "3"] + common + door.arguments
-                    + traffic.arguments + metrics.arguments,
+                    + traffic.arguments + accessLog.arguments + metrics.arguments,
                 inherited: frontDoor.descriptor, grace: .seconds(40)),
         ]
     }

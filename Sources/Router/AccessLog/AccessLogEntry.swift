@@ -1,0 +1,64 @@
+import Contract
+
+/// One request that is over, as a line of the access log.
+struct AccessLogEntry {
+    var time: Timestamp
+    var requestID: String
+    var client: String
+    var method: String
+    /// Path and query as they came.
+    var target: String
+    /// The status that the client was sent; 0: it went before there was one.
+    var status: Int
+    /// Why the Router answered itself; `nil` when it did not.
+    var reason: String?
+    var function: String?
+    var instance: String?
+    /// From the request's head to the end of the response.
+    var nanoseconds: Int64
+    /// How much of that went by before an instance got it.
+    var waitedNanoseconds: Int64
+
+    /// A JSON object and a line feed.
+    var line: [UInt8] {
+        var out = Array("{\"time\":\"\(time)\",\"requestId\":".utf8)
+        Self.write(requestID, &out)
+        out += ",\"client\":".utf8
+        Self.write(client, &out)
+        out += ",\"method\":".utf8
+        Self.write(method, &out)
+        out += ",\"target\":".utf8
+        Self.write(target, &out)
+        out += ",\"status\":\(status),\"milliseconds\":\(Self.milliseconds(nanoseconds))".utf8
+        out += ",\"waitedMilliseconds\":\(Self.milliseconds(waitedNanoseconds))".utf8
+        for (name, value) in [("function", function), ("instance", instance), ("reason", reason)] {
+            guard let value else { continue }
+            out += ",\"\(name)\":".utf8
+            Self.write(value, &out)
+        }
+        out += "}\n".utf8
+        return out
+    }
+
+    /// With three digits behind the point.
+    private static func milliseconds(_ nanoseconds: Int64) -> String {
+        let microseconds = max(0, nanoseconds) / 1000
+        let rest = String(microseconds % 1000)
+        return "\(microseconds / 1000).\(String(repeating: "0", count: 3 - rest.count))\(rest)"
+    }
+
+    /// A JSON string (RFC 8259 §7).
+    private static func write(_ text: String, _ out: inout [UInt8]) {
+        out.append(UInt8(ascii: "\""))
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): out += [UInt8(ascii: "\\"), byte]
+            case 0..<0x20, 0x7F:
+                let hex = String(byte, radix: 16)
+                out += "\\u00\(hex.utf8.count < 2 ? "0" : "")\(hex)".utf8
+            default: out.append(byte)
+            }
+        }
+        out.append(UInt8(ascii: "\""))
+    }
+}

@@ -1,0 +1,34 @@
+import Contract
+import NIOCore
+
+// What is logged of a request, when that was asked for.
+extension ClientHandler {
+    /// `request` is over.
+    func log(_ request: Request, to log: AccessLog) {
+        let name: String? = if case .function(let name, _) = request.key { name } else { nil }
+        log.append(
+            entry(
+                request.head, request.id, request.status, function: name, instance: request.servedBy,
+                reason: request.reason, after: .now() - request.began, waited: request.sentAt - request.began))
+    }
+
+    /// A request was answered with `status` before it was one of a function's or a role's; without `head` it was none.
+    func log(_ head: RequestHead?, _ id: RequestID, _ status: Int, _ reason: String?, to log: AccessLog) {
+        guard let head else { return }
+        log.append(
+            entry(
+                head, id, status, function: nil, instance: nil, reason: reason, after: .zero, waited: .zero))
+    }
+
+    private func entry(
+        _ head: RequestHead, _ id: RequestID, _ status: Int, function: String?, instance: String?, reason: String?,
+        after duration: TimeAmount, waited: TimeAmount
+    ) -> [UInt8] {
+        AccessLogEntry(
+            time: .now(), requestID: id.text(head.head), client: String(buffer: client.address),
+            method: head.head.text(0..<head.methodEnd), target: String(head.head.text(head.target).prefix(2_000)),
+            status: status, reason: reason, function: function, instance: instance, nanoseconds: duration.nanoseconds,
+            waitedNanoseconds: waited.nanoseconds
+        ).line
+    }
+}

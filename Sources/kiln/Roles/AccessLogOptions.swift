@@ -1,0 +1,43 @@
+import ArgumentParser
+import Contract
+import FoundationEssentials
+import Router
+
+/// Whether every call is written down; options of `kiln router` and `kiln up` alike.
+struct AccessLogOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "A file that gets a line of JSON for each call (default: none).", valueName: "file"))
+    var accessLog: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Most bytes of the access log; as many from before are kept in FILE.1 (default: 64Mi).", valueName: "bytes")
+    )
+    var accessLogBytes: String?
+
+    /// The log, opened; `nil` when none was asked for.
+    func open() throws -> AccessLog? {
+        let limit = try limit()
+        guard let path = accessLog ?? Setting.optional("ACCESS_LOG") else { return nil }
+        do throws(RouterError) {
+            return try AccessLog(
+                path: path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path, limit: limit)
+        } catch {
+            throw StartError(error.message)
+        }
+    }
+
+    private func limit() throws -> Int64 {
+        guard let text = accessLogBytes ?? Setting.optional("ACCESS_LOG_BYTES") else { return 64 << 20 }
+        guard let bytes = Quantity.bytes(text), bytes >= 64 << 10 else {
+            throw StartError("--access-log-bytes cannot be '\(text)': use 64Ki or more.")
+        }
+        return bytes
+    }
+
+    /// The same options as arguments for a child.
+    var arguments: [String] {
+        ChildArguments.option("--access-log", accessLog) + ChildArguments.option("--access-log-bytes", accessLogBytes)
+    }
+}

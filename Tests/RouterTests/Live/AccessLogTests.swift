@@ -1,0 +1,88 @@
+import Contract
+import Foundation
+import Testing
+
+@testable import Router
+
+/// A line for each request, where that was asked for.
+@Suite struct AccessLogTests {
+    private struct Line: Decodable {
+        var requestId: String?
+        var client: String?
+        var method: String?
+        var target: String?
+        var status: Int?
+        var milliseconds: Double?
+        var waitedMilliseconds: Double?
+        var function: String?
+        var instance: String?
+        var reason: String?
+        var time: String?
+    }
+
+    private func lines(_ path: String) -> [Line] {
+        let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+        return text.split(separator: "\n").compactMap { try? JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+    }
+
+    private func path() -> String { NSTemporaryDirectory() + "kiln-access-" + UUID().uuidString }
+
+    @Test func `every request has a line with what came of it`() async throws {
+        let path = path()
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let log = try AccessLog(path: path, limit: 1 << 20)
+        try await withRouter(configure: { $0.accessLog = log }) { router in
+            let upstream = try TestUpstream("a", path: router.path("a")) { _ in
+                usleep(20_000)
+                return ok()
+            }
+            try router.route(["f": [upstream]])
+            let answer = try await router.get("/fn/f/x?q=%22", "X-Request-Id: mine\n")
+            #expect(answer.status == 200)
+            #expect(try await router.get("/fn/unknown").status == 404)
+            #expect(try await router.get("/healthz").status == 200)
+            #expect(try await router.call("nonsense\n\n").status == 400)
+            try await eventually("three lines", seconds: 60) { lines(path).count == 3 }
+            let all = lines(path)
+            let first = try #require(all.first { $0.function == "f" })
+            #expect(first.requestId == "mine" && first.client == "127.0.0.1" && first.method == "GET")
+            #expect(first.target == "/fn/f/x?q=%22" && first.status == 200 && first.instance == "a")
+            #expect(first.reason == nil && first.milliseconds ?? 0 >= 20 && first.waitedMilliseconds ?? -1 >= 0)
+            #expect(first.time?.hasSuffix("Z") == true)
+            #expect(all.contains { $0.target == "/fn/unknown" && $0.status == 404 && $0.reason == "unknown-function" })
+            #expect(all.contains { $0.target == "/healthz" && $0.status == 200 })
+        }
+    }
+
+    @Test func `a full file makes room for the next, and one that was moved away is begun anew`() async throws {
+        let path = path()
+        defer { for name in [path, path + ".1", path + ".old"] { try? FileManager.default.removeItem(atPath: name) } }
+        let log = try AccessLog(path: path, limit: 1000)
+        for number in 0..<100 {
+            log.append(Array("{\"status\":\(number)}\n".utf8))
+            // One write each: what is written together is not cut.
+            try await eventually("it is written", seconds: 60) { lines(path).last?.status == number }
+        }
+        func size(_ path: String) -> Int { (try? Data(contentsOf: URL(filePath: path)).count) ?? 0 }
+        #expect(size(path) <= 1000 && size(path + ".1") <= 1000 && size(path + ".1") > 900)
+        try FileManager.default.moveItem(atPath: path, toPath: path + ".old")
+        log.append(Array("{\"status\":200}\n".utf8))
+        try await eventually("it is begun anew", seconds: 60) { lines(path).map(\.status) == [200] }
+    }
+
+    @Test func `what would break a line is escaped`() throws {
+        let entry = AccessLogEntry(
+            time: Timestamp(milliseconds: 0), requestID: "a\"b", client: "::1", method: "GET", target: "/\\\n\u{7f}é",
+            status: 0, reason: nil, function: nil, instance: nil, nanoseconds: 1_234_567, waitedNanoseconds: -5)
+        let text = String(decoding: entry.line, as: UTF8.self)
+        #expect(text.hasSuffix("}\n") && text.split(separator: "\n").count == 1)
+        let line = try JSONDecoder().decode(Line.self, from: Data(text.utf8))
+        #expect(line.requestId == "a\"b" && line.target == "/\\\n\u{7f}é" && line.milliseconds == 1.234)
+        #expect(line.waitedMilliseconds == 0)
+    }
+
+    @Test func `a file that cannot be opened is a sentence`() throws {
+        let error = #expect(throws: RouterError.self) { try AccessLog(path: "/nonexistent/log", limit: 1000) }
+        #expect(error?.message.contains("/nonexistent/log") == true && error?.message.contains("--access-log") == true)
+    }
+}
