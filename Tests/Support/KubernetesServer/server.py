@@ -26,6 +26,7 @@ sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), options.packages]
 import garbage  # noqa: E402
 from exchange import Cut, Exchange, dump  # noqa: E402
 from kinds import Kind  # noqa: E402
+from logs import serve_log  # noqa: E402
 from problems import Failure, PlainNotFound, bad_request, expired, invalid  # noqa: E402
 from schema import Schemas  # noqa: E402
 from paging import page  # noqa: E402
@@ -81,6 +82,8 @@ async def serve(exchange):
     if exchange.path in ("/readyz", "/livez"):
         return await exchange.answer(200, b"ok", kind="text/plain; charset=utf-8")
     kind, namespace, name, part = locate(exchange.path)
+    if part == "log" and kind.kind == "Pod" and exchange.method == "GET":
+        return await serve_log(exchange, lambda: store.get(kind, namespace, name))
     if part not in (None, "status", "scale") or (part == "status" and not kind.status) or (part == "scale" and not kind.scale):
         raise Failure(404, "the server could not find the requested resource", "NotFound", {})
     query, dry = exchange.query, exchange.query.get("dryRun") == "All"

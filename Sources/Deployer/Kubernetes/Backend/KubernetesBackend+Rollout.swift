@@ -1,0 +1,51 @@
+import Contract
+import Logging
+
+extension KubernetesBackend {
+    /// How many of the last lines of a failed Pod are shown.
+    private static let shownLines = 20
+
+    /// Returns when all Pods of the Deployment at `generation`, or a later one, are ready and have addresses; throws ``RolloutFailure``
+    /// with the reason when they will not be.
+    func untilReady(_ id: RevisionID, _ generation: Int64) async throws {
+        let deadline = ContinuousClock.now + .seconds(settings.progressSeconds) + timing.patience
+        var stuckSince: ContinuousClock.Instant?
+        var wasSeen = false
+        while true {
+            let known = known(id)
+            if let deployment = known.deployment, deployment.metadata.generation ?? 0 >= generation {
+                wasSeen = true
+                switch RolloutVerdict(deployment, pods: Array(known.pods.values)) {
+                case .ready:
+                    if known.endpoints.count >= deployment.spec?.replicas ?? 1 { return }
+                    stuckSince = nil
+                case .waiting: stuckSince = nil
+                case .stuck(let failure):
+                    let since = stuckSince ?? .now
+                    stuckSince = since
+                    if .now - since >= timing.patience { throw failure }
+                case .failed(var failure, let pod, let previous):
+                    if let pod { failure.logs = await lastLines(of: pod, previous: previous) }
+                    throw failure
+                }
+            } else if wasSeen, known.deployment == nil {
+                throw RolloutFailure(.retired, "The function's Deployment was deleted while it started.")
+            }
+            guard .now < deadline else {
+                throw RolloutFailure(.timedOut, "The function did not become ready in time.")
+            }
+            try await change()
+        }
+    }
+
+    private func lastLines(of pod: String, previous: Bool) async -> [String] {
+        var query = PodLogQuery(tail: Self.shownLines)
+        query.previous = previous
+        do {
+            return try await api.log(of: pod, in: settings.namespace, query).map(\.text)
+        } catch {
+            logger.debug("cannot read a Pod's log", metadata: ["pod": "\(pod)", "error": "\(error)"])
+            return []
+        }
+    }
+}

@@ -1,0 +1,161 @@
+import Contract
+import Crypto
+import Logging
+import Service
+
+extension KubernetesBackend {
+    /// What was last applied, so that what has not changed costs no call.
+    static let digestAnnotation = "kiln.dev/applied"
+    /// Objects that are brought in line at a time.
+    private static let parallel = 8
+
+    package func adopt(_ desired: [Workload], parkable: Set<WorkloadID>) async throws -> Set<WorkloadID> {
+        try await watch()
+        let wanted = Set(desired.compactMap(\.revisionID))
+        for stray in try await present().subtracting(wanted) {
+            logger.notice("removing what no function needs", metadata: ["revision": "\(stray)"])
+            await remove(stray)
+        }
+        var parked: Set<WorkloadID> = []
+        var present: [Workload] = []
+        for workload in desired {
+            guard let id = workload.revisionID else { continue }
+            if known(id).deployment != nil {
+                present.append(workload)
+            } else if parkable.contains(workload.id) {
+                parked.insert(workload.id)
+            } else {
+                Task { await self.startLater(workload) }
+            }
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (index, workload) in present.enumerated() {
+                if index >= Self.parallel { try await group.next() }
+                group.addTask { try await self.apply(workload) }
+            }
+            try await group.waitForAll()
+        }
+        return parked
+    }
+
+    package func rollOut(_ workload: Workload) async throws {
+        // The checker of a cluster is a Deployment of the operator's.
+        guard let id = workload.revisionID else { return }
+        do {
+            try await watch()
+            let generation = try await apply(workload)
+            try await untilReady(id, generation)
+        } catch {
+            await remove(id)
+            if let error = error as? APIError { throw RolloutFailure(.platform, error.message) }
+            throw error
+        }
+    }
+
+    package func retire(_ id: WorkloadID) async {
+        guard case .revision(let revision) = id else { return }
+        await remove(revision)
+    }
+
+    package func scale(
+        _ id: WorkloadID, to count: Int, drained: @escaping @Sendable (Set<String>) async -> Void
+    ) async {
+        guard case .revision(let revision) = id, known(revision).deployment != nil else { return }
+        do {
+            try await api.scale(RevisionObjects.name(revision), in: settings.namespace, to: count)
+        } catch {
+            logger.warning("cannot scale", metadata: ["revision": "\(revision)", "error": "\(error)"])
+        }
+    }
+
+    package func usage(of id: WorkloadID) async -> WorkloadUsage? { nil }
+
+    package func status(of id: WorkloadID) async -> WorkloadStatus? {
+        guard case .revision(let revision) = id else { return nil }
+        let known = known(revision)
+        guard let deployment = known.deployment else { return nil }
+        return WorkloadStatus(
+            ready: known.endpoints.count, desired: deployment.spec?.replicas ?? 1, restarts: known.restarts,
+            lastFailure: known.lastFailure)
+    }
+
+    /// Applies what has changed of a workload's objects; returns the Deployment's generation. The Deployment comes last: when it is
+    /// there, all are.
+    @discardableResult
+    private func apply(_ workload: Workload) async throws -> Int64 {
+        guard let id = workload.revisionID else { return 0 }
+        let revision = Revision(
+            function: id.function, number: id.number, image: workload.image, spec: workload.spec, created: .now())
+        let record = try await api.get(
+            FunctionRevisionObject.self, RevisionObjects.name(id), in: settings.namespace)
+        let existing = known(id).deployment
+        let first = existing == nil ? RevisionObjects.firstReplicas(workload.spec) : nil
+        let objects = RevisionObjects(revision, owner: record?.reference, replicas: first, settings: settings)
+        let digest = try Self.digest(
+            RevisionObjects(revision, owner: record?.reference, replicas: nil, settings: settings))
+        if let existing, existing.metadata.annotations?[Self.digestAnnotation] == digest {
+            return existing.metadata.generation ?? 0
+        }
+        _ = try await api.apply(objects.networkPolicy)
+        _ = try await api.apply(objects.service)
+        if workload.spec.minimumInstances < workload.spec.maximumInstances {
+            _ = try await api.apply(objects.autoscaler)
+        }
+        var deployment = objects.deployment
+        deployment.metadata.annotations = [Self.digestAnnotation: digest]
+        // Whoever applies without the number lets go of it, and it falls back to 1: another name of Kiln's holds it from the start.
+        if let existing {
+            try await api.scale(RevisionObjects.name(id), in: settings.namespace, to: existing.spec?.replicas ?? 1)
+        }
+        let applied = try await api.apply(deployment)
+        if let first { try await api.scale(RevisionObjects.name(id), in: settings.namespace, to: first) }
+        return applied.object.metadata.generation ?? 0
+    }
+
+    private static func digest(_ objects: RevisionObjects) throws -> String {
+        var bytes = try JSON.encode(objects.deployment) + JSON.encode(objects.service)
+        bytes += try JSON.encode(objects.autoscaler) + JSON.encode(objects.networkPolicy)
+        return Digest(bytes: SHA256.hash(data: bytes)).hex
+    }
+
+    /// All revisions of which the cluster has anything, by as many calls as there are kinds.
+    private func present() async throws -> Set<RevisionID> {
+        let selection = Selection(namespace: settings.namespace, labels: Self.labels)
+        var labels = try await api.list(KubernetesService.self, selection).items.map(\.metadata.labels)
+        labels += try await api.list(HorizontalPodAutoscaler.self, selection).items.map(\.metadata.labels)
+        labels += try await api.list(NetworkPolicyObject.self, selection).items.map(\.metadata.labels)
+        return Set(labels.compactMap { RevisionID(labels: $0) }).union(view.revisions.keys)
+    }
+
+    private func startLater(_ workload: Workload) async {
+        do {
+            try await rollOut(workload)
+        } catch {
+            logger.warning("cannot start", metadata: ["workload": "\(workload.id.text)", "error": "\(error)"])
+        }
+    }
+
+    /// Removes all objects of a revision. Its NetworkPolicy goes last: Pods that end are bound by it, too.
+    private func remove(_ id: RevisionID) async {
+        let (name, namespace) = (RevisionObjects.name(id), settings.namespace)
+        do {
+            _ = try await api.delete(HorizontalPodAutoscaler.self, name, in: namespace)
+            _ = try await api.delete(Deployment.self, name, in: namespace)
+            _ = try await api.delete(KubernetesService.self, name, in: namespace)
+            let deadline = ContinuousClock.now + .seconds(settings.graceSeconds) + timing.removal
+            while !known(id).isEmpty, .now < deadline { try await change() }
+            _ = try await api.delete(NetworkPolicyObject.self, name, in: namespace)
+        } catch is CancellationError {
+            // The next start finds what is left.
+        } catch {
+            logger.warning("cannot remove all of it", metadata: ["revision": "\(id)", "error": "\(error)"])
+        }
+    }
+}
+
+extension Workload {
+    /// The revision that it is of; `nil` for Kiln's own.
+    var revisionID: RevisionID? {
+        if case .revision(let id) = id { id } else { nil }
+    }
+}

@@ -1,0 +1,117 @@
+import Contract
+import Logging
+
+/// Runs functions on a Kubernetes cluster: for each revision a Deployment, a Service without an address, an autoscaler and a NetworkPolicy.
+///
+/// What there is it knows from three watches, whatever the number of functions; a call is made only to change something. The cluster scales
+/// by itself, so ``usage(of:)`` tells nothing and Kiln's own autoscaler leaves functions alone.
+package actor KubernetesBackend: Backend {
+    /// How long the backend waits.
+    package struct Timing: Sendable {
+        /// For room on a node, or for a quota to be raised, before a roll-out counts as failed.
+        package var patience = Duration.seconds(30)
+        /// For the Pods of a retired revision, beyond their grace period.
+        package var removal = Duration.seconds(60)
+        /// Between two looks at what no watch tells.
+        package var look = Duration.seconds(1)
+
+        /// The defaults.
+        package init() {}
+    }
+
+    package nonisolated let events: AsyncStream<WorkloadEvent>
+    let api: APIClient
+    let settings: WorkloadSettings
+    let timing: Timing
+    let logger: Logger
+    private(set) var view = ClusterView()
+
+    private let feed: AsyncStream<WorkloadEvent>.Continuation
+    private var published: [RevisionID: [Endpoint]] = [:]
+    /// Tables that are not complete yet.
+    private var incomplete: Set<String> = []
+    private var watches: [Task<Void, Never>] = []
+    private var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
+    private var nextWaiter = 0
+
+    /// The objects of functions, in label selectors.
+    static let labels = "app.kubernetes.io/managed-by=kiln,app.kubernetes.io/component=function"
+
+    /// A backend in the namespace of `settings`.
+    package init(_ api: APIClient, settings: WorkloadSettings, timing: Timing = Timing(), logger: Logger) {
+        self.api = api
+        self.settings = settings
+        self.timing = timing
+        self.logger = logger
+        (events, feed) = AsyncStream.makeStream()
+    }
+
+    deinit {
+        for watch in watches { watch.cancel() }
+        feed.finish()
+    }
+
+    /// What is known of a revision.
+    func known(_ id: RevisionID) -> ClusterView.Revision { view.revisions[id] ?? ClusterView.Revision() }
+
+    /// Begins to watch, once, and returns when all tables are complete.
+    func watch() async throws {
+        if watches.isEmpty {
+            follow(Deployment.self, \.deployments)
+            follow(Pod.self, \.pods)
+            follow(EndpointSlice.self, \.slices)
+        }
+        while !incomplete.isEmpty { try await change() }
+    }
+
+    /// Waits for the next change of anything, at most `Timing.look`.
+    func change() async throws {
+        let number = nextWaiter
+        nextWaiter += 1
+        let timer = Task {
+            try? await Task.sleep(for: timing.look)
+            wake(number)
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { waiters[number] = $0 }
+        } onCancel: {
+            timer.cancel()
+        }
+        timer.cancel()
+        try Task.checkCancellation()
+    }
+
+    private func wake(_ number: Int) { waiters.removeValue(forKey: number)?.resume() }
+
+    private func follow<Object: KubernetesObject>(
+        _ type: Object.Type, _ table: any WritableKeyPath<ClusterView.Revision, [ObjectKey: Object]> & Sendable
+    ) {
+        let plural = Object.resource.plural
+        incomplete.insert(plural)
+        let changes = Reflector<Object>(api, Selection(namespace: settings.namespace, labels: Self.labels)).changes()
+        watches.append(
+            Task { [weak self] in
+                for await change in changes { await self?.note(change, table, plural) }
+            })
+    }
+
+    private func note<Object: KubernetesObject>(
+        _ change: TableChange<Object>, _ table: WritableKeyPath<ClusterView.Revision, [ObjectKey: Object]>,
+        _ plural: String
+    ) {
+        if case .synced = change, incomplete.remove(plural) != nil, incomplete.isEmpty {
+            for id in view.revisions.keys { publish(id) }
+        }
+        if let id = view.note(change, table), incomplete.isEmpty { publish(id) }
+        let all = waiters.values
+        waiters = [:]
+        for waiter in all { waiter.resume() }
+    }
+
+    private func publish(_ id: RevisionID) {
+        let endpoints = known(id).endpoints
+        guard published[id, default: []] != endpoints else { return }
+        published[id] = endpoints.isEmpty ? nil : endpoints
+        feed.yield(.endpoints(.revision(id), endpoints))
+    }
+}
