@@ -10,7 +10,10 @@ export class Forwarder {
   #connections = new Set();
   #open;
 
-  /** `open(host, port, outgoing)` gives what the other side sends for what `outgoing` gives, or throws a sentence. */
+  /**
+   * `open(host, port, outgoing, ended)` gives what the other side sends for what `outgoing` gives, or throws a sentence; `ended` settles
+   * when nobody reads that any more.
+   */
   constructor(open) {
     this.#open = open;
     this.port = this.#listener.addr.port;
@@ -37,10 +40,13 @@ export class Forwarder {
     const received = await readHead(connection);
     const wanted = received && parse(received.head);
     if (!wanted) return await answer(connection, 400, "This is a proxy for http: and https: only.");
-    const outgoing = wanted.head === undefined ? reading(connection, received.rest) : single(connection, wanted.head);
+    const { promise: ended, resolve: finish } = Promise.withResolvers();
+    const outgoing = wanted.head === undefined
+      ? reading(connection, received.rest, finish)
+      : single(connection, wanted.head, finish);
     let incoming;
     try {
-      incoming = await this.#open(wanted.host, wanted.port, outgoing);
+      incoming = await this.#open(wanted.host, wanted.port, outgoing, ended);
     } catch (reason) {
       return await answer(connection, 502, String(reason));
     }
@@ -80,8 +86,8 @@ async function readHead(connection) {
   return undefined;
 }
 
-/** Everything that the connection sends, after `first`. */
-function reading(connection, first) {
+/** Everything that the connection sends, after `first`; `onEnd()` is told when that is all. */
+function reading(connection, first, onEnd) {
   return new ReadableStream({
     start(controller) {
       if (first.length > 0) controller.enqueue(first);
@@ -89,20 +95,22 @@ function reading(connection, first) {
     async pull(controller) {
       const bytes = new Uint8Array(64 << 10);
       const count = await connection.read(bytes).catch(() => null);
-      if (count === null) controller.close();
-      else controller.enqueue(bytes.subarray(0, count));
+      if (count !== null) return controller.enqueue(bytes.subarray(0, count));
+      onEnd();
+      controller.close();
     },
     cancel: () => end(connection),
   });
 }
 
-/** One request: whatever the connection sends after it ends the connection. */
-function single(connection, head) {
+/** One request: whatever the connection sends after it ends the connection. `onEnd()` as above. */
+function single(connection, head, onEnd) {
   return new ReadableStream({
     start: (controller) => controller.enqueue(new TextEncoder().encode(head)),
     async pull(controller) {
       const count = await connection.read(new Uint8Array(1)).catch(() => null);
       if (count !== null) end(connection);
+      onEnd();
       controller.close();
     },
     cancel: () => end(connection),

@@ -11,7 +11,7 @@ export class Loader {
   #port;
   #signal;
 
-  /** Loads `order`'s imports, which `main.js` in `directory` has, through the proxy on `port`, until `signal` stops it. */
+  /** Loads `order`'s imports, which `main.ts` in `directory` has, through the proxy on `port`, until `signal` stops it. */
   constructor(order, directory, port, signal) {
     this.#order = order;
     this.#directory = directory;
@@ -25,10 +25,13 @@ export class Loader {
     if (this.#signal.aborted) return [];
     if (!graph.success) return [this.#failure(graph)];
     const problems = problemsIn(JSON.parse(graph.output), this.#order.imports);
-    if (problems.some(({ message }) => message.startsWith("Failed caching"))) {
+    if (problems.some(({ kind }) => kind === "outside")) {
       // Why, only this command says.
       const failed = await this.#run("cache", ["--lock=deno.lock"]);
-      return failed.success || this.#signal.aborted ? problems : [this.#failure(failed)];
+      if (failed.success || this.#signal.aborted) return problems;
+      const failure = await this.#explained(this.#failure(failed));
+      if (problems.some(({ message }) => message.startsWith("Failed caching"))) return [failure];
+      return problems.map((problem) => authority(problem) === authority(failure) ? { ...problem, message: failure.message } : problem);
     }
     if (problems.length > 0) return problems;
     // Writes the lock. Nothing is loaded again.
@@ -36,12 +39,21 @@ export class Loader {
     return locked.success || this.#signal.aborted ? [] : [this.#failure(locked)];
   }
 
-  async #run(command, flags) {
+  /** A failure with its cause, which Deno keeps to itself for JSR's lists: what is asked for by its URL tells it. */
+  async #explained(failure) {
+    if (failure.hasCause || !failure.url) return failure;
+    const asked = await this.#run("cache", ["--no-lock"], failure.url);
+    if (asked.success || this.#signal.aborted) return failure;
+    const { message, hasCause } = this.#failure(asked);
+    return hasCause ? { ...failure, message } : failure;
+  }
+
+  async #run(command, flags, root = "main.ts") {
     const directory = this.#directory;
     const proxy = `http://127.0.0.1:${this.#port}`;
     const certificates = this.#order.certificates ? { DENO_CERT: `${directory}/certificates.pem` } : {};
     const process = new Deno.Command(Deno.execPath(), {
-      args: [command, ...flags, "--quiet", "--no-config", "--node-modules-dir=none", "--allow-import", "main.js"],
+      args: [command, ...flags, "--quiet", "--no-config", "--node-modules-dir=none", "--allow-import", root],
       cwd: directory,
       clearEnv: true,
       env: {
@@ -78,7 +90,13 @@ export class Loader {
     const message = /^error: (.*)/m.exec(errors)?.[1] ?? "Deno could not load the imports.";
     const cause = /^ +0: (.*)/m.exec(errors)?.[1];
     const whole = cause ? `${plain(message)} ${plain(cause)}` : message;
-    return { import: 0, kind: kindOf(message), message: plain(whole), url: urlIn(whole) };
+    const url = urlIn(whole);
+    const distrust = /invalid peer certificate: (.*)/.exec(errors)?.[1];
+    if (distrust) {
+      const explained = certificateProblem(distrust, authority({ url }));
+      return { import: 0, kind: "outside", message: explained, url, hasCause: true };
+    }
+    return { import: 0, kind: kindOf(message), message: plain(whole), url, hasCause: cause !== undefined };
   }
 }
 
@@ -110,8 +128,9 @@ export function problemsIn(graph, imports) {
       told.add(at ?? message);
       problems.push({ import: index, kind: kindOf(message), message: plain(message), url: urlIn(message) ?? at });
     };
-    if (found?.code?.error) note(found.code.error);
-    const pending = [found?.code?.specifier].filter(Boolean);
+    const target = found?.code ?? found?.type;
+    if (target?.error) note(target.error);
+    const pending = [target?.specifier].filter(Boolean);
     const seen = new Set(pending);
     while (pending.length > 0) {
       const asked = pending.shift();
@@ -141,6 +160,19 @@ function kindOf(message) {
     )
     ? "outside"
     : "source";
+}
+
+/** What is wrong with the certificate of `host`. */
+function certificateProblem(reason, host) {
+  const name = host ? `The certificate of ${host}` : "A certificate";
+  if (!/UnknownIssuer|CaUsedAsEndEntity/.test(reason)) return plain(`${name} is not valid: ${reason}`);
+  return `${name} is not of an authority that is trusted here (${plain(reason).slice(0, -1)}). The operator of this platform can have it ` +
+    "trusted with --ca FILE.";
+}
+
+/** The host and port that a problem is about. */
+function authority({ url }) {
+  return URL.parse(url)?.host;
 }
 
 function urlIn(message) {

@@ -1,7 +1,8 @@
 // Resolves the imports of a function for the Builder: `POST /resolve` with
-//   {"imports":[{"specifier","type"}],"npm":"<URL>","jsr":"<URL>","certificates":"<PEM>","seconds":120,"bytes":268435456,"files":40000}
+//   {"imports":[{"specifier","type","types"}],"npm":"<URL>","jsr":"<URL>","certificates":"<PEM>","seconds":120,"bytes":268435456,"files":40000}
 // answers with a stream of frames (see frames.js), each a JSON value, followed by `size` bytes where it has that:
 //   {"connect":1,"host":"jsr.io","port":443}   a connection is wanted: `POST /tunnel?id=1` carries it, `…&error=SENTENCE` refuses it
+//   {"closed":1}                              nobody needs that connection any more
 //   {"lock":"<deno.lock>","packages":{"<name>":["<version>"]}}   the result, followed by
 //   {"file":"https/jsr.io/<hash>","size":123}                    each module that is not in a package, as Deno keeps it
 //   {"cache":"gen/https/jsr.io/<hash>.js","size":123}            what Deno makes of them and would make again at every start
@@ -96,10 +97,11 @@ async function takeRoom(signal) {
 }
 
 async function work(order, directory, send, writer, gone) {
-  const forwarder = new Forwarder((host, port, outgoing) => connect(host, port, outgoing, send));
+  const forwarder = new Forwarder((host, port, outgoing, ended) => connect(host, port, outgoing, ended, send));
   const expiry = AbortSignal.timeout(order.seconds * 1000);
   try {
-    await Deno.writeTextFile(`${directory}/main.js`, entry(order.imports));
+    await Deno.writeTextFile(`${directory}/main.js`, entry(order.imports.filter(({ types }) => !types)));
+    await Deno.writeTextFile(`${directory}/main.ts`, entry(order.imports));
     if (order.certificates) await Deno.writeTextFile(`${directory}/certificates.pem`, order.certificates);
     const loader = new Loader(order, directory, forwarder.port, AbortSignal.any([gone, expiry]));
     const problems = await loader.load();
@@ -116,14 +118,15 @@ async function work(order, directory, send, writer, gone) {
 
 /** A module that imports what the function does, and nothing else. */
 function entry(imports) {
-  return imports.map(({ specifier, type }) => {
+  return imports.map(({ specifier, type, types }) => {
+    if (types) return `import type {} from ${JSON.stringify(specifier)};\n`;
     const attributes = type === undefined ? "" : ` with { type: ${JSON.stringify(type)} }`;
     return `import ${JSON.stringify(specifier)}${attributes};\n`;
   }).join("");
 }
 
 /** Asks the Builder for a connection that sends what `outgoing` gives; the stream of what it receives. Throws a sentence. */
-function connect(host, port, outgoing, send) {
+function connect(host, port, outgoing, ended, send) {
   const id = ++lastTunnel;
   const { promise, resolve, reject } = Promise.withResolvers();
   const accept = (incoming) => {
@@ -132,6 +135,8 @@ function connect(host, port, outgoing, send) {
   };
   tunnels.set(id, { accept, refuse: reject });
   send({ connect: id, host, port }).catch(() => reject("The Builder has gone."));
+  // An end of the request's body is none of the connection's: whoever waits for more from the other side would wait on.
+  ended.then(() => send({ closed: id })).catch(() => {});
   return promise.finally(() => tunnels.delete(id));
 }
 

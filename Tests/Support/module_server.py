@@ -2,7 +2,7 @@
 """Modules from the web for tests, on a loopback port of its own: `module_server.py DIRECTORY [PEM]`.
 
 It serves the files in DIRECTORY. Those in `@SCOPE/NAME/VERSION/` are JSR packages as well, whose `mod.ts` is the entry. Paths that
-begin with `/to/` redirect to what follows. With PEM, a file of certificate and key, it speaks TLS. The first line printed is the port.
+begin with `/to/` redirect to what follows, `/away?to=URL` to another host. With PEM, a file of certificate and key, it speaks TLS. The first line printed is the port.
 """
 import hashlib
 import http.server
@@ -48,6 +48,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         path = self.path.split("?")[0]
+        if path == "/away":
+            return self.answer(302, b"", {"location": self.path.split("to=")[1]})
         if path.startswith("/to/"):
             return self.answer(302, b"", {"location": path[3:]})
         content = package(path)
@@ -80,6 +82,7 @@ server = Server(("127.0.0.1", 0), Handler)
 if len(sys.argv) > 2:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[2])
-    server.socket = context.wrap_socket(server.socket, server_side=True)
+    # Each connection shakes hands when it is first read, in its own thread: one that does not must not keep others waiting.
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 print(server.server_port, flush=True)
 server.serve_forever()

@@ -1,3 +1,4 @@
+import NIOCore
 import Synchronization
 
 /// What the connections of one resolution have done so far, for its limits and its errors.
@@ -18,7 +19,10 @@ final class ConnectionLedger: Sendable {
     private struct State {
         var received = 0
         var open = 0
+        var lacksConnections = false
         var failures: [String: Failure] = [:]
+        var channels: [Int: any Channel] = [:]
+        var closed: Set<Int> = []
     }
 
     private let maximumReceived: Int
@@ -46,14 +50,40 @@ final class ConnectionLedger: Sendable {
     /// Counts a new connection; `false` when there are too many at a time or nothing more may be received.
     func enter() -> Bool {
         state.withLock { state in
-            guard state.open < maximumOpen, state.received <= maximumReceived else { return false }
+            guard state.received <= maximumReceived else { return false }
+            guard state.open < maximumOpen else {
+                state.lacksConnections = true
+                return false
+            }
             state.open += 1
             return true
         }
     }
 
+    /// Whether a connection was refused because there were too many at a time.
+    var lacksConnections: Bool { state.withLock { $0.lacksConnections } }
+
     /// Counts a connection as closed.
     func leave() { state.withLock { $0.open -= 1 } }
+
+    /// Takes the open connection `id`; one that is not needed any more is closed.
+    func opened(_ id: Int, _ channel: any Channel) {
+        let isWanted = state.withLock { state in
+            guard !state.closed.contains(id) else { return false }
+            state.channels[id] = channel
+            return true
+        }
+        if !isWanted { channel.close(promise: nil) }
+    }
+
+    /// Closes the connection `id`, which is not needed any more, now or when it is open.
+    func close(_ id: Int) {
+        let channel = state.withLock { state in
+            state.closed.insert(id)
+            return state.channels.removeValue(forKey: id)
+        }
+        channel?.close(promise: nil)
+    }
 
     /// Remembers why `host` could not be connected to.
     func note(_ failure: Failure, host: String, port: Int) {

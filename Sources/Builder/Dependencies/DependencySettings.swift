@@ -14,8 +14,13 @@ package struct DependencySettings: Sendable {
     package var files = 40_000
     /// Most seconds that resolving the imports of one deploy may take; flag `--resolve-timeout`.
     package var seconds = 120
-    /// Most connections of one resolution at a time: Deno opens one for each module it waits for.
+    /// Most seconds that a host may let a request wait without a byte; flag `--import-timeout`.
+    package var silence = 15
+    /// Most connections of one resolution at a time: Deno opens one for each module it waits for; flag
+    /// `--max-import-connections`.
     package var connections = 512
+    /// Most bytes of archives kept on disk, for all functions; flag `--max-package-cache`.
+    package var cache = 1 << 30
 
     /// 256 MiB.
     package static let defaultBytes = 256 << 20

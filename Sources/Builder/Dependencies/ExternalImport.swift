@@ -6,15 +6,18 @@ package struct ExternalImport: Hashable, Sendable, Codable {
     package var specifier: String
     /// What `with { type: … }` says: `json`, or nothing.
     package var type: String?
+    /// Whether it is imported for its types alone, and so not needed when the function runs; `nil` when not.
+    package var types: Bool?
     /// The line of its first use, from 1.
     package var line: Int?
     /// The column of its first use in characters, from 1.
     package var column: Int?
 
     /// The import of `specifier`.
-    package init(specifier: String, type: String? = nil, line: Int? = nil, column: Int? = nil) {
+    package init(specifier: String, type: String? = nil, types: Bool? = nil, line: Int? = nil, column: Int? = nil) {
         self.specifier = specifier
         self.type = type
+        self.types = types
         self.line = line
         self.column = column
     }
@@ -23,7 +26,7 @@ package struct ExternalImport: Hashable, Sendable, Codable {
     package static func key(of imports: [ExternalImport]) -> Digest {
         var hash = InputHash()
         hash.add("kiln imports 1")
-        for text in imports.map({ "\($0.type ?? "") \($0.specifier)" }).sorted() { hash.add(text) }
+        for text in imports.map({ "\($0.types == true ? "types" : $0.type ?? "") \($0.specifier)" }).sorted() { hash.add(text) }
         return hash.digest()
     }
 }

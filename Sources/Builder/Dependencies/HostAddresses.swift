@@ -11,18 +11,41 @@ enum HostAddresses {
         let socketAddress: SocketAddress
     }
 
-    /// The addresses of `host`, in the order to try them; none when there is no such name.
-    static func resolve(_ host: String, port: Int) async throws -> [Target] {
-        let bare = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
-        return try await NIOThreadPool.singleton.runIfActive { lookUp(bare, port) }
+    /// What came of looking up a name.
+    enum Outcome: Sendable {
+        /// Its addresses, in the order to try them.
+        case found([Target])
+        /// There is no such name.
+        case unknown
+        /// Nobody knows: the name servers did not answer, or not in time.
+        case failed
     }
 
-    private static func lookUp(_ host: String, _ port: Int) -> [Target] {
+    /// Looks up `host`, for at most `patience`. The C library cannot be interrupted: a look-up that takes longer goes on
+    /// for nobody.
+    static func resolve(_ host: String, port: Int, within patience: TimeAmount) async throws -> Outcome {
+        let bare = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
+        let loop = MultiThreadedEventLoopGroup.singleton.any()
+        let first = loop.makePromise(of: Outcome.self)
+        let expiry = loop.scheduleTask(in: patience) { first.succeed(.failed) }
+        let work = NIOThreadPool.singleton.runIfActive(eventLoop: loop) { lookUp(bare, port) }
+        work.whenComplete { result in
+            expiry.cancel()
+            first.completeWith(result)
+        }
+        return try await first.futureResult.get()
+    }
+
+    private static func lookUp(_ host: String, _ port: Int) -> Outcome {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         hints.ai_flags = AI_ADDRCONFIG
         var list: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(host, String(port), &hints, &list) == 0 else { return [] }
+        switch getaddrinfo(host, String(port), &hints, &list) {
+        case 0: break
+        case EAI_AGAIN, EAI_SYSTEM, EAI_MEMORY: return .failed
+        default: return .unknown
+        }
         defer { freeaddrinfo(list) }
         var found: [Target] = []
         var next = list
@@ -38,6 +61,6 @@ enum HostAddresses {
                 }
             if let target { found.append(Target(address: address, socketAddress: target)) }
         }
-        return found
+        return found.isEmpty ? .unknown : .found(found)
     }
 }

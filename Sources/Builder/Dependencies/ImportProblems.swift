@@ -23,6 +23,11 @@ struct ImportProblems {
         if ledger.isExhausted {
             return tooLarge("Resolving the imports received more than \(settings.received) bytes.")
         }
+        if ledger.lacksConnections {
+            return tooLarge(
+                "The imports need more than \(settings.connections) connections at a time.",
+                advice: "Import less; the operator can raise that with --max-import-connections.")
+        }
         if let large = faults.first(where: { $0.kind == .large }) { return tooLarge(plain(large.message)) }
         let judged = faults.prefix(Self.most).map(judge)
         let diagnostics = judged.map(\.diagnostic)
@@ -44,10 +49,11 @@ struct ImportProblems {
                 + "--resolve-timeout.", retryAfter: 10)
     }
 
-    private func tooLarge(_ message: String) -> Problem {
+    private static let lessOrMore =
+        "Import less; the operator can raise the limits with --max-dependencies and --max-dependency-files."
+
+    private func tooLarge(_ message: String, advice: String = lessOrMore) -> Problem {
         let first = imports.first
-        let advice =
-            "Import less; the operator can raise the limits with --max-dependencies and --max-dependency-files."
         return Problem(
             "imports-too-large", 422, "Imports too large", "\(message) \(advice)",
             diagnostics: [

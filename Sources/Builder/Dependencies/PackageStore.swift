@@ -10,8 +10,6 @@ import Transfer
 /// What goes into an image comes from here, never from a directory that a container wrote. A package that any function
 /// uses is fetched once.
 struct PackageStore: Sendable {
-    /// Most bytes that the archives take on disk; the ones unused the longest go first.
-    static let capacity = 1 << 30
     private static let mostRedirects = 5
 
     let directory: String
@@ -57,7 +55,8 @@ struct PackageStore: Sendable {
             let policy = settings.policy
             let request = ClientRequest(
                 .get, url,
-                timeouts: Timeouts(connect: .seconds(10), total: .seconds(settings.seconds), idle: .seconds(30)),
+                timeouts: Timeouts(
+                    connect: .seconds(10), total: .seconds(settings.seconds), idle: .seconds(settings.silence)),
                 addressRule: AddressRule { policy.permits($0, verdict) })
             let answer: CollectedResponse
             do throws(TransferError) {
@@ -89,6 +88,7 @@ struct PackageStore: Sendable {
         trim()
     }
 
+    /// Removes the archives that have been unused the longest, until the others fit.
     private func trim() {
         var entries: [(path: String, size: Int, used: Int)] = []
         for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] {
@@ -98,7 +98,7 @@ struct PackageStore: Sendable {
             entries.append((path, Int(status.st_size), status.st_mtim.tv_sec))
         }
         var total = entries.reduce(0) { $0 + $1.size }
-        for entry in entries.sorted(by: { $0.used < $1.used }) where total > Self.capacity {
+        for entry in entries.sorted(by: { $0.used < $1.used }) where total > settings.cache {
             unlink(entry.path)
             total -= entry.size
         }

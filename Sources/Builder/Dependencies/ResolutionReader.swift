@@ -2,15 +2,17 @@ import FoundationEssentials
 
 /// Reads the resolver's answer, piece by piece.
 struct ResolutionReader {
-    /// A connection that the resolver asks for.
-    struct Wanted: Sendable {
-        let connect: Int
-        let host: String
-        let port: Int
+    /// What is to be done about a connection.
+    enum Action: Sendable {
+        /// One is asked for.
+        case connect(Int, host: String, port: Int)
+        /// One is not needed any more.
+        case close(Int)
     }
 
     private struct Frame: Decodable {
         var connect: Int?
+        var closed: Int?
         var host: String?
         var port: Int?
         var lock: String?
@@ -34,10 +36,10 @@ struct ResolutionReader {
 
     init(_ settings: DependencySettings) { self.settings = settings }
 
-    /// Takes what arrived; the connections asked for in it. Throws ``BuilderError`` for what no resolver sends.
-    mutating func take(_ bytes: [UInt8]) throws(BuilderError) -> [Wanted] {
+    /// Takes what arrived; what is to be done about connections then. Throws ``BuilderError`` for what no resolver sends.
+    mutating func take(_ bytes: [UInt8]) throws(BuilderError) -> [Action] {
         frames.append(bytes)
-        var wanted: [Wanted] = []
+        var actions: [Action] = []
         while !isComplete {
             if let next = pending {
                 guard let content = frames.content(next.size) else { break }
@@ -47,12 +49,12 @@ struct ResolutionReader {
                 continue
             }
             guard let json = try frames.frame() else { break }
-            if let connection = try read(json) { wanted.append(connection) }
+            if let action = try read(json) { actions.append(action) }
         }
-        return wanted
+        return actions
     }
 
-    private mutating func read(_ json: [UInt8]) throws(BuilderError) -> Wanted? {
+    private mutating func read(_ json: [UInt8]) throws(BuilderError) -> Action? {
         let frame: Frame
         do {
             frame = try JSONDecoder().decode(Frame.self, from: Data(json))
@@ -60,7 +62,9 @@ struct ResolutionReader {
             throw BuilderError(.checkerAnswer, "The resolver sent a message that cannot be read.", cause: error)
         }
         if let id = frame.connect, let host = frame.host, let port = frame.port, (1...65535).contains(port) {
-            return Wanted(connect: id, host: host, port: port)
+            return .connect(id, host: host, port: port)
+        } else if let id = frame.closed {
+            return .close(id)
         } else if let lock = frame.lock {
             resolution.lock = lock
             resolution.packages = frame.packages ?? []

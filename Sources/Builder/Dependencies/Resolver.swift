@@ -34,6 +34,7 @@ struct Resolver: Sendable {
         struct Import: Encodable {
             var specifier: String
             var type: String?
+            var types: Bool?
         }
 
         var imports: [Import]
@@ -49,7 +50,7 @@ struct Resolver: Sendable {
         _ imports: [ExternalImport], _ ledger: ConnectionLedger, _ endpoint: Endpoint
     ) async throws -> Resolution {
         let order = Order(
-            imports: imports.map { .init(specifier: $0.specifier, type: $0.type) }, npm: settings.npmRegistry,
+            imports: imports.map { .init(specifier: $0.specifier, type: $0.type, types: $0.types) }, npm: settings.npmRegistry,
             jsr: settings.jsrURL, certificates: settings.certificates, seconds: settings.seconds, bytes: settings.bytes,
             files: settings.files)
         let request = ClientRequest(
@@ -68,14 +69,18 @@ struct Resolver: Sendable {
             throw BuilderError(.checkerUnavailable, "The resolver has too much to do; try again in a moment.")
         default: throw BuilderError(.checkerAnswer, "The resolver answered with status \(answer.status).")
         }
-        let tunnel = Tunnel(client: client, checker: endpoint, policy: settings.policy, ledger: ledger)
+        let tunnel = Tunnel(client: client, checker: endpoint, policy: settings.policy, silence: settings.silence, ledger: ledger)
         return try await withThrowingTaskGroup(of: Void.self) { group in
             defer { group.cancelAll() }
             var reader = ResolutionReader(settings)
             do {
                 for try await bytes in answer.body {
-                    for wanted in try reader.take(bytes) {
-                        group.addTask { await tunnel.carry(wanted.connect, wanted.host, wanted.port) }
+                    for action in try reader.take(bytes) {
+                        switch action {
+                        case .connect(let id, let host, let port):
+                            group.addTask { await tunnel.carry(id, host, port) }
+                        case .close(let id): ledger.close(id)
+                        }
                     }
                     if reader.isComplete { return reader.resolution }
                 }

@@ -9,12 +9,14 @@ import Transfer
 /// container needs no way out, not even a socket: whoever breaks out of the resolver has nothing to connect to, and every
 /// connection belongs to a build that waits for it and ends with it.
 struct Tunnel: Sendable {
-    /// How long a connection may take to be established.
+    /// How long a name may take to be looked up, and then a connection to be established.
     private static let patience = TimeAmount.seconds(10)
 
     let client: HTTPClient
     let checker: Endpoint
     let policy: DialPolicy
+    /// Most seconds that a host may let a request wait.
+    let silence: Int
     let ledger: ConnectionLedger
 
     /// Connects to `host` and carries bytes until either side ends. Failures are told to the resolver, and noted.
@@ -30,6 +32,7 @@ struct Tunnel: Sendable {
         } catch {
             return await refuse(id, "The connection failed.")
         }
+        ledger.opened(id, channel.channel)
         // An end in the middle is for Deno to notice and report.
         try? await exchange(id, channel)
     }
@@ -47,8 +50,9 @@ struct Tunnel: Sendable {
     private func dial(_ host: String, _ port: Int) async throws -> NIOAsyncChannel<ByteBuffer, ByteBuffer> {
         let verdict = policy.verdict(host, port)
         if case .refused(let sentence) = verdict { throw Unreachable(reason: .refused(sentence)) }
-        let targets = try await HostAddresses.resolve(host, port: port)
-        guard !targets.isEmpty else { throw Unreachable(reason: .unknown("There is no host named \(host).")) }
+        // Deno asks again, and again for the next module: what did not work a moment ago need not be waited for twice.
+        if let earlier = ledger.failure(host: host, port: port) { throw Unreachable(reason: earlier) }
+        let targets = try await addresses(host, port)
         let permitted = targets.filter { policy.permits($0.address, verdict) }
         guard !permitted.isEmpty else {
             throw Unreachable(
@@ -56,19 +60,44 @@ struct Tunnel: Sendable {
                     "\(host) is not on the public internet. The operator of this platform can allow imports from it with "
                         + "--allow-import \(HostRule(host: host, port: port))."))
         }
-        for target in permitted {
-            if let channel = try? await connect(target.socketAddress) { return channel }
+        let deadline = NIODeadline.now() + Self.patience
+        for target in permitted where NIODeadline.now() < deadline {
+            if let channel = try? await connect(target.socketAddress, host, port, by: deadline) { return channel }
             try Task.checkCancellation()
         }
-        throw Unreachable(reason: .unreachable("\(host) does not accept connections on port \(port)."))
+        let isRefused = NIODeadline.now() < deadline
+        throw Unreachable(
+            reason: .unreachable(
+                isRefused
+                    ? "\(host) does not accept connections on port \(port)."
+                    : "\(host) does not answer on port \(port)."))
     }
 
-    private func connect(_ address: SocketAddress) async throws -> NIOAsyncChannel<ByteBuffer, ByteBuffer> {
-        try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .connectTimeout(Self.patience)
+    private func addresses(_ host: String, _ port: Int) async throws -> [HostAddresses.Target] {
+        switch try await HostAddresses.resolve(host, port: port, within: Self.patience) {
+        case .found(let targets): return targets
+        case .unknown: throw Unreachable(reason: .unknown("There is no host named \(host)."))
+        case .failed:
+            throw Unreachable(
+                reason: .unreachable("The name \(host) cannot be looked up: the name servers do not answer."))
+        }
+    }
+
+    private func connect(
+        _ address: SocketAddress, _ host: String, _ port: Int, by deadline: NIODeadline
+    ) async throws -> NIOAsyncChannel<ByteBuffer, ByteBuffer> {
+        let (ledger, silence) = (ledger, silence)
+        return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connectTimeout(deadline - .now())
             .connect(to: address) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    let limit = TimeAmount.seconds(Int64(silence))
+                    let watch = SilenceWatch(limit: limit) {
+                        let sentence = "\(host) did not answer on port \(port) within \(silence) seconds."
+                        ledger.note(.unreachable(sentence), host: host, port: port)
+                    }
+                    try channel.pipeline.syncOperations.addHandlers(IdleStateHandler(readTimeout: limit), watch)
+                    return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
                 }
             }
     }

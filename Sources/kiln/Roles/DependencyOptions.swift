@@ -44,6 +44,22 @@ struct DependencyOptions: ParsableArguments {
             "Seconds that resolving the imports of one deploy may take (default: 120).", valueName: "seconds"))
     var resolveTimeout: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Seconds that a host may let a request for an import wait without a byte (default: 15).",
+            valueName: "seconds"))
+    var importTimeout: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Most connections at a time for the imports of one deploy (default: 512).", valueName: "number"))
+    var maxImportConnections: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Most bytes of npm archives kept on disk for later deploys (default: 1Gi).", valueName: "bytes"))
+    var maxPackageCache: String?
+
     /// The settings; reads the certificates.
     func settings() throws -> DependencySettings {
         var settings = DependencySettings()
@@ -62,6 +78,21 @@ struct DependencyOptions: ParsableArguments {
         settings.seconds = try Setting.resolve(resolveTimeout, "RESOLVE_TIMEOUT", settings.seconds)
         guard (1...3600).contains(settings.seconds) else {
             throw StartError("--resolve-timeout cannot be \(settings.seconds): use 1 to 3600 seconds.")
+        }
+        settings.silence = try Setting.resolve(importTimeout, "IMPORT_TIMEOUT", settings.silence)
+        guard (1...600).contains(settings.silence) else {
+            throw StartError("--import-timeout cannot be \(settings.silence): use 1 to 600 seconds.")
+        }
+        settings.connections = try Setting.resolve(
+            maxImportConnections, "MAX_IMPORT_CONNECTIONS", settings.connections)
+        guard (1...4096).contains(settings.connections) else {
+            throw StartError("--max-import-connections cannot be \(settings.connections): use 1 to 4096.")
+        }
+        if let text = maxPackageCache ?? Setting.optional("MAX_PACKAGE_CACHE") {
+            guard let bytes = Quantity.bytes(text), bytes >= 0 else {
+                throw StartError("--max-package-cache cannot be '\(text)': use a number of bytes such as 1Gi.")
+            }
+            settings.cache = Int(bytes)
         }
         return settings
     }
@@ -127,6 +158,9 @@ struct DependencyOptions: ParsableArguments {
         list += ChildArguments.option("--ca", ca)
         list += ChildArguments.option("--max-dependencies", maxDependencies)
         list += ChildArguments.option("--max-dependency-files", maxDependencyFiles)
-        return list + ChildArguments.option("--resolve-timeout", resolveTimeout)
+        list += ChildArguments.option("--resolve-timeout", resolveTimeout)
+        list += ChildArguments.option("--import-timeout", importTimeout)
+        list += ChildArguments.option("--max-import-connections", maxImportConnections)
+        return list + ChildArguments.option("--max-package-cache", maxPackageCache)
     }
 }
