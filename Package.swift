@@ -69,6 +69,7 @@ let package = Package(
                 .embedInCode("Scripts/language-server.js"),
                 .embedInCode("Scripts/loader.js"),
                 .embedInCode("Scripts/node.js"),
+                .embedInCode("Scripts/packages.js"),
                 .embedInCode("Scripts/parser.js"),
                 .embedInCode("Scripts/references.js"),
                 .embedInCode("Scripts/resolve.js"),

@@ -7,7 +7,7 @@ import { stripTypeScriptTypes } from "node:module";
 import { receive, send } from "./frames.js";
 import { decideForm } from "./handler.js";
 import { externalImports, importProblems, shorten, withStubs } from "./imports.js";
-import { referenceProblems } from "./references.js";
+import { externalReferences, referenceProblems, references } from "./references.js";
 import { positionIn, SourceText } from "./source.js";
 import { survey } from "./survey.js";
 
@@ -36,7 +36,17 @@ async function check({ file, source, transpiled }) {
   const problem = await engineProblem(javascript.module, found.imports);
   if (problem) return failure(file, [problem]);
   const external = externalImports(found.imports, javascript);
+  external.push(...typeImports(text, file, external));
   return { ok: true, form, code: javascript.module, plain: isPlain(text), imports: external };
+}
+
+/** What `text` imports from elsewhere for its types alone, and not among `external`. */
+function typeImports(text, file, external) {
+  // A quick look: most modules name nothing from elsewhere.
+  if (!/\b(npm|jsr|https?):/i.test(text)) return [];
+  const others = new Set(external.map(({ specifier }) => specifier));
+  return externalReferences(references(text, file)).filter(({ specifier }) => !others.has(specifier))
+    .map(({ specifier, at }) => ({ specifier, types: true, ...positionIn(text, at) }));
 }
 
 /** Whether a module that parses as TypeScript is JavaScript as well. */
@@ -52,8 +62,9 @@ function isPlain(text) {
 function admit({ file, source }) {
   const text = source.replace(/^\ufeff/, "");
   try {
-    const found = referenceProblems(text, file);
-    if (found.length === 0) return { ok: true };
+    const named = references(text, file);
+    const found = referenceProblems(text, file, named);
+    if (found.length === 0) return { ok: true, external: externalReferences(named).map(({ specifier }) => specifier) };
     return failure(file, found.map(({ at, ...problem }) => ({ ...positionIn(text, at), ...problem })));
   } catch (error) {
     return failure(file, parserProblems(text, error));

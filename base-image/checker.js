@@ -3,15 +3,17 @@
 //     {"ok":true,"form":"request","code":"<JavaScript>","plain":false,"imports":[{"specifier","type","line","column"}]}
 //                                 form: request, event, serve or node; plain: it is JavaScript as it stands; imports: those to resolve
 //   POST /types?file=NAME   types, of what has passed the former; `lenient=true`: see types.js
-//     {"ok":true}, with "note" for what could not be seen, or {"unchecked":"why"}
+//     {"ok":true}, with "note" for what could not be seen, or {"unchecked":"why"}; with `packages=DIGEST` against what was brought
+//     as that (see packages.js), 404 when nothing was
 // Both answer {"ok":false,"diagnostics":[{"file","line","column","code","message"}],"more":N} for what they find wrong, 503 when they
 // have too much to do, and 504 when the check took longer than `deadline`, a query item in milliseconds; `patience` is how long to
 // wait for a type checker.
 //
 // Source is hostile. It is looked at in other processes that are replaced when they crash, hang or have grown.
 import { askParser, isParserBusy, prepareParser, stopParser } from "./parser.js";
+import { keepPackages } from "./packages.js";
 import { resolve, tunnel } from "./resolve.js";
-import { checkTypes, prepareTypes, stopTypes } from "./types.js";
+import { checkTypes, checkTypesWithPackages, prepareTypes, stopTypes } from "./types.js";
 
 const maximumSource = 64 << 20;
 const longest = { deadline: 120_000, patience: 120_000 };
@@ -22,8 +24,9 @@ async function handle(request) {
   if (pathname === "/healthz") return Response.json({ ok: true });
   if (pathname === "/resolve") return await resolve(request);
   if (pathname === "/tunnel") return tunnel(request, searchParams);
+  if (pathname === "/packages") return await keepPackages(request, searchParams.get("digest"));
   const judge = { "/check": checkSyntax, "/types": checkTypesOf }[pathname];
-  if (!judge) return Response.json({ error: "There are POST /check, /types, /resolve and /tunnel." }, { status: 404 });
+  if (!judge) return Response.json({ error: "There are POST /check, /types, /packages, /resolve and /tunnel." }, { status: 404 });
   if (request.method !== "POST") return Response.json({ error: "Use POST." }, { status: 405, headers: { allow: "POST" } });
   const file = searchParams.get("file") ?? "";
   if (!/^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/.test(file)) {
@@ -42,6 +45,7 @@ async function handle(request) {
     deadline: milliseconds(searchParams, "deadline"),
     patience: milliseconds(searchParams, "patience"),
     lenient: searchParams.get("lenient") === "true",
+    packages: searchParams.get("packages") ?? undefined,
   });
 }
 
@@ -54,11 +58,13 @@ async function checkSyntax(module, { deadline }) {
   return parsed(await askParser(module, deadline), deadline);
 }
 
-async function checkTypesOf({ file, source }, { deadline, patience, lenient }) {
+async function checkTypesOf({ file, source }, { deadline, patience, lenient, packages }) {
   const admission = await askParser({ file, source, types: true }, deadline);
   if (!admission.result?.ok) return parsed(admission, deadline);
   const question = { files: [{ path: file, text: source.replace(/^\ufeff/, "") }], open: [file], lenient };
-  return Response.json(await checkTypes(question, deadline, patience));
+  if (packages === undefined) return Response.json(await checkTypes(question, deadline, patience));
+  const result = await checkTypesWithPackages(question, packages, admission.result.external, deadline, patience);
+  return Response.json(result, { status: result.missing ? 404 : 200 });
 }
 
 /** The answer for what the parser said. */

@@ -1,6 +1,6 @@
 // Finds what a module names for its types alone, and what would have the type checker look at files that are not the function's. Only
 // under `deno test`: see analyst.js.
-import { shorten } from "./imports.js";
+import { isExternal, shorten } from "./imports.js";
 import { endOfTrivia } from "./survey.js";
 
 /** Comments that name modules: Deno's, TypeScript's and JSDoc's. */
@@ -16,9 +16,9 @@ const pragmas = [
  * The problems with what the TypeScript `text` of the module `file` refers to: { at, message, code }, `at` in
  * UTF-16 units. Whether a module can be had at all, the type checker says; here is only what must not reach it.
  */
-export function referenceProblems(text, file) {
+export function referenceProblems(text, file, named = references(text, file)) {
   const found = [];
-  for (const { specifier, at } of references(text, file)) {
+  for (const { specifier, at } of named) {
     const problem = problemOf(specifier, file, 0);
     if (problem) found.push({ at, code: "unresolved-import", message: `Cannot resolve ${quoted(specifier)}: ${problem}.` });
   }
@@ -27,6 +27,15 @@ export function referenceProblems(text, file) {
 
 function quoted(specifier) {
   return JSON.stringify(shorten(specifier, 200));
+}
+
+/** The names of modules from elsewhere in `named`, each once, where it is first, as { specifier, at }. */
+export function externalReferences(named) {
+  const found = new Map();
+  for (const { specifier, at, isFirm } of named) {
+    if (isFirm && isExternal(specifier) && specifier.length <= 2000 && !found.has(specifier)) found.set(specifier, { specifier, at });
+  }
+  return [...found.values()];
 }
 
 /** Why `specifier` in `file` may not be looked at; undefined when it may. */
@@ -93,10 +102,12 @@ function referencesIn(code, file) {
 function visitor(text, context, { names, gaps }) {
   for (const { value, range } of context.sourceCode.getAllComments()) {
     for (const pragma of pragmas) {
-      for (const [, , specifier] of value.matchAll(pragma)) names.push({ specifier, at: range[0] });
+      // What JSDoc names means something in JavaScript alone.
+      const isFirm = pragmas.indexOf(pragma) < 2;
+      for (const [, , specifier] of value.matchAll(pragma)) names.push({ specifier, at: range[0], isFirm });
     }
   }
-  const note = (node) => node?.type === "Literal" && names.push({ specifier: String(node.value), at: node.range[0] });
+  const note = (node, isFirm = true) => node?.type === "Literal" && names.push({ specifier: String(node.value), at: node.range[0], isFirm });
   const gapAfter = (list, begin) => {
     const end = endOfTrivia(text, list.at(-1)?.range[1] ?? begin);
     if (text[end] === ";") gaps.push(end);
@@ -114,10 +125,11 @@ function visitor(text, context, { names, gaps }) {
       while (text[at] === ")") at = endOfTrivia(text, at + 1);
       gapAfter([], at + 1);
     },
-    ImportDeclaration: ({ source }) => void note(source),
+    // What has an attribute is no module with types.
+    ImportDeclaration: ({ source, attributes }) => void note(source, !attributes?.length),
     ExportNamedDeclaration: ({ source }) => void note(source),
     ExportAllDeclaration: ({ source }) => void note(source),
-    ImportExpression: ({ source }) => void note(source),
+    ImportExpression: ({ source, options }) => void note(source, !options),
     TSExternalModuleReference: ({ expression }) => void note(expression),
     TSImportType: ({ argument }) => void note(argument?.literal ?? argument),
   };

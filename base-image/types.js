@@ -1,7 +1,8 @@
 // Checks types with language servers that stand by. Why it cannot, and how many are waiting, is invisible from outside as long as
 // there is time: a server that ends or hangs is replaced, and another goes on with the check.
-import { LanguageServer } from "./language-server.js";
 import { shorten } from "./imports.js";
+import { LanguageServer } from "./language-server.js";
+import { checkWithPackages } from "./packages.js";
 
 const maximumDiagnostics = 100;
 const maximumMessage = 500;
@@ -120,6 +121,19 @@ export async function checkTypes(question, milliseconds, patience) {
   }
 }
 
+/**
+ * As `checkTypes`, for a question whose modules import `external`, brought as `digest`; { missing: true } when it was not.
+ */
+export async function checkTypesWithPackages(question, digest, external, milliseconds, patience) {
+  const asked = question.lenient ? { ...asJavaScript(question), lenient: true } : question;
+  const result = await checkWithPackages(asked, digest, external, milliseconds, patience);
+  if (result.items) return verdict(question, result);
+  const path = question.open[0];
+  if (result.late) return tooComplex(path, `checking them takes longer than ${milliseconds / 1000} s`);
+  if (result.gaveUp) return tooComplex(path, "checking them takes too much memory");
+  return result;
+}
+
 function tooComplex(file, why) {
   const message = `The module's types are too complex: ${why}. Simplify them, or deploy without checking types: check=false.`;
   return { ok: false, diagnostics: [{ file, code: "too-complex", message }], more: 0 };
@@ -144,14 +158,17 @@ const possiblyMissing = new Set([2531, 2532, 2533, 2571, 2721, 2722, 2723, 18046
  */
 const isMissingModule = ({ code }) => /^(no-cache|not-installed)/.test(String(code));
 
-function verdict({ files, lenient }, { items, root }) {
-  const isPartial = items.some(isMissingModule);
+function verdict({ files, lenient }, { items, root, untyped = [] }) {
+  const isPartial = untyped.length > 0 || items.some(isMissingModule);
   const found = items.filter((item) => {
     if (isMissingModule(item)) return false;
     // What comes from an unknown package is `any`, and with it the parameters of functions that are given to it.
     return !(lenient && isAboutMissingTypes(item)) && !(isPartial && item.code >= 7000 && item.code < 7100);
   });
-  const note = "The types of packages are not known to the check: what comes from them counts as any.";
+  const names = untyped.slice(0, 5).map((name) => shorten(name, 80)).join(", ") + (untyped.length > 5 ? ", …" : "");
+  const note = names === ""
+    ? "The types of packages are not known to the check: what comes from them counts as any."
+    : `No types come with ${names}: what comes from there counts as any.`;
   if (found.length === 0) return isPartial ? { ok: true, note } : { ok: true };
   const lines = new Map(files.map(({ path, text }) => [path, text.split("\n")]));
   const diagnostics = found.slice(0, maximumDiagnostics).map(({ path, range, code, message }) => ({

@@ -49,7 +49,11 @@ package struct BuildPipeline: Sendable {
         /// Sentences.
         package var warnings: [String] = []
 
-        init(_ verdict: TypeVerdict) {
+        /// What is baked of what the code imports.
+        package var dependencies: [String] = []
+
+        init(_ verdict: TypeVerdict, dependencies: [String]) {
+            self.dependencies = dependencies
             typesChecked = verdict.isChecked
             switch verdict {
             case .right(let note): warnings = [note].compactMap(\.self)
@@ -90,12 +94,13 @@ package struct BuildPipeline: Sendable {
             let module = try await check(work)
             let ground = try await ground(for: module, work)
             let image = try bake(plan, module, on: ground)
-            let remarks = Remarks(try await checkTypes(module, work))
+            let verdict = try await checkTypes(module, ground, work)
+            let remarks = Remarks(verdict, dependencies: try DependencyImage.names(in: image))
             return .dryRun(
                 DryRunAnswer(
                     name: request.name, handler: module.form, digest: image.digest, remarks, timings: timings.all()))
         }
-        let (digest, verdict) = try await image(
+        let (digest, remarks) = try await image(
             Work(plan: plan, ticket: ticket, requestID: requestID, freshness: request.freshness, timings: timings))
         let deploy = DeployRequest(
             ticket: ticket.number,
@@ -108,7 +113,7 @@ package struct BuildPipeline: Sendable {
                 "digest": "\(digest)", "ms": "\(deploy.timings["build"] ?? 0)",
             ])
         isHandedOver = true
-        return .ready(deploy, Remarks(verdict))
+        return .ready(deploy, remarks)
     }
 
     /// Hands a finished build to the Deployer.
@@ -127,17 +132,23 @@ package struct BuildPipeline: Sendable {
         let timings: PhaseTimings
     }
 
-    /// The digest of the plan's image in the ticket's repository, where it is now, and what is known of its types.
-    private func image(_ work: Work) async throws -> (Digest, TypeVerdict) {
+    /// The digest of the plan's image in the ticket's repository, where it is now, and what is known of it.
+    private func image(_ work: Work) async throws -> (Digest, Remarks) {
         let (plan, timings, repository) = (work.plan, work.timings, work.ticket.repository)
         for tag in work.freshness == .kept ? plan.tags : [] {
             let known = try await timings.measure("lookup") { try await registry.descriptor(repository, .tag(tag)) }
-            if let known { return (known.digest, tag == plan.tag ? .right(note: nil) : .notWanted) }
+            if let known {
+                let stored =
+                    ExternalImport.mayBe(in: plan.source)
+                    ? try await registry.image(repository, .digest(known.digest)) : nil
+                let names = try stored.map { try DependencyImage.names(in: $0) } ?? []
+                return (known.digest, Remarks(tag == plan.tag ? .right(note: nil) : .notWanted, dependencies: names))
+            }
         }
         return try await registry.withUploadSessions(repository, count: 2) { sessions in
             let module = try await check(work)
-            async let judged = checkTypes(module, work)
             let ground = try await ground(for: module, work)
+            async let judged = checkTypes(module, ground, work)
             let image = try await timings.measure("layer") { try bake(plan, module, on: ground) }
             try await timings.measure("push") {
                 if let ground, !ground.image.newLayers.isEmpty {
@@ -153,7 +164,7 @@ package struct BuildPipeline: Sendable {
                 let tag = verdict.isChecked ? plan.tag : plan.uncheckedTag
                 try await registry.push(image, to: repository, tags: [tag], base: BaseImage.repository)
             }
-            return (image.digest, verdict)
+            return (image.digest, Remarks(verdict, dependencies: try DependencyImage.names(in: image)))
         }
     }
 
@@ -163,16 +174,20 @@ package struct BuildPipeline: Sendable {
         }
     }
 
-    private func checkTypes(_ module: CheckedModule, _ work: Work) async throws -> TypeVerdict {
+    private func checkTypes(
+        _ module: CheckedModule, _ ground: DependencyImage?, _ work: Work
+    ) async throws -> TypeVerdict {
         guard work.plan.typeChecking == .wanted else { return .notWanted }
+        let packages = ground.map { dependencies.types(of: $0, repository: work.ticket.repository) }
         return try await work.timings.measure("types") {
-            try await judge.types(of: work.plan, module, work.ticket, requestID: work.requestID)
+            try await judge.types(of: work.plan, module, with: packages, work.ticket, requestID: work.requestID)
         }
     }
 
     /// What to put the code on when it imports modules from elsewhere; `nil` for the base image.
     private func ground(for module: CheckedModule, _ work: Work) async throws -> DependencyImage? {
-        guard !module.imports.isEmpty else { return nil }
+        let isForTypes = work.plan.typeChecking == .wanted && !module.imports.isEmpty
+        guard module.needsImports || isForTypes else { return nil }
         guard let endpoint = work.ticket.checker else {
             throw BuilderError(.checkerUnavailable, "No checker runs now; it is being started.")
         }
@@ -187,11 +202,15 @@ package struct BuildPipeline: Sendable {
         _ plan: BuildPlan, _ module: CheckedModule, on ground: DependencyImage?
     ) throws(OCIError) -> OCI.Image {
         let layer = try Layer(plan.layer(module))
+        // What is imported for its types alone is not needed any more.
+        let tag = ground.map { _ in DependencyImage.tag(module.imports) }
+        let ground = module.needsImports ? ground : nil
         var builder = ImageBuilder(
             on: .init(ground?.image ?? base.image, name: "\(BaseImage.repository):\(BaseRecipe.denoVersion)"),
             steps: [.init(layer, createdBy: "kiln: code")])
         builder.execution = plan.execution(module)
         builder.annotations = plan.annotations(module)
+        builder.annotations[DependencyImage.importsAnnotation] = tag
         if let ground {
             builder.annotations["org.opencontainers.image.base.digest"] = base.image.digest.description
             builder.annotations.merge(try ground.annotations) { $1 }
@@ -214,6 +233,8 @@ package struct DryRunAnswer: Hashable, Sendable, Codable {
     package var typesChecked: Bool
     /// What the developer should know beside.
     package var warnings: [String]?
+    /// What would be baked of what the code imports; see ``Contract/DeployAnswer/dependencies``.
+    package var dependencies: [String]?
     /// Always true.
     package var dryRun = true
 
@@ -228,5 +249,6 @@ package struct DryRunAnswer: Hashable, Sendable, Codable {
         self.timings = timings
         typesChecked = remarks.typesChecked
         warnings = remarks.warnings.isEmpty ? nil : remarks.warnings
+        dependencies = remarks.dependencies.isEmpty ? nil : remarks.dependencies
     }
 }

@@ -82,6 +82,7 @@ package final class BuilderAPI: Sendable {
                 answer.url = request.externalURL(answer.url)
                 answer.typesChecked = remarks.typesChecked
                 answer.warnings = remarks.warnings.isEmpty ? nil : remarks.warnings
+                answer.dependencies = remarks.dependencies.isEmpty ? nil : remarks.dependencies
                 return try .json(answer, status: reply.status)
             }
         } catch {

@@ -69,6 +69,9 @@ package struct DeployAnswer: Hashable, Sendable, Codable {
     package var url: String
     /// Milliseconds by phase.
     package var timings: [String: Double]
+    /// What is baked of what the code imports: `npm:NAME@VERSION`, `jsr:NAME@VERSION` or a URL, what it names itself
+    /// first; `nil` for none.
+    package var dependencies: [String]?
     /// Whether the types of the code have been checked; `nil` where no code was built, as in a rollback.
     package var typesChecked: Bool?
     /// What the developer should know of a deploy that went well.

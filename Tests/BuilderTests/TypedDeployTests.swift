@@ -137,4 +137,10 @@ private struct UntypedChecker: SourceChecker {
     func checkTypes(_: TypesQuestion, at _: Endpoint) async throws(BuilderError) -> TypesResult {
         .unchecked("None is ready.")
     }
+
+    func checkTypes(
+        _: TypesQuestion, with _: PackageTypes, at _: Endpoint
+    ) async throws(BuilderError) -> TypesResult {
+        .unchecked("None is ready.")
+    }
 }

@@ -50,6 +50,18 @@ import Testing
         }
     }
 
+    @Test func `what the revisions that stay import stays, for the next deploy to begin with`() async throws {
+        try await withCollector { collector, reconciler, registry in
+            try await reconciler.deployed("hello", "a", registry)
+            try await reconciler.deployed("hello", "b", registry)
+            registry.push("hello", "d", importedBy: "a")
+            registry.push("hello", "e", importedBy: "b")
+            registry.push("hello", "f", importedBy: "c")
+            _ = try await collector.run(everything, .collect)
+            #expect(registry.letters(of: "hello") == ["b", "e"])
+        }
+    }
+
     @Test func `a rollback to a collected revision is told so, and its number is not used again`() async throws {
         try await withCollector { collector, reconciler, registry in
             for letter in "abc" { try await reconciler.deployed("hello", letter, registry) }
@@ -131,6 +143,8 @@ import Testing
 /// A registry of images that consist of a letter.
 final class MemoryRegistry: ImageInventory {
     private struct State {
+        /// What is imported, by who imports it.
+        var imports: [String: String] = [:]
         var images: [String: Set<String>] = [:]
         var sweeps = 0
         var deletes = true
@@ -147,6 +161,11 @@ final class MemoryRegistry: ImageInventory {
     func push(_ function: String, _ letter: Character) {
         state.withLock { _ = $0.images["kiln/" + function, default: []].insert(String(letter)) }
     }
+    /// Pushes the image of what another imports.
+    func push(_ function: String, _ letter: Character, importedBy importer: Character) {
+        push(function, letter)
+        state.withLock { $0.imports[String(importer)] = String(letter) }
+    }
     func letters(of function: String) -> [String] {
         state.withLock { $0.images["kiln/" + function, default: []].sorted() }
     }
@@ -157,12 +176,16 @@ final class MemoryRegistry: ImageInventory {
 
     func repositories() async throws -> [String] { state.withLock { $0.images.keys.sorted() } }
     func tags(of repository: String) async throws -> [String] {
-        state.withLock { $0.images[repository, default: []].map { "b-" + $0 } }
+        state.withLock { state in
+            let imported = Set(state.imports.values)
+            return state.images[repository, default: []].map { (imported.contains($0) ? "d-" : "b-") + $0 }
+        }
     }
     func digest(of tag: String, in repository: String) async throws -> Digest? { Self.digest(String(tag.dropFirst(2))) }
     func facts(of digest: Digest, in repository: String) async throws -> ImageFacts? {
         let there = state.withLock { $0.images[repository, default: []].contains(String(digest.hex.prefix(1))) }
-        return there ? ImageFacts(blobs: [digest: 10], layers: []) : nil
+        let imports = state.withLock { $0.imports[String(digest.hex.prefix(1))] }.map { "d-" + $0 }
+        return there ? ImageFacts(blobs: [digest: 10], layers: [], imports: imports) : nil
     }
     func delete(_ digest: Digest, from repository: String) async throws -> Bool {
         state.withLock { state in

@@ -10,7 +10,7 @@ package final class CheckMemory: Sendable {
     /// What a result is remembered by: everything that it depends on, the checker (which comes with the base image) too.
     enum Key: Hashable {
         case check(Digest)
-        case types(Digest, isLenient: Bool)
+        case types(Digest, isLenient: Bool, packages: Digest?)
     }
 
     private enum Result {

@@ -44,20 +44,53 @@ package struct CheckerConnection: SourceChecker {
         return try CheckerAnswer(body).typesResult(file: question.file)
     }
 
+    package func checkTypes(
+        _ question: TypesQuestion, with packages: PackageTypes, at endpoint: Endpoint
+    ) async throws(BuilderError) -> TypesResult {
+        let target =
+            "/types?file=\(question.file)&lenient=\(question.isLenient)&patience=\(milliseconds(timing.patience))"
+            + "&packages=\(packages.digest.hex)"
+        for isRepeated in [false, true] {
+            let answer = try await send(
+                target, question.source, at: endpoint, limit: 1 << 20,
+                within: timing.check * 3 + timing.patience * 2)
+            guard answer.status == 404, !isRepeated else {
+                return try CheckerAnswer(try body(answer)).typesResult(file: question.file)
+            }
+            let content = try await packages.content()
+            let kept = try await send(
+                "/packages?digest=\(packages.digest.hex)", content, at: endpoint, limit: 1 << 16,
+                within: timing.patience + .seconds(60))
+            guard kept.status != 413 else {
+                return .unchecked("The packages that it imports are too large for the type checker.")
+            }
+            guard kept.status == 204 else { _ = try body(kept); break }
+        }
+        throw BuilderError(.checkerAnswer, "The type checker does not keep packages.")
+    }
+
     /// The body of an answer of status 200.
     private func ask(
         _ target: String, _ source: [UInt8], at endpoint: Endpoint, limit: Int, within total: Duration
     ) async throws(BuilderError) -> [UInt8] {
+        try body(try await send(target, source, at: endpoint, limit: limit, within: total))
+    }
+
+    private func send(
+        _ target: String, _ source: [UInt8], at endpoint: Endpoint, limit: Int, within total: Duration
+    ) async throws(BuilderError) -> CollectedResponse {
         let request = ClientRequest(
             .post, endpoint.address.url("\(target)&deadline=\(milliseconds(timing.check))"),
             socket: endpoint.address.socket, body: .bytes(source),
             timeouts: Timeouts(connect: .seconds(2), total: total, idle: nil))
-        let answer: CollectedResponse
         do {
-            answer = try await client.collect(request, limit: limit)
+            return try await client.collect(request, limit: limit)
         } catch {
             throw failure(error)
         }
+    }
+
+    private func body(_ answer: CollectedResponse) throws(BuilderError) -> [UInt8] {
         switch answer.status {
         case 200: return answer.body
         case 504: throw BuilderError(.checkerTooSlow, tooSlow)

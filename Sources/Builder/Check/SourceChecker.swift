@@ -11,6 +11,9 @@ package struct CheckedModule: Sendable, Hashable {
     /// What it imports from elsewhere, each once.
     package let imports: [ExternalImport]
 
+    /// Whether anything that it imports from elsewhere is needed when it runs.
+    package var needsImports: Bool { imports.contains { $0.types != true } }
+
     /// The JavaScript `code` that handles requests as `form` says.
     package init(form: HandlerForm, code: String, isPlain: Bool = false, imports: [ExternalImport] = []) {
         self.form = form
@@ -78,4 +81,9 @@ package protocol SourceChecker: Sendable {
 
     /// Checks the types of a module that has passed the other check.
     func checkTypes(_ question: TypesQuestion, at endpoint: Endpoint) async throws(BuilderError) -> TypesResult
+
+    /// Checks the types of a module that imports `packages`, and how it uses theirs.
+    func checkTypes(
+        _ question: TypesQuestion, with packages: PackageTypes, at endpoint: Endpoint
+    ) async throws(BuilderError) -> TypesResult
 }

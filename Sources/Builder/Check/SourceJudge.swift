@@ -33,18 +33,21 @@ struct SourceJudge: Sendable {
         }
     }
 
-    /// Whether the types of the plan's source are right: throws a 422 ``Contract/Problem`` when they are not.
+    /// Whether the types of the plan's source, which imports `packages`, are right: throws a 422 ``Contract/Problem`` when they are not.
     func types(
-        of plan: BuildPlan, _ module: CheckedModule, _ ticket: Ticket, requestID: String
+        of plan: BuildPlan, _ module: CheckedModule, with packages: PackageTypes?, _ ticket: Ticket, requestID: String
     ) async throws -> TypeVerdict {
         guard plan.typeChecking == .wanted else { return .notWanted }
         let question = TypesQuestion(
             source: plan.source, file: plan.file, isLenient: module.isPlain && plan.language == .unstated)
         let result: TypesResult
         do {
-            result = try await memory.types(.types(plan.inputDigest, isLenient: question.isLenient)) {
+            let key = CheckMemory.Key.types(
+                plan.inputDigest, isLenient: question.isLenient, packages: packages?.digest)
+            result = try await memory.types(key) {
                 try await asking(ticket.checker, requestID) { endpoint throws(BuilderError) in
-                    try await checker.checkTypes(question, at: endpoint)
+                    guard let packages else { return try await checker.checkTypes(question, at: endpoint) }
+                    return try await checker.checkTypes(question, with: packages, at: endpoint)
                 }
             }
         } catch let error as BuilderError where error.code == .checkerUnavailable || error.code == .checkerTooSlow {

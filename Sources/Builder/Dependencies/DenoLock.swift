@@ -58,6 +58,24 @@ package struct DenoLock: Sendable, Hashable {
         return found.sorted { ($0.name, $0.version) < ($1.name, $1.version) }
     }
 
+    /// Most names of ``names()``.
+    static let mostNames = 1000
+
+    /// What is locked, as `npm:NAME@VERSION`, `jsr:NAME@VERSION` and URLs: what the function names itself first.
+    package func names() throws(BuilderError) -> [String] {
+        let direct = specifiers.compactMap { specifier, version -> String? in
+            guard let at = specifier.lastIndex(of: "@"), let scheme = specifier.firstIndex(of: ":"),
+                at > specifier.index(after: scheme)
+            else { return nil }
+            return "\(specifier[..<at])@\(version.prefix { $0 != "_" })"
+        }
+        let all =
+            try packages().map { "npm:\($0.name)@\($0.version)" } + jsr.keys.sorted().map { "jsr:\($0)" }
+            + remote.keys.sorted()
+        var seen: Set<String> = []
+        return Array((direct.sorted() + all).filter { seen.insert($0).inserted }.prefix(Self.mostNames))
+    }
+
     /// The lock as it is baked: without where this platform's registry has the archives, because the same packages from
     /// another mirror are the same; compact, with sorted keys.
     package func baked() throws(OCIError) -> [UInt8] {

@@ -50,6 +50,15 @@ package struct Dependencies: Sendable {
         return try await pack(resolution, on: base)
     }
 
+    /// The types of what `image` has, which is in `repository` or about to be.
+    func types(of image: DependencyImage, repository: String) -> PackageTypes {
+        let (registry, layer, limit) = (registry, image.layer, settings.bytes + 64 << 20)
+        return PackageTypes(digest: layer.descriptor.digest, settings: settings) {
+            if case .bytes(let bytes) = layer.content, !bytes.isEmpty { return bytes }
+            return try await registry.blob(repository, layer.descriptor, limit: limit)
+        }
+    }
+
     private func pack(_ resolution: Resolution, on base: OCI.Image) async throws -> DependencyImage {
         let lock = try DenoLock(resolution.lock)
         var layer = DependencyLayer()

@@ -9,6 +9,8 @@ import OCI
 package struct DependencyImage: Sendable {
     /// The annotation with the lock.
     static let lockAnnotation = "dev.kiln.lock"
+    /// The annotation of a function's image with the tag of the image of its dependencies, which garbage collection keeps.
+    static let importsAnnotation = "dev.kiln.imports"
     /// The annotation with the place of the dependencies among the layers' digests.
     static let layerAnnotation = "dev.kiln.dependencies.layer"
 
@@ -16,12 +18,15 @@ package struct DependencyImage: Sendable {
     let image: OCI.Image
     /// What was resolved.
     package let lock: DenoLock
+    /// The dependencies' layer; without content when it was read from the registry.
+    let layer: Layer
 
     /// Puts the layer of `entries` on `base`.
     init(base: OCI.Image, entries: [LayerEntry], lock: DenoLock) throws {
         let layer = try Layer(entries, compression: .balanced)
         image = try Self.assemble(base: base, layer: layer, isNew: true, lock: lock)
         self.lock = lock
+        self.layer = layer
     }
 
     /// The image as it was read from the registry, on `base` now; throws when it is none of these.
@@ -33,7 +38,7 @@ package struct DependencyImage: Sendable {
             })
         else { throw BuilderError(.dependencies, "The image of the function's dependencies is damaged.") }
         lock = try DenoLock(text)
-        let layer = Layer(
+        layer = Layer(
             descriptor: stored.manifest.layers[index], diffID: stored.config.rootfs.diffIDs[index], content: .bytes([]))
         image = try Self.assemble(base: base, layer: layer, isNew: false, lock: lock)
     }
@@ -53,6 +58,12 @@ package struct DependencyImage: Sendable {
     /// Notes for the manifest of a function on this image: the lock, with all versions and digests.
     var annotations: [String: String] {
         get throws(OCIError) { [Self.lockAnnotation: String(decoding: try lock.baked(), as: UTF8.self)] }
+    }
+
+    /// What the function's image `image` has baked, see ``DenoLock/names()``.
+    static func names(in image: OCI.Image) throws(BuilderError) -> [String] {
+        guard let text = image.manifest.annotations?[lockAnnotation] else { return [] }
+        return try DenoLock(text).names()
     }
 
     /// The tag for a set of imports.

@@ -22,11 +22,19 @@ package struct ExternalImport: Hashable, Sendable, Codable {
         self.column = column
     }
 
+    /// Whether `source` may import anything from elsewhere: a quick look, for which a comment is enough.
+    static func mayBe(in source: [UInt8]) -> Bool {
+        let text = String(decoding: source, as: UTF8.self).lowercased()
+        return ["npm:", "jsr:", "http:", "https:"].contains { text.contains($0) }
+    }
+
     /// The digest over what a set of imports asks for, wherever in the source they are.
     package static func key(of imports: [ExternalImport]) -> Digest {
         var hash = InputHash()
         hash.add("kiln imports 1")
-        for text in imports.map({ "\($0.types == true ? "types" : $0.type ?? "") \($0.specifier)" }).sorted() { hash.add(text) }
+        for text in imports.map({ "\($0.types == true ? "types" : $0.type ?? "") \($0.specifier)" }).sorted() {
+            hash.add(text)
+        }
         return hash.digest()
     }
 }

@@ -50,7 +50,8 @@ struct Resolver: Sendable {
         _ imports: [ExternalImport], _ ledger: ConnectionLedger, _ endpoint: Endpoint
     ) async throws -> Resolution {
         let order = Order(
-            imports: imports.map { .init(specifier: $0.specifier, type: $0.type, types: $0.types) }, npm: settings.npmRegistry,
+            imports: imports.map { .init(specifier: $0.specifier, type: $0.type, types: $0.types) },
+            npm: settings.npmRegistry,
             jsr: settings.jsrURL, certificates: settings.certificates, seconds: settings.seconds, bytes: settings.bytes,
             files: settings.files)
         let request = ClientRequest(
@@ -69,7 +70,8 @@ struct Resolver: Sendable {
             throw BuilderError(.checkerUnavailable, "The resolver has too much to do; try again in a moment.")
         default: throw BuilderError(.checkerAnswer, "The resolver answered with status \(answer.status).")
         }
-        let tunnel = Tunnel(client: client, checker: endpoint, policy: settings.policy, silence: settings.silence, ledger: ledger)
+        let tunnel = Tunnel(
+            client: client, checker: endpoint, policy: settings.policy, silence: settings.silence, ledger: ledger)
         return try await withThrowingTaskGroup(of: Void.self) { group in
             defer { group.cancelAll() }
             var reader = ResolutionReader(settings)

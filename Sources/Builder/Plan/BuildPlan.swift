@@ -81,7 +81,7 @@ package struct BuildPlan: Sendable, Hashable {
     /// How a container of the image runs, on what the base image says.
     package func execution(_ module: CheckedModule) -> ImageConfig.Execution {
         var execution = BaseRecipe.execution
-        execution.entrypoint = module.imports.isEmpty ? Sandbox.function : Sandbox.functionWithDependencies
+        execution.entrypoint = module.needsImports ? Sandbox.functionWithDependencies : Sandbox.function
         execution.setEnvironment("DENO_DIR", "/\(DependencyLayer.directory)")
         execution.command = module.form.command
         execution.exposedPorts = ["8000/tcp": ImageConfig.Empty()]

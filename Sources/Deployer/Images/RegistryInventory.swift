@@ -32,7 +32,9 @@ package struct RegistryInventory: ImageInventory {
         blobs[image.digest] = image.descriptor.size
         blobs[image.manifest.config.digest] = image.manifest.config.size
         for layer in image.manifest.layers { blobs[layer.digest] = layer.size }
-        return ImageFacts(blobs: blobs, layers: image.config.rootfs.diffIDs)
+        return ImageFacts(
+            blobs: blobs, layers: image.config.rootfs.diffIDs,
+            imports: image.manifest.annotations?["dev.kiln.imports"])
     }
 
     package func delete(_ digest: Digest, from repository: String) async throws -> Bool {

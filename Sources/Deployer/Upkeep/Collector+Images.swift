@@ -74,21 +74,28 @@ extension Collector {
             if name == nil, kept[repository] == nil { continue }
             let needed = kept[repository] ?? []
             let known = removed.filter { $0.image.repository == repository }.map(\.image.digest)
-            let found = try await images(in: repository, needed.union(known)).subtracting(needed)
+            let found = try await images(in: repository, needed, beside: known).subtracting(needed)
             if !found.isEmpty { garbage[repository] = found }
         }
         return garbage
     }
 
-    /// The images in `repository`, of which `known` are known.
-    private func images(in repository: String, _ known: Set<Digest>) async throws -> Set<Digest> {
+    /// The images in `repository` but those with what `needed` ones import; `removed` are known to be there.
+    private func images(
+        in repository: String, _ needed: Set<Digest>, beside removed: [Digest]
+    ) async throws -> Set<Digest> {
+        let known = needed.union(removed)
         let tags = try await inventory.tags(of: repository)
         guard !tags.isEmpty else { return [] }
         // Every image has one tag of the Builder's. As many tags as images: nothing unknown is there, and no tag need be looked up.
         let builds = tags.filter { $0.hasPrefix("b-") }
         if builds.count == known.count { return known }
+        var imports: Set<String> = []
+        for digest in needed {
+            if let tag = try await facts(of: digest, in: repository)?.imports { imports.insert(tag) }
+        }
         var images: Set<Digest> = []
-        for tag in tags {
+        for tag in tags where !imports.contains(tag) {
             if let digest = try await inventory.digest(of: tag, in: repository) { images.insert(digest) }
         }
         return images

@@ -28,9 +28,12 @@ package struct ImageFacts: Hashable, Sendable {
     package var blobs: [Digest: Int]
     /// The digests of its unpacked layers.
     package var layers: [Digest]
+    /// The tag of the image with what it imports, which the next build begins with; `nil` for none.
+    package var imports: String?
 
     /// An image of `blobs`.
-    package init(blobs: [Digest: Int], layers: [Digest]) {
+    package init(blobs: [Digest: Int], layers: [Digest], imports: String? = nil) {
+        self.imports = imports
         self.blobs = blobs
         self.layers = layers
     }

@@ -128,10 +128,20 @@ struct Deploy: Sendable {
         }
         let answer = try reply.document.answer(DeployedAnswer.self)
         printer.line(Self.sentence(answer, client))
+        if let line = Self.dependencies(reply.document["dependencies"]?.array?.compactMap(\.string) ?? []) {
+            printer.note(line)
+        }
         for warning in reply.document["warnings"]?.array ?? [] {
             if let text = warning.string ?? warning["message"]?.string { printer.warn(text) }
         }
         printer.note(Self.timings(answer.timings ?? [:], took: started.duration(to: .now)))
+    }
+
+    /// What is baked with a function: the first names, and how many more there are.
+    static func dependencies(_ names: [String]) -> String? {
+        guard !names.isEmpty else { return nil }
+        let more = names.count > 3 ? " and \(names.count - 3) more" : ""
+        return "with \(names.prefix(3).joined(separator: ", "))\(more)"
     }
 
     /// Name, revision and URL of a deploy, in a sentence.

@@ -109,11 +109,13 @@ struct Sandbox: Sendable {
         guard id == .checker else { return [] }
         // What Deno writes beside modules and packages: the lists of versions, its databases.
         let size = configuration.dependencyBytes + 64 << 20
-        return (0...1).map { room in
+        func room(_ name: String, _ size: Int64) -> RuntimeSpec.Mount {
             .init(
-                destination: "/resolve/\(room)", type: "tmpfs", source: "tmpfs",
+                destination: "/resolve/\(name)", type: "tmpfs", source: "tmpfs",
                 options: ["nosuid", "nodev", "noexec", "mode=1777", "size=\(size)", "nr_inodes=200000"])
         }
+        // And what it keeps of packages to check types (`base-image/packages.js`), with Deno's databases.
+        return [room("0", size), room("1", size), room("types", 256 << 20)]
     }
 
     private func namespaces(_ network: String?) -> [RuntimeSpec.Namespace] {
