@@ -1,0 +1,67 @@
+import Foundation
+import Support
+import Testing
+import Transfer
+
+/// The options of `kiln up` about imports, and what garbage collection leaves of them.
+@Suite(.serialized) struct ImportOptionTests {
+    private static let sums = TestPackage(
+        "sums", "1.0.0", main: "exports.sum = (a, b) => a + b;", manifest: #"{"types":"index.d.ts"}"#,
+        files: ["index.d.ts": "export declare function sum(a: number, b: number): number;"])
+    private static let modules = [
+        "@kiln/words/1.0.0/mod.ts": "export const upper = (text: string): string => text.toUpperCase();",
+        "half.ts": "export const half = (a: number): number => a / 2;",
+    ]
+
+    @Test func `registries and hosts are those of the options, and garbage collection keeps what was chosen`()
+        async throws
+    {
+        try await withState { state, port, registryPort in
+            let (platform, source) = try await withNPMRegistry([Self.sums]) { npm in
+                try await withModuleServer(Self.modules) { web in
+                    let host = web.split(separator: "/")[1]
+                    let platform = try await Platform(
+                        state: state, port: port, registryPort: registryPort,
+                        arguments: [
+                            "--npm-registry", npm, "--jsr-url", web, "--allow-import", String(host), "--deny-import",
+                            "*",
+                        ])
+                    let source = """
+                        import { sum } from "npm:sums";
+                        import { upper } from "jsr:@kiln/words";
+                        import { half } from "\(web)half.ts";
+                        export default () => new Response(upper(`ok ${sum(1, half(4))}`));
+                        """
+                    let answer = try await platform.mustDeploy("options", source)
+                    #expect(
+                        answer.json["typesChecked"] as? Bool == true && answer.json["warnings"] == nil, "\(answer.text)"
+                    )
+                    #expect(
+                        answer.json["dependencies"] as? [String] == [
+                            "jsr:@kiln/words@1.0.0", "npm:sums@1.0.0", "\(web)half.ts",
+                        ], "\(answer.text)")
+                    #expect(try await platform.get("/fn/options").text == "OK 3")
+                    let wrong = try await platform.deploy("options", source.replacing("half(4)", with: "'4'"))
+                    #expect(wrong.status == 422 && wrong.text.contains("TS2345"), "\(wrong.text)")
+                    let denied = try await platform.deploy(
+                        "denied", "import a from 'https://example.com/a.js'; export default () => a")
+                    #expect(denied.status == 422 && denied.text.contains("--deny-import"), "\(denied.text)")
+                    // The command line's words for it.
+                    let file = state + "/options.ts"
+                    try Data(source.utf8).write(to: URL(filePath: file))
+                    let deployed = try run(Platform.program, ["deploy", file, "--server", platform.url])
+                    #expect(
+                        deployed.output.contains("with jsr:@kiln/words@1.0.0, npm:sums@1.0.0, \(web)half.ts"),
+                        "\(deployed.output)")
+                    return (platform, source)
+                }
+            }
+            let collected = try await platform.call(.post, "/gc?keep=0&keep-for=0s")
+            #expect(collected.status == 200, "\(collected.text)")
+            let changed = try await platform.mustDeploy("options", source + "\n// changed, with no registry left\n")
+            #expect(changed.status == 201 && changed.json["typesChecked"] as? Bool == true, "\(changed.text)")
+            #expect(try await platform.get("/fn/options").text == "OK 3")
+            await platform.stop()
+        }
+    }
+}
