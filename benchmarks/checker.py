@@ -3,12 +3,31 @@
 
 usage: benchmarks/checker.py DENO [ROUNDS]
 """
-import http.client, os, pathlib, socket, statistics, subprocess, sys, tempfile, time
+import http.client, json, os, pathlib, socket, statistics, subprocess, sys, tempfile, time
 
 root = pathlib.Path(__file__).resolve().parent.parent
 deno, rounds = os.path.abspath(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 50
 plugin = 'export default { name: "b", rules: { r: { create: () => ({ Program() {} }) } } };'
 settings = '{ "lint": { "plugins": ["./plugin.js"], "rules": { "tags": [], "include": ["b/r"] } } }'
+
+
+# A package with types, as the Builder brings it to the checker.
+digest = "0" * 64
+lock = {"version": "5", "specifiers": {"npm:sums@1": "1.0.0"}, "npm": {"sums@1.0.0": {"integrity": "sha512-" + "A" * 86 + "=="}}}
+package = "npm/registry.npmjs.org/sums/1.0.0"
+packaged = {
+    "deno.lock": json.dumps(lock),
+    f"{package}/package.json": '{"name":"sums","version":"1.0.0","types":"index.d.ts"}',
+    f"{package}/index.js": "",
+    f"{package}/index.d.ts": "export declare function sum(a: number, b: number): number;",
+}
+importing = b'import { sum } from "npm:sums@1"; export default () => new Response(String(sum(1, 2)));'
+
+
+def frames(files):
+    pieces = [(json.dumps({"file": file, "size": len(text)}), text) for file, text in files.items()]
+    pieces.append((json.dumps({"end": True}), ""))
+    return b"".join(len(head).to_bytes(4) + head.encode() + text.encode() for head, text in pieces)
 
 
 class Connection(http.client.HTTPConnection):
@@ -68,9 +87,22 @@ with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
             answer = connection.getresponse()
             assert answer.status == 200 and answer.read() == b'{"ok":true}'
 
+        def packaged_types(round):
+            connection.request("POST", f"/types?file=main.ts&packages={digest}", body=importing + b"// %d" % round)
+            answer = connection.getresponse()
+            assert answer.status == 200 and answer.read() == b'{"ok":true}'
+
+        def bring():
+            connection.request("POST", f"/packages?digest={digest}", body=frames(packaged))
+            answer = connection.getresponse()
+            assert answer.status == 204, answer.read()
+            answer.read()
+
         floor = measure("the checker: parse, handler, code", check)
         types(-1)  # waits until the type checker is warm
         warm = measure("the checker: types", types)
+        bring()
+        measure("the checker: types, with a package", packaged_types, warm)
         measure("deno check", command("check", "-q", "--no-config", "main.ts", before=lambda round: pathlib.Path(
             directory, "main.ts").write_bytes(source + b"// %d" % round)), warm)
         measure("deno transpile", command("transpile", "-q", "--no-config", "-o", "out.js", "main.ts"), floor)

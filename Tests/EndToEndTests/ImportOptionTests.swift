@@ -49,7 +49,7 @@ import Transfer
                     // The command line's words for it.
                     let file = state + "/options.ts"
                     try Data(source.utf8).write(to: URL(filePath: file))
-                    let deployed = try run(Platform.program, ["deploy", file, "--server", platform.url])
+                    let deployed = try run(Platform.program, ["deploy", file, "--url", platform.url])
                     #expect(
                         deployed.output.contains("with jsr:@kiln/words@1.0.0, npm:sums@1.0.0, \(web)half.ts"),
                         "\(deployed.output)")

@@ -63,10 +63,10 @@ package struct PackageTypes: Sendable {
             return file.path.hasPrefix("remote/") || file.path == "deno.lock" ? file.bytes : nil
         }
         let name = file.path.split(separator: "/").last ?? ""
-        if name == "package.json" || [".ts", ".mts", ".cts", ".tsx"].contains(where: { name.hasSuffix($0) }) {
+        if [".json", ".ts", ".mts", ".cts", ".tsx"].contains(where: { name.hasSuffix($0) }) {
             return file.bytes
         }
         // That there is code says which module is meant; what is in it says nothing of types.
-        return [".js", ".mjs", ".cjs", ".jsx", ".json", ".wasm", ".node"].contains { name.hasSuffix($0) } ? [] : nil
+        return [".js", ".mjs", ".cjs", ".jsx", ".wasm", ".node"].contains { name.hasSuffix($0) } ? [] : nil
     }
 }
