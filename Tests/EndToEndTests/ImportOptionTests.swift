@@ -53,6 +53,9 @@ import Transfer
                     #expect(
                         deployed.output.contains("with jsr:@kiln/words@1.0.0, npm:sums@1.0.0, \(web)half.ts"),
                         "\(deployed.output)")
+                    let document = try run(Platform.program, ["deploy", file, "--url", platform.url, "--json"])
+                    #expect(
+                        document.output.contains(#""dependencies":["jsr:@kiln/words@1.0.0","#), "\(document.output)")
                     return (platform, source)
                 }
             }

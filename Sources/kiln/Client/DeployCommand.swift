@@ -129,7 +129,7 @@ struct Deploy: Sendable {
         let answer = try reply.document.answer(DeployedAnswer.self)
         printer.line(Self.sentence(answer, client))
         if let line = Self.dependencies(reply.document["dependencies"]?.array?.compactMap(\.string) ?? []) {
-            printer.note(line)
+            printer.line(line)
         }
         for warning in reply.document["warnings"]?.array ?? [] {
             if let text = warning.string ?? warning["message"]?.string { printer.warn(text) }
