@@ -24,7 +24,8 @@ import Transfer
                         state: state, port: port, registryPort: registryPort,
                         arguments: [
                             "--npm-registry", npm, "--jsr-url", web, "--allow-import", String(host), "--deny-import",
-                            "*",
+                            "*", "--import-timeout", "60",
+                            "--max-package-cache", "0",
                         ])
                     let source = """
                         import { sum } from "npm:sums";
@@ -41,6 +42,7 @@ import Transfer
                             "jsr:@kiln/words@1.0.0", "npm:sums@1.0.0", "\(web)half.ts",
                         ], "\(answer.text)")
                     #expect(try await platform.get("/fn/options").text == "OK 3")
+                    #expect(try FileManager.default.contentsOfDirectory(atPath: state + "/packages").isEmpty)
                     let wrong = try await platform.deploy("options", source.replacing("half(4)", with: "'4'"))
                     #expect(wrong.status == 422 && wrong.text.contains("TS2345"), "\(wrong.text)")
                     let denied = try await platform.deploy(

@@ -93,7 +93,8 @@ struct Tunnel: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     let limit = TimeAmount.seconds(Int64(silence))
                     let watch = SilenceWatch(limit: limit) {
-                        let sentence = "\(host) did not answer on port \(port) within \(silence) seconds."
+                        let sentence =
+                            "\(host) did not answer on port \(port) within \(silence) seconds (--import-timeout)."
                         ledger.note(.unreachable(sentence), host: host, port: port)
                     }
                     try channel.pipeline.syncOperations.addHandlers(IdleStateHandler(readTimeout: limit), watch)

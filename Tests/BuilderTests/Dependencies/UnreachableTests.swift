@@ -62,7 +62,8 @@ import Transfer
                     let problem = try await builder.refusal("name=silent", source, 502)
                     #expect(problem.type == "urn:kiln:imports-unavailable")
                     #expect(
-                        problem.detail.contains("127.0.0.1 did not answer on port \(port) within 1 seconds"),
+                        problem.detail.contains(
+                            "127.0.0.1 did not answer on port \(port) within 1 seconds (--import-timeout)"),
                         "\(specifier): \(problem.detail)")
                 }
             }
