@@ -112,6 +112,7 @@ import Transfer
                     ExternalImport(specifier: "https://example.com/d.ts?e", line: 2, column: 59),
                     ExternalImport(specifier: "https://example.com/d.json", type: "json", line: 3, column: 18),
                     ExternalImport(specifier: "npm:late", line: 5, column: 27),
+                    ExternalImport(specifier: "npm:types", types: true, line: 4, column: 53),
                 ])
         }
     }
