@@ -25,7 +25,10 @@ import Testing
         var decoder = RequestDecoder(limits: HeadScanner.Limits(startLine: 60, bytes: 200, fields: 4))
         let transcript = Transcript()
         var inBody = false
+        var isRefused = false
         func advance() throws(SyntaxError) -> Bool {
+            // The connection of a refused request is closed.
+            guard !isRefused else { return false }
             if inBody {
                 guard let piece = try decoder.nextBody() else { return false }
                 switch piece {
@@ -48,6 +51,7 @@ import Testing
                 inBody = facts.framing != .none
             } catch {
                 transcript.text += "refused"
+                isRefused = true
                 return false
             }
             return true
@@ -86,9 +90,9 @@ import Testing
         return transcript.text
     }
 
-    @Test(arguments: [UInt64](1...8))
+    @Test(arguments: [UInt64](1...24))
     func `any bytes are read the same however they are cut`(round: UInt64) {
-        var random = RequestIDSource()
+        var random = SeededRandom(round)
         for _ in 0..<300 {
             var bytes: [UInt8] = []
             for _ in 0..<Int.random(in: 1...14, using: &random) {
@@ -105,5 +109,20 @@ import Testing
             #expect(responses(bytes) { 1 } == whole.1, "\(comment)")
             #expect(responses(bytes) { Int.random(in: 1...9, using: &random) } == whole.1, "\(comment)")
         }
+    }
+}
+
+/// The same numbers in each run (SplitMix64, Steele et al., "Fast Splittable Pseudorandom Number Generators"): what fails once fails again.
+private struct SeededRandom: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(_ seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var value = state
+        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
+        return value ^ (value >> 31)
     }
 }

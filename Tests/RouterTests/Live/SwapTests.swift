@@ -22,7 +22,7 @@ import Testing
                 try await eventually("round \(round) has drained") {
                     router.status.map { $0.version.number >= version && $0.busy.isEmpty } == true
                 }
-                #expect(load.count > 0)
+                try await eventually("it is called") { load.count > 0 }
                 current.stop()
                 current = next
                 try await Task.sleep(for: .milliseconds(20))
