@@ -49,13 +49,14 @@ package struct BuildPipeline: Sendable {
         /// Sentences.
         package var warnings: [String] = []
 
-        init(_ verdict: TypeVerdict) {
+        init(_ verdict: TypeVerdict, _ module: CheckedModule? = nil) {
             typesChecked = verdict.isChecked
+            warnings = module?.files?.warnings ?? []
             switch verdict {
-            case .right(let note): warnings = [note].compactMap(\.self)
-            case .notWanted: warnings = []
+            case .right(let note): warnings += [note].compactMap(\.self)
+            case .notWanted: break
             case .unknown(let reason):
-                warnings = [
+                warnings += [
                     "The types were not checked: \(reason) The function was deployed all the same; deploy it again to have "
                         + "them checked."
                 ]
@@ -67,7 +68,7 @@ package struct BuildPipeline: Sendable {
     /// ``BuilderError`` or `OCIError`.
     package func build(
         _ request: BuildRequest, requestID: String, language: SourceLanguage = .unstated,
-        readSource: () async throws -> [UInt8]
+        readSource: () async throws -> FunctionSource
     ) async throws -> Build {
         let timings = PhaseTimings(metrics)
         let deployer = deployer
@@ -76,7 +77,7 @@ package struct BuildPipeline: Sendable {
         }
         let source = try await timings.measure("body") { try await readSource() }
         let plan = BuildPlan(
-            base: base.image.digest, source: source, language: language, typeChecking: request.typeChecking)
+            base: base.image.digest, source, language: language, typeChecking: request.typeChecking)
         let ticket = try await asked
         // A ticket of which nothing comes would hold back garbage collection for a while.
         var isHandedOver = false
@@ -90,12 +91,12 @@ package struct BuildPipeline: Sendable {
             let module = try await check(work)
             let ground = try await ground(for: module, work)
             let image = try bake(plan, module, on: ground)
-            let remarks = Remarks(try await checkTypes(module, work))
+            let remarks = Remarks(try await checkTypes(module, work), module)
             return .dryRun(
                 DryRunAnswer(
                     name: request.name, handler: module.form, digest: image.digest, remarks, timings: timings.all()))
         }
-        let (digest, verdict) = try await image(
+        let (digest, remarks) = try await image(
             Work(plan: plan, ticket: ticket, requestID: requestID, freshness: request.freshness, timings: timings))
         let deploy = DeployRequest(
             ticket: ticket.number,
@@ -108,7 +109,7 @@ package struct BuildPipeline: Sendable {
                 "digest": "\(digest)", "ms": "\(deploy.timings["build"] ?? 0)",
             ])
         isHandedOver = true
-        return .ready(deploy, Remarks(verdict))
+        return .ready(deploy, remarks)
     }
 
     /// Hands a finished build to the Deployer.
@@ -127,12 +128,12 @@ package struct BuildPipeline: Sendable {
         let timings: PhaseTimings
     }
 
-    /// The digest of the plan's image in the ticket's repository, where it is now, and what is known of its types.
-    private func image(_ work: Work) async throws -> (Digest, TypeVerdict) {
+    /// The digest of the plan's image in the ticket's repository, where it is now, and what is to be told.
+    private func image(_ work: Work) async throws -> (Digest, Remarks) {
         let (plan, timings, repository) = (work.plan, work.timings, work.ticket.repository)
         for tag in work.freshness == .kept ? plan.tags : [] {
             let known = try await timings.measure("lookup") { try await registry.descriptor(repository, .tag(tag)) }
-            if let known { return (known.digest, tag == plan.tag ? .right(note: nil) : .notWanted) }
+            if let known { return (known.digest, Remarks(tag == plan.tag ? .right(note: nil) : .notWanted)) }
         }
         return try await registry.withUploadSessions(repository, count: 2) { sessions in
             let module = try await check(work)
@@ -153,7 +154,7 @@ package struct BuildPipeline: Sendable {
                 let tag = verdict.isChecked ? plan.tag : plan.uncheckedTag
                 try await registry.push(image, to: repository, tags: [tag], base: BaseImage.repository)
             }
-            return (image.digest, verdict)
+            return (image.digest, Remarks(verdict, module))
         }
     }
 
@@ -178,7 +179,7 @@ package struct BuildPipeline: Sendable {
         }
         return try await work.timings.measure("dependencies") {
             try await dependencies.image(
-                of: module.imports, file: BuildPlan.sourceFile, on: base.image, repository: work.ticket.repository,
+                of: module.imports, file: work.plan.file, on: base.image, repository: work.ticket.repository,
                 checker: endpoint, freshness: work.freshness)
         }
     }

@@ -137,4 +137,12 @@ private struct UntypedChecker: SourceChecker {
     func checkTypes(_: TypesQuestion, at _: Endpoint) async throws(BuilderError) -> TypesResult {
         .unchecked("None is ready.")
     }
+
+    func check(_ tree: FileTree, at endpoint: Endpoint) async throws(BuilderError) -> CheckResult {
+        try await checker.check(tree, at: endpoint)
+    }
+
+    func checkTypes(_: FileTree, at _: Endpoint) async throws(BuilderError) -> TypesResult {
+        .unchecked("None is ready.")
+    }
 }

@@ -35,6 +35,21 @@ package struct CheckerConnection: SourceChecker {
         return try CheckerAnswer(body).checkResult(file: file)
     }
 
+    package func check(_ tree: FileTree, at endpoint: Endpoint) async throws(BuilderError) -> CheckResult {
+        let question = try CheckerQuestion(tree)
+        let body = try await ask(
+            "/check?files=true", question.bytes, at: endpoint, limit: 16 * question.bytes.count + (1 << 20),
+            within: timing.check * 2 + timing.patience)
+        return try CheckerAnswer(body).checkResult(of: tree)
+    }
+
+    package func checkTypes(_ tree: FileTree, at endpoint: Endpoint) async throws(BuilderError) -> TypesResult {
+        let body = try await ask(
+            "/types?files=true&patience=\(milliseconds(timing.patience))", CheckerQuestion(tree).bytes, at: endpoint,
+            limit: 1 << 20, within: timing.check * 3 + timing.patience * 2)
+        return try CheckerAnswer(body).typesResult(of: tree)
+    }
+
     package func checkTypes(
         _ question: TypesQuestion, at endpoint: Endpoint
     ) async throws(BuilderError) -> TypesResult {

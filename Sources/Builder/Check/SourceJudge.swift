@@ -24,7 +24,10 @@ struct SourceJudge: Sendable {
     func module(of plan: BuildPlan, _ ticket: Ticket, requestID: String) async throws -> CheckedModule {
         let result = try await memory.check(.check(plan.inputDigest)) {
             try await asking(ticket.checker, requestID) { endpoint throws(BuilderError) in
-                try await checker.check(plan.source, file: plan.file, at: endpoint)
+                switch plan.source {
+                case .module(let source): try await checker.check(source, file: plan.file, at: endpoint)
+                case .files(let tree): try await checker.check(tree, at: endpoint)
+                }
             }
         }
         switch result {
@@ -38,13 +41,17 @@ struct SourceJudge: Sendable {
         of plan: BuildPlan, _ module: CheckedModule, _ ticket: Ticket, requestID: String
     ) async throws -> TypeVerdict {
         guard plan.typeChecking == .wanted else { return .notWanted }
-        let question = TypesQuestion(
-            source: plan.source, file: plan.file, isLenient: module.isPlain && plan.language == .unstated)
+        let isLenient = module.isPlain && plan.language == .unstated
         let result: TypesResult
         do {
-            result = try await memory.types(.types(plan.inputDigest, isLenient: question.isLenient)) {
+            result = try await memory.types(.types(plan.inputDigest, isLenient: isLenient)) {
                 try await asking(ticket.checker, requestID) { endpoint throws(BuilderError) in
-                    try await checker.checkTypes(question, at: endpoint)
+                    switch plan.source {
+                    case .module(let source):
+                        try await checker.checkTypes(
+                            TypesQuestion(source: source, file: plan.file, isLenient: isLenient), at: endpoint)
+                    case .files(let tree): try await checker.checkTypes(tree, at: endpoint)
+                    }
                 }
             }
         } catch let error as BuilderError where error.code == .checkerUnavailable || error.code == .checkerTooSlow {

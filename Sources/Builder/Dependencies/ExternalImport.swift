@@ -11,8 +11,12 @@ package struct ExternalImport: Hashable, Sendable, Codable {
     /// The column of its first use in characters, from 1.
     package var column: Int?
 
+    /// The file of its first use, where there are several.
+    package var file: String?
+
     /// The import of `specifier`.
-    package init(specifier: String, type: String? = nil, line: Int? = nil, column: Int? = nil) {
+    package init(specifier: String, type: String? = nil, line: Int? = nil, column: Int? = nil, file: String? = nil) {
+        self.file = file
         self.specifier = specifier
         self.type = type
         self.line = line
