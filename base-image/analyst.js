@@ -33,7 +33,7 @@ async function check({ file, source, transpiled }) {
   const { form, message, at } = decideForm(found);
   if (!form) return failure(file, [{ ...javascript.position(at), code: "no-handler", message }]);
   if (found.decorators) return { decorators: true };
-  const problem = await engineProblem(javascript, found.imports);
+  const problem = await engineProblem([{ path: file, javascript, imports: found.imports }]);
   if (problem) return failure(file, [problem]);
   const external = externalImports(found.imports, javascript);
   return { ok: true, form, code: javascript.module, plain: isPlain(text), imports: external };

@@ -1,5 +1,6 @@
 // What is wrong with a module's syntax, as far as the parser and the engine say. Only under `deno test`: see analyst.js.
 import { shorten, withStubs } from "./imports.js";
+import { placeOf } from "./source.js";
 import { survey } from "./survey.js";
 
 const maximumDiagnostics = 100;
@@ -46,29 +47,44 @@ function isJSX(text) {
 }
 
 /**
- * What the engine itself rejects: duplicate declarations, bad regular expressions, names that a built-in module does not export.
+ * The first thing that the engine itself rejects in the modules of `all` [{ path, javascript, imports }]: duplicate declarations, bad
+ * regular expressions, names that a built-in module does not export. { file, line, column, code, message }
  *
  * Modules are compiled and linked before any of them is evaluated, and then evaluated in the order of their imports: the first one
- * throws, so the one under check never runs (ECMA-262, 16.2.1.6.1.3).
+ * throws, so those under check never run (ECMA-262, 16.2.1.6.1.3).
  */
-export async function engineProblem({ module: code, isOriginal }, imports) {
-  const urls = [];
+export async function engineProblem(all) {
+  const urls = new Map();
   const module = (text, type = "text/javascript") => {
-    urls.push(URL.createObjectURL(new Blob([text], { type })));
-    return urls.at(-1);
+    const known = urls.get(`${type} ${text}`);
+    if (known) return known;
+    const url = URL.createObjectURL(new Blob([text], { type }));
+    urls.set(`${type} ${text}`, url);
+    return url;
   };
+  const paths = new Map();
   try {
-    const stop = module("throw 'stop';");
-    await import(module(`import "${stop}"; import "${module(withStubs(code, imports, module))}";`));
+    const lines = [`import "${module("throw 'stop';")}";`];
+    for (const { path, javascript, imports } of all) {
+      const url = module(withStubs(javascript.module, imports, module));
+      paths.set(javascript.isOriginal ? url : placeOf(path), path);
+      lines.push(`import "${url}";`);
+    }
+    await import(module(lines.join("\n")));
   } catch (error) {
     if (error === "stop") return undefined;
-    // Deno has applied the module's source map already: the place is one in the source file.
-    const where = isOriginal ? /^([^]*?)\s+at blob:\S*?:(\d+):(\d+)/ : /^([^]*?)\s+at file:\S*?:(\d+):(\d+)/;
-    const [, message, line, column] = where.exec(error.message) ?? [];
-    const place = message ? { line: Number(line), column: Number(column) } : {};
-    return { ...place, code: "syntax", message: message ?? error.message.replace(/\s+at blob:[^]*/, "") };
+    // Deno has applied a module's source map already: the place is one in the source file.
+    const [, message, url, line, column] = /^([^]*?)\s+at ((?:file|blob):\S*?):(\d+):(\d+)/.exec(error.message) ?? [];
+    const file = paths.get(url);
+    const place = file === undefined ? {} : { line: Number(line), column: Number(column) };
+    return {
+      file: file ?? all[0].path,
+      ...place,
+      code: "syntax",
+      message: message ?? error.message.replace(/\s+at blob:[^]*/, ""),
+    };
   } finally {
-    urls.forEach((url) => URL.revokeObjectURL(url));
+    for (const url of urls.values()) URL.revokeObjectURL(url);
   }
-  return { code: "syntax", message: "The module cannot be compiled." };
+  return { file: all[0].path, code: "syntax", message: "The module cannot be compiled." };
 }

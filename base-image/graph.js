@@ -26,11 +26,8 @@ export async function checkFiles(question) {
   }
   const decorators = [...graph.modules.values()].filter(({ found, isTranspiled }) => found.decorators && !isTranspiled);
   if (decorators.length > 0) return { decorators: decorators.map(({ path }) => path) };
-  for (const { path, javascript, imports } of graph.modules.values()) {
-    const problem = await engineProblem(javascript, imports);
-    if (problem) problems.push({ file: path, ...problem });
-  }
-  if (problems.length > 0) return failure(tree.entry, problems);
+  const problem = await engineProblem([...graph.modules.values()]);
+  if (problem) return failure(tree.entry, [problem]);
   const outputs = graph.outputs();
   return {
     ok: true,

@@ -9,6 +9,11 @@ export function positionIn(text, at) {
   return { line: before.length, column: [...before.at(-1)].length + 1 };
 }
 
+/** Where the file `path` is in the image. */
+export function placeOf(path) {
+  return `file:///app/source/${path.split("/").map(encodeURIComponent).join("/")}`;
+}
+
 export class SourceText {
   /** The JavaScript, without source map. */
   code;
@@ -26,7 +31,7 @@ export class SourceText {
     }
     const split = transpiled.lastIndexOf(marker);
     const { version, names, mappings } = JSON.parse(atob(transpiled.slice(split + marker.length)));
-    const map = { version, sources: [`file:///app/source/${file.split("/").map(encodeURIComponent).join("/")}`], names, mappings };
+    const map = { version, sources: [placeOf(file)], names, mappings };
     this.code = transpiled.slice(0, split);
     this.module = `${this.code}${marker}${new TextEncoder().encode(JSON.stringify(map)).toBase64()}\n`;
     this.#map = map;
