@@ -1,18 +1,18 @@
-// Judges one module at a time for checker.js: syntax, imports, handler form; and turns it into the JavaScript that runs.
+// Judges one module at a time for checker.js, or several files of one function (graph.js): syntax, imports, handler form; and turns
+// them into the JavaScript that runs.
 //
 // Started with `deno test`, the one place where Deno gives its parser to scripts (Deno.lint.runPlugin): a check in a running process
 // takes a few milliseconds, a `deno lint` of its own takes 75. Source under check is parsed and compiled, never evaluated. What
 // crashes the parser ends this process, and checker.js starts another.
 import { stripTypeScriptTypes } from "node:module";
+import { engineProblem, failure, parserProblems } from "./compile.js";
 import { receive, send } from "./frames.js";
+import { admitFiles, checkFiles } from "./graph.js";
 import { decideForm } from "./handler.js";
-import { externalImports, importProblems, shorten, withStubs } from "./imports.js";
+import { externalImports, importProblems } from "./imports.js";
 import { externalReferences, referenceProblems, references } from "./references.js";
 import { positionIn, SourceText } from "./source.js";
 import { survey } from "./survey.js";
-
-const maximumDiagnostics = 100;
-const maximumMessage = 500;
 
 /**
  * The answer for one module: { ok: true, form, code, plain, imports }, with the imports that have yet to be resolved;
@@ -33,7 +33,7 @@ async function check({ file, source, transpiled }) {
   const { form, message, at } = decideForm(found);
   if (!form) return failure(file, [{ ...javascript.position(at), code: "no-handler", message }]);
   if (found.decorators) return { decorators: true };
-  const problem = await engineProblem(javascript.module, found.imports);
+  const problem = await engineProblem([{ path: file, javascript, imports: found.imports }]);
   if (problem) return failure(file, [problem]);
   const external = externalImports(found.imports, javascript);
   external.push(...typeImports(text, file, external));
@@ -71,76 +71,15 @@ function admit({ file, source }) {
   }
 }
 
-function failure(file, problems) {
-  const diagnostics = problems.slice(0, maximumDiagnostics)
-    .map((problem) => ({ file, ...problem, message: shorten(problem.message, maximumMessage) }));
-  return { ok: false, diagnostics, more: problems.length - diagnostics.length };
-}
-
-/** What the parser threw, "SyntaxError: what\n  |\n2 | code\n  | ~~~\n    at file:///…:2:27" once per error, as problems. */
-function parserProblems(text, error) {
-  const message = String(error?.message ?? error);
-  if (!message.includes("SyntaxError")) {
-    return [{ code: "too-complex", message: `The module is too complex to parse: ${message.split("\n", 1)[0]}.` }];
-  }
-  const found = [];
-  let what;
-  for (const line of message.split("\n")) {
-    const place = /^ +at \S+:(\d+):(\d+)$/.exec(line);
-    if (place && what) {
-      found.push({ line: Number(place[1]), column: Number(place[2]), code: "syntax", message: what });
-      what = undefined;
-    } else if (!what && line !== "") {
-      what = line.replace(/^SyntaxError: /, "");
-    }
-  }
-  if (found.length === 0) found.push({ code: "syntax", message: message.split("\n", 1)[0] });
-  if (/<[A-Za-z>]/.test(text) && isJSX(text)) {
-    found[0].message += " (This is JSX, which is not supported yet in this version: compile it to JavaScript first.)";
-  }
-  return found;
-}
-
-function isJSX(text) {
-  try {
-    survey(text, "main.tsx");
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/**
- * What the engine itself rejects: duplicate declarations, bad regular expressions, names that a built-in module does not export.
- *
- * Modules are compiled and linked before any of them is evaluated, and then evaluated in the order of their imports: the first one
- * throws, so the one under check never runs (ECMA-262, 16.2.1.6.1.3).
- */
-async function engineProblem(code, imports) {
-  const urls = [];
-  const module = (text, type = "text/javascript") => {
-    urls.push(URL.createObjectURL(new Blob([text], { type })));
-    return urls.at(-1);
-  };
-  try {
-    const stop = module("throw 'stop';");
-    await import(module(`import "${stop}"; import "${module(withStubs(code, imports, module))}";`));
-  } catch (error) {
-    if (error === "stop") return undefined;
-    // Deno has applied the module's source map already: the place is one in the source file.
-    const [, message, line, column] = /^([^]*?)\s+at file:\S*?:(\d+):(\d+)/.exec(error.message) ?? [];
-    const place = message ? { line: Number(line), column: Number(column) } : {};
-    return { ...place, code: "syntax", message: message ?? error.message.replace(/\s+at blob:[^]*/, "") };
-  } finally {
-    urls.forEach((url) => URL.revokeObjectURL(url));
-  }
-  return { code: "syntax", message: "The module cannot be compiled." };
+function answer(question) {
+  if (question.files) return question.types ? admitFiles(question) : checkFiles(question);
+  return question.types ? admit(question) : check(question);
 }
 
 const connection = await Deno.connect({ transport: "unix", path: Deno.args[0] });
 for (;;) {
   const question = await receive(connection, 2 ** 32 - 1);
   if (!question) break;
-  await send(connection, question.types ? admit(question) : await check(question));
+  await send(connection, await answer(question));
 }
 Deno.exit(0);

@@ -1,11 +1,11 @@
 // Runs a function: finds its handler, serves it, and drains on SIGTERM.
 //
 // Two ways to start it, decided when the image is baked:
-//   deno run … /kiln/bootstrap.js request|event            a module with a default export: this script serves it
+//   deno run … /kiln/bootstrap.js request|event [MODULE]   a module with a default export: this script serves it
 //   deno run … --preload=/kiln/bootstrap.js /app/main.js   a script that calls Deno.serve itself; import.meta.main is true in it
 // Where to listen comes from DENO_SERVE_ADDRESS, which Deno applies to the first server of a process whatever port a script names.
 
-const functionModule = new URL("../app/main.js", import.meta.url).href;
+const functionModule = new URL((import.meta.main && Deno.args[1]) || "../app/main.js", import.meta.url).href;
 
 /** How long code that waits for its servers to finish may go on after they have, in milliseconds. */
 const farewell = 250;

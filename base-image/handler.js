@@ -24,7 +24,10 @@ export function decideForm({ exported, imports, reads }) {
 
 const nodeServers = new Set(["node:http", "node:https", "node:http2", "node:net"]);
 
-/** What the top-level statements `body` export as default: { form } or { problem, at }; undefined without a default export. */
+/**
+ * What the top-level statements `body` export as default: { form } or { problem, at }; undefined without a default export. `from` says
+ * of which other module it is: { specifier, name }.
+ */
 export function defaultExport(body, reads) {
   const scope = { body, reads };
   for (const statement of body) {
@@ -32,7 +35,8 @@ export function defaultExport(body, reads) {
     if (statement.type !== "ExportNamedDeclaration") continue;
     for (const { exported, local } of statement.specifiers ?? []) {
       if ((exported.name ?? exported.value) !== "default") continue;
-      return statement.source ? { form: "request" } : judge(scope, local);
+      if (!statement.source) return judge(scope, local);
+      return { form: "request", from: { specifier: String(statement.source.value), name: local.name ?? local.value } };
     }
   }
   return undefined;
@@ -45,8 +49,9 @@ function judge(scope, node, depth = 0) {
     ? mayFetch(node) ? undefined : "an object without a fetch function"
     : impossible.get(node.type);
   if (problem) return { problem, at: node.range[0] };
-  const meant = node.type === "Identifier" && depth < 10 ? constant(scope, node.name) : undefined;
-  return meant ? judge(scope, meant, depth + 1) : { form: "request" };
+  if (node.type !== "Identifier") return { form: "request" };
+  const meant = depth < 10 ? constant(scope, node.name) : undefined;
+  return meant ? judge(scope, meant, depth + 1) : { form: "request", from: binding(scope, node.name) };
 }
 
 const functions = new Set(["FunctionDeclaration", "FunctionExpression", "ArrowFunctionExpression"]);
@@ -65,6 +70,18 @@ function mayFetch({ properties }) {
 /** The name under which a property or an import attribute is written. */
 export function keyOf({ key }) {
   return key?.name ?? key?.value;
+}
+
+/** Where the module imports `name` from: { specifier, name }; undefined when it does not. */
+function binding({ body }, name) {
+  for (const { type, source, specifiers } of body) {
+    if (type !== "ImportDeclaration") continue;
+    const found = specifiers.find(({ local }) => local.name === name);
+    if (!found) continue;
+    const imported = found.type === "ImportDefaultSpecifier" ? "default" : found.imported?.name ?? found.imported?.value;
+    return { specifier: String(source.value), name: imported };
+  }
+  return undefined;
 }
 
 /** What the module declares as the unchanging `name` at its top level. */

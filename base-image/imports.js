@@ -13,7 +13,7 @@ export function importProblems(imports, source) {
 }
 
 /** The problem with the import of `specifier` at offset `at`; undefined when it works. Looks at no file. */
-function importProblem({ specifier, type, at }, source) {
+export function importProblem({ specifier, type, at }, source) {
   if (specifier.startsWith("data:") || (specifier.startsWith("node:") && isBuiltin(specifier))) return undefined;
   const name = JSON.stringify(shorten(specifier, 200));
   if (isExternal(specifier)) {
@@ -25,7 +25,7 @@ function importProblem({ specifier, type, at }, source) {
     return { ...source.position(at), code: "unsupported-import", message };
   }
   let advice = /^[./]/.test(specifier) || specifier.includes(":")
-    ? "a function is one module in this version; put the code into it, or bundle it first, e.g. with `deno bundle`"
+    ? "this is a single module, and files beside it were not sent: send their directory, with `kiln deploy DIR` or as a tar"
     : `write ${JSON.stringify(shorten(`npm:${specifier}`, 200))}: names from deno.json or an import map are not known here`;
   if (specifier.startsWith("node:")) advice = "there is no such built-in module";
   else if (isBuiltin(specifier)) advice = `write "node:${specifier}"`;
@@ -48,15 +48,16 @@ export function externalImports(imports, source) {
 }
 
 /**
- * The JavaScript `code` with the imports that have yet to be resolved led to modules of the same shape, for the engine to link it;
+ * The JavaScript `code` with the imports of all but built-in modules led to modules of the same shape, for the engine to link it;
  * `module(text, type)` gives the URL of a new one.
  */
 export function withStubs(code, imports, module) {
-  const external = imports.filter(({ specifier }) => isExternal(specifier)).sort((a, b) => b.at - a.at);
+  const later = imports.filter(({ specifier }) => !/^(data|node):/.test(specifier)).sort((a, b) => b.at - a.at);
   let text = code;
-  for (const { type, names, at, end } of external) {
+  for (const { type, names, at, end } of later) {
     const all = [...new Set(["default", ...names])].map((name) => `v as ${JSON.stringify(name)}`);
-    const url = type === "json" ? module("{}", "application/json") : module(`const v = 0; export { ${all} };`);
+    const data = { json: ["{}", "application/json"], text: ["", "text/plain"] }[type];
+    const url = data ? module(...data) : module(`const v = 0; export { ${all} };`);
     text = `${text.slice(0, at)}${JSON.stringify(url)}${text.slice(end)}`;
   }
   return text;

@@ -61,8 +61,9 @@ class Analyst {
 
   /** { result }, or { late: true } past the deadline, or { ended: status } when the source was too much for the process. */
   async ask(question, milliseconds) {
-    this.#length += question.source.length;
-    this.#questions++;
+    this.#length += sizeOf(question);
+    // Every module that was compiled makes the next one a little slower.
+    this.#questions += question.types ? 1 : 1 + (question.files?.length ?? 0);
     const answer = this.#ask(question, milliseconds).catch(() => undefined);
     const result = await within(milliseconds, answer, () => this.end()).catch(() => late);
     if (result === late) return { late: true };
@@ -75,7 +76,9 @@ class Analyst {
     await send(this.#connection, question);
     const answer = await receive(this.#connection, maximumAnswer);
     if (!answer?.decorators) return answer;
-    const transpiled = await transpile(question.source, milliseconds);
+    const transpiled = question.files
+      ? await transpileAll(question.files, answer.decorators, milliseconds)
+      : await transpile(question.source, milliseconds);
     return transpiled === undefined ? undefined : await this.#ask({ ...question, transpiled }, milliseconds);
   }
 
@@ -98,6 +101,21 @@ class Analyst {
     const directory = this.#directory;
     this.#process?.status.finally(() => Deno.remove(directory, { recursive: true })).catch(() => {});
   }
+}
+
+function sizeOf({ source, files = [] }) {
+  return files.reduce((size, { text }) => size + (text?.length ?? 0), source?.length ?? 0);
+}
+
+/** The JavaScript of the `files` at `paths`, by path. */
+async function transpileAll(files, paths, milliseconds) {
+  const transpiled = {};
+  for (const path of paths) {
+    const { text } = files.find((file) => file.path === path);
+    transpiled[path] = await transpile(text.replace(/^\ufeff/, ""), milliseconds);
+    if (transpiled[path] === undefined) return undefined;
+  }
+  return transpiled;
 }
 
 /** The JavaScript of a module that parses, as `deno run` would make it. */
@@ -164,7 +182,7 @@ export function askParser(question, milliseconds) {
       if (attempt === 1) continue;
       const message = "The module is too complex to parse: its code is nested too deeply or needs too much memory " +
         `(the parser ended with ${ended.signal ?? `exit code ${ended.code}`}).`;
-      return { result: { ok: false, diagnostics: [{ file: question.file, code: "too-complex", message }] } };
+      return { result: { ok: false, diagnostics: [{ file: question.file ?? question.entry, code: "too-complex", message }] } };
     }
   });
 }

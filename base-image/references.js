@@ -39,12 +39,12 @@ export function externalReferences(named) {
 }
 
 /** Why `specifier` in `file` may not be looked at; undefined when it may. */
-function problemOf(specifier, file, depth) {
+export function problemOf(specifier, file, depth) {
   if (/^data:/i.test(specifier)) return dataProblem(specifier, depth);
   if (/^(node|npm|jsr|https?):/i.test(specifier) || /^[@\w][^:]*$/.test(specifier)) return undefined;
   if (/^\.{1,2}(\/|$)/.test(specifier) && depth === 0) {
     const root = "file:///1/2/3/4/";
-    const url = URL.parse(specifier, `file:///1/2/3/4/${file}`);
+    const url = URL.parse(specifier, root + file.split("/").map(encodeURIComponent).join("/"));
     // Twice, because "..%2f" in a path might be decoded later on.
     if (url?.href.startsWith(root) && !/%(2e|2f|5c|25)|\\/i.test(url.href)) return undefined;
     return "it is outside of the function's files";
@@ -107,7 +107,8 @@ function visitor(text, context, { names, gaps }) {
       for (const [, , specifier] of value.matchAll(pragma)) names.push({ specifier, at: range[0], isFirm });
     }
   }
-  const note = (node, isFirm = true) => node?.type === "Literal" && names.push({ specifier: String(node.value), at: node.range[0], isFirm });
+  const note = (node, isFirm = true) =>
+    node?.type === "Literal" && names.push({ specifier: String(node.value), at: node.range[0], end: node.range[1], isFirm });
   const gapAfter = (list, begin) => {
     const end = endOfTrivia(text, list.at(-1)?.range[1] ?? begin);
     if (text[end] === ";") gaps.push(end);

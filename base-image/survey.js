@@ -5,6 +5,7 @@ import { defaultExport, keyOf, nameOf } from "./handler.js";
  * What the JavaScript `code` does:
  *   imports   { specifier, type, names, at, end }: every import whose specifier is written out, at these offsets; `type` is what its
  *             `with { type }` says, `names` what it takes from the other module
+ *   workers   { specifier, at }: every `new Worker(new URL("…", import.meta.url))`
  *   reads     { of, name, at }: every property read from a variable or a global object
  *   decorators  whether it has any
  *   exported  what its default export is, see handler.js
@@ -16,7 +17,7 @@ import { defaultExport, keyOf, nameOf } from "./handler.js";
 export function survey(code, file = "main.js") {
   let text = code.replace(/^([^\S\n]*)(;+)/gm, (_, indent, empty) => indent + " ".repeat(empty.length));
   for (let attempt = 0; attempt < 50; attempt++) {
-    const found = { imports: [], reads: [], decorators: false, exported: undefined, gaps: [] };
+    const found = { imports: [], workers: [], reads: [], decorators: false, exported: undefined, gaps: [] };
     Deno.lint.runPlugin({ name: "kiln", rules: { survey: { create: () => visitor(text, found) } } }, file, text);
     if (found.gaps.length === 0) return found;
     for (const gap of found.gaps) text = `${text.slice(0, gap)} ${text.slice(gap + 1)}`;
@@ -52,6 +53,12 @@ function visitor(text, found) {
     ImportExpression: noteImport,
     MemberExpression({ object, property, computed, range }) {
       reads.push({ of: nameOf(object), name: computed ? property.value : property.name, at: range[0] });
+    },
+    NewExpression({ callee, arguments: [url] }) {
+      if (nameOf(callee) !== "Worker" || url?.type !== "NewExpression" || nameOf(url.callee) !== "URL") return;
+      const [name, base] = url.arguments;
+      if (name?.type !== "Literal" || base?.object?.type !== "MetaProperty") return;
+      found.workers.push({ specifier: String(name.value), at: name.range[0] });
     },
     VariableDeclarator({ id, init, range }) {
       if (id.type !== "ObjectPattern" || !init) return;

@@ -170,21 +170,30 @@ function verdict({ files, lenient }, { items, root, untyped = [] }) {
     ? "The types of packages are not known to the check: what comes from them counts as any."
     : `No types come with ${names}: what comes from there counts as any.`;
   if (found.length === 0) return isPartial ? { ok: true, note } : { ok: true };
-  const lines = new Map(files.map(({ path, text }) => [path, text.split("\n")]));
+  const sources = new Map(files.map((file) => [file.path, { lines: file.text.split("\n"), edits: file.edits ?? [] }]));
   const diagnostics = found.slice(0, maximumDiagnostics).map(({ path, range, code, message }) => ({
     file: path,
-    ...place(lines.get(path), Number(range?.start?.line) - (lenient ? 1 : 0), Number(range?.start?.character)),
+    ...place(sources.get(path), Number(range?.start?.line) - (lenient ? 1 : 0), Number(range?.start?.character)),
     code: typeof code === "number" ? `TS${code}` : shorten(String(code), 40),
     message: shorten(readable(String(message), root), maximumMessage),
   }));
   return { ok: false, diagnostics, more: found.length - diagnostics.length };
 }
 
-/** Line and column from 1, in characters, of a place counted from 0 in UTF-16 units; nothing for one that is not in the text. */
-function place(lines, line, character) {
+/**
+ * Line and column from 1, in characters, of a place counted from 0 in UTF-16 units; nothing for one that is not in the text. `edits` are
+ * what was put into the text, in order, and what stood there, see graph.js: no more than one line of each.
+ */
+function place({ lines, edits }, line, character) {
   const text = lines[line];
   if (text === undefined || !(character >= 0)) return {};
-  return { line: line + 1, column: [...text.slice(0, character)].length + 1 };
+  const start = edits.length === 0 ? 0 : lines.slice(0, line).reduce((sum, { length }) => sum + length + 1, 0);
+  let before = text.slice(0, character);
+  for (const { at, length, written } of edits.toReversed()) {
+    const from = at - start;
+    if (from >= 0 && from < before.length) before = before.slice(0, from) + written + before.slice(from + length);
+  }
+  return { line: line + 1, column: [...before].length + 1 };
 }
 
 /** A message without the paths of this container. */

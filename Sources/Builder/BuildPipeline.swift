@@ -52,14 +52,15 @@ package struct BuildPipeline: Sendable {
         /// What is baked of what the code imports.
         package var dependencies: [String] = []
 
-        init(_ verdict: TypeVerdict, dependencies: [String]) {
+        init(_ verdict: TypeVerdict, _ module: CheckedModule? = nil, dependencies: [String]) {
             self.dependencies = dependencies
             typesChecked = verdict.isChecked
+            warnings = module?.files?.warnings ?? []
             switch verdict {
-            case .right(let note): warnings = [note].compactMap(\.self)
-            case .notWanted: warnings = []
+            case .right(let note): warnings += [note].compactMap(\.self)
+            case .notWanted: break
             case .unknown(let reason):
-                warnings = [
+                warnings += [
                     "The types were not checked: \(reason) The function was deployed all the same; deploy it again to have "
                         + "them checked."
                 ]
@@ -71,7 +72,7 @@ package struct BuildPipeline: Sendable {
     /// ``BuilderError`` or `OCIError`.
     package func build(
         _ request: BuildRequest, requestID: String, language: SourceLanguage = .unstated,
-        readSource: () async throws -> [UInt8]
+        readSource: () async throws -> FunctionSource
     ) async throws -> Build {
         let timings = PhaseTimings(metrics)
         let deployer = deployer
@@ -80,7 +81,7 @@ package struct BuildPipeline: Sendable {
         }
         let source = try await timings.measure("body") { try await readSource() }
         let plan = BuildPlan(
-            base: base.image.digest, source: source, language: language, typeChecking: request.typeChecking)
+            base: base.image.digest, source, language: language, typeChecking: request.typeChecking)
         let ticket = try await asked
         // A ticket of which nothing comes would hold back garbage collection for a while.
         var isHandedOver = false
@@ -95,7 +96,7 @@ package struct BuildPipeline: Sendable {
             let ground = try await ground(for: module, work)
             let image = try bake(plan, module, on: ground)
             let verdict = try await checkTypes(module, ground, work)
-            let remarks = Remarks(verdict, dependencies: try DependencyImage.names(in: image))
+            let remarks = Remarks(verdict, module, dependencies: try DependencyImage.names(in: image))
             return .dryRun(
                 DryRunAnswer(
                     name: request.name, handler: module.form, digest: image.digest, remarks, timings: timings.all()))
@@ -132,7 +133,7 @@ package struct BuildPipeline: Sendable {
         let timings: PhaseTimings
     }
 
-    /// The digest of the plan's image in the ticket's repository, where it is now, and what is known of it.
+    /// The digest of the plan's image in the ticket's repository, where it is now, and what is to be told.
     private func image(_ work: Work) async throws -> (Digest, Remarks) {
         let (plan, timings, repository) = (work.plan, work.timings, work.ticket.repository)
         for tag in work.freshness == .kept ? plan.tags : [] {
@@ -164,7 +165,7 @@ package struct BuildPipeline: Sendable {
                 let tag = verdict.isChecked ? plan.tag : plan.uncheckedTag
                 try await registry.push(image, to: repository, tags: [tag], base: BaseImage.repository)
             }
-            return (image.digest, Remarks(verdict, dependencies: try DependencyImage.names(in: image)))
+            return (image.digest, Remarks(verdict, module, dependencies: try DependencyImage.names(in: image)))
         }
     }
 
@@ -193,7 +194,7 @@ package struct BuildPipeline: Sendable {
         }
         return try await work.timings.measure("dependencies") {
             try await dependencies.image(
-                of: module.imports, file: BuildPlan.sourceFile, on: base.image, repository: work.ticket.repository,
+                of: module.imports, file: work.plan.file, on: base.image, repository: work.ticket.repository,
                 checker: endpoint, freshness: work.freshness)
         }
     }

@@ -16,6 +16,8 @@ package struct BuildRequest: Sendable, Hashable {
     package let name: FunctionName
     /// The configuration to freeze.
     package let spec: FunctionSpec
+    /// The module of an archive that handles requests: `entry=`.
+    package let entry: String?
     /// How far the deploy goes.
     package let mode: Mode
     /// Whether types are checked; `check=false` skips that, and nothing else.
@@ -39,6 +41,8 @@ package struct BuildRequest: Sendable, Hashable {
         } catch {
             throw Problem("invalid-option", 400, "Invalid option", error.description)
         }
+        entry = values["entry"]
+        if entry == "" { throw Self.invalid("entry", "", "name a file of the archive, e.g. main.ts") }
         let waits = try Self.flag("wait", values["wait"], otherwise: true)
         let isDryRun = try Self.flag("dry-run", values["dry-run"], otherwise: false)
         typeChecking = try Self.flag("check", values["check"], otherwise: true) ? .wanted : .skipped

@@ -13,6 +13,8 @@ package final class BuilderAPI: Sendable {
         package var spec = SpecLimits()
         /// Most bytes of a source; flag `--max-source`.
         package var sourceBytes = 10 << 20
+        /// What an archive of several files may hold.
+        package var archive = ArchiveLimits()
         /// Most builds at a time: each may hold a source and its image in memory. Roll-outs are not counted. Flag
         /// `--max-builds`.
         package var builds = 32
@@ -103,11 +105,13 @@ package final class BuilderAPI: Sendable {
         let pipeline = try enter()
         defer { state.withLock { $0.running -= 1 } }
         return try await metrics.build {
-            let language = SourceLanguage(mediaType: request.headers.first(name: "Content-Type"))
+            let mediaType = request.headers.first(name: "Content-Type")
+            let language = SourceLanguage(mediaType: mediaType)
             let build = try await pipeline.build(wanted, requestID: request.id, language: language) {
                 let source = try await SourceBody.read(request, limit: limits.sourceBytes)
                 metrics.received(source.count)
-                return source
+                return try await SourceArchive(limits.archive)
+                    .source(source, mediaType: mediaType, entry: wanted.entry)
             }
             if case .dryRun = build { return ((pipeline, build), "dry-run") }
             return ((pipeline, build), "ok")

@@ -178,7 +178,7 @@ func withFunction(
         try FileManager.default.createDirectory(atPath: root + "/app", withIntermediateDirectories: true)
         try Data(code.utf8).write(to: URL(filePath: root + "/app/main.js"))
         return try await withDeno(
-            root: root, arguments: Sandbox.function + form.command, environment: environment, body)
+            root: root, arguments: Sandbox.function + form.command(), environment: environment, body)
     }
 }
 

@@ -197,7 +197,7 @@ import Transfer
                     deployer: DeployerConnection(
                         client: builder.client, address: .unix(path: socket), token: FakeDeployer.token),
                     logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-                _ = try await pipeline.build(request, requestID: "1") { Array(Self.hello.utf8) }
+                _ = try await pipeline.build(request, requestID: "1") { .module(Array(Self.hello.utf8)) }
             }
             await #expect(throws: OCIError.self) {
                 try await deploy(registry, builder.socket.replacing("builder.sock", with: "deployer.sock"))

@@ -212,7 +212,8 @@ extension DenoServer {
         var isLenient = false
         if case .passed(let module) = try await check(Array(source.utf8)) { isLenient = module.isPlain }
         return try await connection.checkTypes(
-            TypesQuestion(source: Array(source.utf8), file: BuildPlan.sourceFile, isLenient: isLenient), at: endpoint)
+            TypesQuestion(source: .module(Array(source.utf8)), file: BuildPlan.sourceFile, isLenient: isLenient),
+            at: endpoint)
     }
 
     /// The errors in the types of `source`; throws when there are none.

@@ -138,6 +138,10 @@ private struct UntypedChecker: SourceChecker {
         .unchecked("None is ready.")
     }
 
+    func check(_ tree: FileTree, at endpoint: Endpoint) async throws(BuilderError) -> CheckResult {
+        try await checker.check(tree, at: endpoint)
+    }
+
     func checkTypes(
         _: TypesQuestion, with _: PackageTypes, at _: Endpoint
     ) async throws(BuilderError) -> TypesResult {

@@ -24,6 +24,9 @@ package enum Sandbox {
             "--allow-net", "--allow-env", "--allow-read=/app,/deno,/tmp,/run/kiln", "--allow-write=/tmp,/run/kiln",
         ]
 
+    /// A function of several files, beside one of the former two: which of them runs in the place of which.
+    package static let importMap = "--import-map=/app/imports.json"
+
     /// The checker: its socket, its scripts, `/tmp`, and Deno as a child process. What it judges has fewer rights, see
     /// `checker.js`.
     package static let checker =

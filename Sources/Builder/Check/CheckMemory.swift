@@ -34,7 +34,7 @@ package final class CheckMemory: Sendable {
         if case .check(let known) = look(key) { return known }
         let result = try await work()
         if case .passed(let module) = result {
-            keep(.check(result), key, bytes: module.code.utf8.count)
+            keep(.check(result), key, bytes: module.size)
         } else if case .failed(let findings) = result, Self.isLasting(findings) {
             keep(.check(result), key, bytes: Self.bytes(findings))
         }

@@ -35,28 +35,32 @@ package struct CheckerConnection: SourceChecker {
         return try CheckerAnswer(body).checkResult(file: file)
     }
 
+    package func check(_ tree: FileTree, at endpoint: Endpoint) async throws(BuilderError) -> CheckResult {
+        let question = try CheckerQuestion(tree)
+        let body = try await ask(
+            "/check?files=true", question.bytes, at: endpoint, limit: 16 * question.bytes.count + (1 << 20),
+            within: timing.check * 2 + timing.patience)
+        return try CheckerAnswer(body).checkResult(of: tree)
+    }
+
     package func checkTypes(
         _ question: TypesQuestion, at endpoint: Endpoint
     ) async throws(BuilderError) -> TypesResult {
-        let body = try await ask(
-            "/types?file=\(question.file)&lenient=\(question.isLenient)&patience=\(milliseconds(timing.patience))",
-            question.source, at: endpoint, limit: 1 << 20, within: timing.check * 3 + timing.patience * 2)
-        return try CheckerAnswer(body).typesResult(file: question.file)
+        let answer = try await ask(
+            target(question), try Self.body(question), at: endpoint, limit: 1 << 20,
+            within: timing.check * 3 + timing.patience * 2)
+        return try Self.result(answer, of: question)
     }
 
     package func checkTypes(
         _ question: TypesQuestion, with packages: PackageTypes, at endpoint: Endpoint
     ) async throws(BuilderError) -> TypesResult {
-        let target =
-            "/types?file=\(question.file)&lenient=\(question.isLenient)&patience=\(milliseconds(timing.patience))"
-            + "&packages=\(packages.digest.hex)"
+        let target = target(question) + "&packages=\(packages.digest.hex)"
+        let asked = try Self.body(question)
         for isRepeated in [false, true] {
             let answer = try await send(
-                target, question.source, at: endpoint, limit: 1 << 20,
-                within: timing.check * 3 + timing.patience * 2)
-            guard answer.status == 404, !isRepeated else {
-                return try CheckerAnswer(try body(answer)).typesResult(file: question.file)
-            }
+                target, asked, at: endpoint, limit: 1 << 20, within: timing.check * 3 + timing.patience * 2)
+            guard answer.status == 404, !isRepeated else { return try Self.result(try body(answer), of: question) }
             let content = try await packages.content()
             let kept = try await send(
                 "/packages?digest=\(packages.digest.hex)", content, at: endpoint, limit: 1 << 16,
@@ -67,6 +71,29 @@ package struct CheckerConnection: SourceChecker {
             guard kept.status == 204 else { _ = try body(kept); break }
         }
         throw BuilderError(.checkerAnswer, "The type checker does not keep packages.")
+    }
+
+    private func target(_ question: TypesQuestion) -> String {
+        let about =
+            switch question.source {
+            case .module: "file=\(question.file)&lenient=\(question.isLenient)"
+            case .files: "files=true"
+            }
+        return "/types?\(about)&patience=\(milliseconds(timing.patience))"
+    }
+
+    private static func body(_ question: TypesQuestion) throws(BuilderError) -> [UInt8] {
+        switch question.source {
+        case .module(let source): source
+        case .files(let tree): try CheckerQuestion(tree).bytes
+        }
+    }
+
+    private static func result(_ body: [UInt8], of question: TypesQuestion) throws(BuilderError) -> TypesResult {
+        switch question.source {
+        case .module: try CheckerAnswer(body).typesResult(file: question.file)
+        case .files(let tree): try CheckerAnswer(body).typesResult(of: tree)
+        }
     }
 
     /// The body of an answer of status 200.

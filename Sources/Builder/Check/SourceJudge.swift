@@ -24,7 +24,10 @@ struct SourceJudge: Sendable {
     func module(of plan: BuildPlan, _ ticket: Ticket, requestID: String) async throws -> CheckedModule {
         let result = try await memory.check(.check(plan.inputDigest)) {
             try await asking(ticket.checker, requestID) { endpoint throws(BuilderError) in
-                try await checker.check(plan.source, file: plan.file, at: endpoint)
+                switch plan.source {
+                case .module(let source): try await checker.check(source, file: plan.file, at: endpoint)
+                case .files(let tree): try await checker.check(tree, at: endpoint)
+                }
             }
         }
         switch result {
@@ -38,12 +41,11 @@ struct SourceJudge: Sendable {
         of plan: BuildPlan, _ module: CheckedModule, with packages: PackageTypes?, _ ticket: Ticket, requestID: String
     ) async throws -> TypeVerdict {
         guard plan.typeChecking == .wanted else { return .notWanted }
-        let question = TypesQuestion(
-            source: plan.source, file: plan.file, isLenient: module.isPlain && plan.language == .unstated)
+        let isLenient = module.isPlain && plan.language == .unstated
         let result: TypesResult
         do {
-            let key = CheckMemory.Key.types(
-                plan.inputDigest, isLenient: question.isLenient, packages: packages?.digest)
+            let question = TypesQuestion(source: plan.source, file: plan.file, isLenient: isLenient)
+            let key = CheckMemory.Key.types(plan.inputDigest, isLenient: isLenient, packages: packages?.digest)
             result = try await memory.types(key) {
                 try await asking(ticket.checker, requestID) { endpoint throws(BuilderError) in
                     guard let packages else { return try await checker.checkTypes(question, at: endpoint) }

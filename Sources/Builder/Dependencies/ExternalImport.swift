@@ -13,8 +13,15 @@ package struct ExternalImport: Hashable, Sendable, Codable {
     /// The column of its first use in characters, from 1.
     package var column: Int?
 
+    /// The file of its first use, where there are several.
+    package var file: String?
+
     /// The import of `specifier`.
-    package init(specifier: String, type: String? = nil, types: Bool? = nil, line: Int? = nil, column: Int? = nil) {
+    package init(
+        specifier: String, type: String? = nil, types: Bool? = nil, line: Int? = nil, column: Int? = nil,
+        file: String? = nil
+    ) {
+        self.file = file
         self.specifier = specifier
         self.type = type
         self.types = types
@@ -23,7 +30,15 @@ package struct ExternalImport: Hashable, Sendable, Codable {
     }
 
     /// Whether `source` may import anything from elsewhere: a quick look, for which a comment is enough.
-    static func mayBe(in source: [UInt8]) -> Bool {
+    static func mayBe(in source: FunctionSource) -> Bool {
+        switch source {
+        case .module(let source): mayBe(in: source)
+        case .files(let tree):
+            tree.files.contains { path, content in FileTree.isChecked(path) && mayBe(in: content) }
+        }
+    }
+
+    private static func mayBe(in source: [UInt8]) -> Bool {
         let text = String(decoding: source, as: UTF8.self).lowercased()
         return ["npm:", "jsr:", "http:", "https:"].contains { text.contains($0) }
     }

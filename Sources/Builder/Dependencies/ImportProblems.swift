@@ -58,7 +58,8 @@ struct ImportProblems {
             "imports-too-large", 422, "Imports too large", "\(message) \(advice)",
             diagnostics: [
                 .init(
-                    file: file, line: first?.line, column: first?.column, code: "imports-too-large", message: message)
+                    file: first?.file ?? file, line: first?.line, column: first?.column, code: "imports-too-large",
+                    message: message)
             ])
     }
 
@@ -80,7 +81,7 @@ struct ImportProblems {
         let what = place.map { "Cannot import \"\(plain($0.specifier))\": " } ?? ""
         let code = blame == .source ? "unresolved-import" : "unavailable-import"
         let diagnostic = Problem.Diagnostic(
-            file: file, line: place?.line, column: place?.column, code: code,
+            file: place?.file ?? file, line: place?.line, column: place?.column, code: code,
             message: String((what + message).prefix(Self.longest)))
         return (blame, diagnostic)
     }

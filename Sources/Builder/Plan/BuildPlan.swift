@@ -13,7 +13,7 @@ package struct BuildPlan: Sendable, Hashable {
     /// The base image.
     package let base: Digest
     /// The source as it was posted.
-    package let source: [UInt8]
+    package let source: FunctionSource
     /// Whether its types are to be checked.
     package let typeChecking: TypeChecking
 
@@ -28,9 +28,17 @@ package struct BuildPlan: Sendable, Hashable {
     /// What the source is written in.
     package let language: SourceLanguage
 
-    /// A plan to put `source` on the base image `base`.
+    /// A plan to put the one module `source` on the base image `base`.
     package init(
         base: Digest, source: [UInt8], language: SourceLanguage = .unstated, typeChecking: TypeChecking = .wanted
+    ) {
+        self.init(base: base, .module(source), language: language, typeChecking: typeChecking)
+    }
+
+    /// A plan to put `source` on the base image `base`.
+    package init(
+        base: Digest, _ source: FunctionSource, language: SourceLanguage = .unstated,
+        typeChecking: TypeChecking = .wanted
     ) {
         self.language = language
         self.base = base
@@ -38,8 +46,13 @@ package struct BuildPlan: Sendable, Hashable {
         self.typeChecking = typeChecking
     }
 
-    /// The source's name in diagnostics, stack traces and the image.
-    package var file: String { language == .javascript ? "main.js" : Self.sourceFile }
+    /// The name of the source, or of its entry, in diagnostics, stack traces and the image.
+    package var file: String {
+        switch source {
+        case .module: language == .javascript ? "main.js" : Self.sourceFile
+        case .files(let tree): tree.entry
+        }
+    }
 
     /// The digest over everything that the image is made from. Whether types are checked is not: it changes no image. What the checker finds is not in it: the checker comes
     /// with the base and finds the same in the same source.
@@ -48,7 +61,17 @@ package struct BuildPlan: Sendable, Hashable {
         hash.add("kiln function \(Self.format)")
         hash.add(base.description)
         hash.add(file)
-        hash.add(source)
+        switch source {
+        case .module(let bytes): hash.add(bytes)
+        case .files(let tree):
+            hash.add("files \(tree.files.count)")
+            for path in tree.paths {
+                hash.add(path)
+                hash.add(tree.files[path] ?? [])
+            }
+            // Each file's name says what it is written in.
+            return hash.digest()
+        }
         // The same image, but more is known of its types.
         if language == .typescript { hash.add("typescript") }
         return hash.digest()
@@ -70,12 +93,24 @@ package struct BuildPlan: Sendable, Hashable {
 
     /// The code layer: what runs, and what was posted.
     package func layer(_ module: CheckedModule) -> [LayerEntry] {
-        [
-            .directory("app"),
-            .file("app/main.js", Array(module.code.utf8)),
-            .directory("app/source"),
-            .file("app/source/\(file)", source),
-        ]
+        switch source {
+        case .module(let bytes):
+            return [
+                .directory("app"),
+                .file("app/main.js", Array(module.code.utf8)),
+                .directory("app/source"),
+                .file("app/source/\(file)", bytes),
+            ]
+        case .files(let tree):
+            let made = module.files?.modules ?? []
+            return [
+                .directory("app"), .directory("app/source"),
+                .file("app/imports.json", module.files?.importMap ?? []),
+            ]
+                + tree.directories.map { .directory("app/source/\($0)") }
+                + tree.files.map { .file("app/source/\($0)", $1) }
+                + made.map { .file("app/source/\($0.path)", Array($0.code.utf8)) }
+        }
     }
 
     /// How a container of the image runs, on what the base image says.
@@ -83,8 +118,12 @@ package struct BuildPlan: Sendable, Hashable {
         var execution = BaseRecipe.execution
         execution.entrypoint = module.needsImports ? Sandbox.functionWithDependencies : Sandbox.function
         execution.setEnvironment("DENO_DIR", "/\(DependencyLayer.directory)")
-        execution.command = module.form.command
+        execution.command = module.command
         execution.exposedPorts = ["8000/tcp": ImageConfig.Empty()]
+        if module.files != nil {
+            execution.entrypoint = (execution.entrypoint ?? []) + [Sandbox.importMap]
+            execution.workingDirectory = "/app/source"
+        }
         return execution
     }
 

@@ -9,12 +9,13 @@ package enum HandlerForm: String, Hashable, Sendable, Codable, CaseIterable {
     /// A script whose server is one of Node's.
     case node
 
-    /// What follows the flags of `deno run`: the image's `Cmd`.
-    package var command: [String] {
-        switch self {
-        case .request, .event: ["/kiln/bootstrap.js", rawValue]
-        case .serve: ["--preload=/kiln/bootstrap.js", "/app/main.js"]
-        case .node: ["--preload=/kiln/bootstrap.js", "--preload=/kiln/node.js", "/app/main.js"]
+    /// What follows the flags of `deno run`: the image's `Cmd`. `module` is where the module is, when that is not `/app/main.js`.
+    package func command(_ module: String? = nil) -> [String] {
+        let script = module ?? "/app/main.js"
+        return switch self {
+        case .request, .event: ["/kiln/bootstrap.js", rawValue] + [module].compactMap(\.self)
+        case .serve: ["--preload=/kiln/bootstrap.js", script]
+        case .node: ["--preload=/kiln/bootstrap.js", "--preload=/kiln/node.js", script]
         }
     }
 }

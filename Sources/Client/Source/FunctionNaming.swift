@@ -2,13 +2,16 @@ import Contract
 
 /// Finds the name of a function from where its source is.
 package enum FunctionNaming {
+    /// Files that say nothing of what they are: the function is called after their directory.
+    private static let nameless: Set = ["main", "index", "mod"]
+
     /// The name for the file or directory at the absolute `path`: its own without extension, in lower case, with `-` for everything
     /// else. A file called `main`, `index` or `mod` takes its directory's. Throws `usage` when no function may be called so.
     package static func name(ofPath path: String) throws(ClientError) -> FunctionName {
         let parts = path.split(separator: "/").map(String.init)
         var stem = parts.last ?? ""
         if let dot = stem.firstIndex(of: "."), dot != stem.startIndex { stem = String(stem[..<dot]) }
-        if SourceTree.entryStems.contains(stem), parts.count > 1 { stem = parts[parts.count - 2] }
+        if nameless.contains(stem), parts.count > 1 { stem = parts[parts.count - 2] }
         let label = label(stem)
         do {
             return try FunctionName(label)

@@ -1,12 +1,10 @@
+import Contract
 import FoundationEssentials
 import Glibc
 import OCI
 
 /// A directory of sources.
 struct SourceTree: Sendable {
-    /// The entry module is one of these, with one of ``entryExtensions``, unless the person names it.
-    static let entryStems = ["main", "index", "mod"]
-    static let entryExtensions = ["ts", "tsx", "js", "jsx", "mts", "mjs"]
     /// Most files and bytes that are read: what is more is not a function but, say, a home directory. The platform has its own limits.
     static let mostFiles = 10_000
     static let mostBytes = 256 << 20
@@ -54,12 +52,11 @@ struct SourceTree: Sendable {
             }
             return path
         }
-        for stem in Self.entryStems {
-            for suffix in Self.entryExtensions where paths.contains("\(stem).\(suffix)") { return "\(stem).\(suffix)" }
-        }
+        if let usual = EntryModule.usual(paths.contains) { return usual }
         throw ClientError(
             .usage,
-            "\(root) has no main.ts, index.ts or mod.ts. Name the module that handles requests with --entry FILE.")
+            "\(root) has no main.ts, index.ts, mod.ts or server.ts. Name the module that handles requests with --entry FILE."
+        )
     }
 
     /// The files as a gzipped tar: the same files give the same bytes.

@@ -34,9 +34,6 @@ package struct SourceUpload: Sendable {
         case .file(let path):
             let bytes = try SourceFile.read(path)
             if let type = Self.archiveType(path) {
-                guard let entry else {
-                    throw ClientError(.usage, "Name the module in \(path) that handles requests with --entry FILE.")
-                }
                 self.init(body: bytes, mediaType: type, entry: entry, skipped: [], excerpts: SourceExcerpts())
             } else if entry == nil {
                 self.init(module: bytes, name: path)

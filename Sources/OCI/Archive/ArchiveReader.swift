@@ -21,6 +21,8 @@ struct ArchiveReader: ~Copyable {
         let uid: Int
         let gid: Int
         let modified: timespec
+        /// Whether the archive leaves out holes of the file.
+        let isSparse: Bool
     }
 
     /// Carries the stream into libarchive's callback, and its error out of it.
@@ -60,7 +62,8 @@ struct ArchiveReader: ~Copyable {
             path: path, kind: try kind(entry, path), mode: archive_entry_perm(entry),
             uid: Int(archive_entry_uid(entry)),
             gid: Int(archive_entry_gid(entry)),
-            modified: timespec(tv_sec: archive_entry_mtime(entry), tv_nsec: archive_entry_mtime_nsec(entry)))
+            modified: timespec(tv_sec: archive_entry_mtime(entry), tv_nsec: archive_entry_mtime_nsec(entry)),
+            isSparse: archive_entry_sparse_count(entry) > 0)
     }
 
     /// Reads the current file's next bytes into `buffer`; 0 at the end. Holes are filled with zeros.
@@ -98,7 +101,7 @@ struct ArchiveReader: ~Copyable {
 
     private func failure(_ what: String) -> OCIError {
         if let failure = input.failure { return failure }
-        return OCIError(.malformed, "The layer's tar \(what): \(archiveMessage(archive)).")
+        return OCIError(.malformed, "The tar \(what): \(archiveMessage(archive)).")
     }
 }
 

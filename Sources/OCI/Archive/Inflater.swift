@@ -56,7 +56,7 @@ struct Inflater: ~Copyable {
             } else if code == Z_BUF_ERROR {
                 break
             } else if code != Z_OK {
-                throw OCIError(.malformed, "The layer is no gzip stream, or a damaged one.")
+                throw OCIError(.malformed, "The gzip stream is none, or damaged.")
             }
         }
         let count = output.count - Int(stream.pointee.avail_out)

@@ -71,7 +71,7 @@ final class TarStream {
                 let count = try readBlob(into: compressed)
                 if count == 0 {
                     guard inflater?.isComplete == true else {
-                        throw OCIError(.malformed, "The layer's gzip stream is cut off.")
+                        throw OCIError(.malformed, "The gzip stream is cut off.")
                     }
                     return 0
                 }

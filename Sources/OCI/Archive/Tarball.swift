@@ -25,7 +25,11 @@ package enum Tarball {
             while let entry = try reader.next() {
                 guard case .file(let size) = entry.kind else { continue }
                 let path = try relative(entry.path)
-                found[path] = try content(reader, size: size, maximumSize, path)
+                guard size <= maximumSize else {
+                    throw OCIError(
+                        .hostileLayer, "The archive's \(path.prefix(300)) has more than \(maximumSize) bytes.")
+                }
+                found[path] = try content(reader, size: size, path)
                 guard found.count <= maximumFiles else {
                     throw OCIError(.hostileLayer, "The archive has more than \(maximumFiles) files.")
                 }
@@ -34,12 +38,10 @@ package enum Tarball {
         }
     }
 
-    private static func content(
-        _ reader: borrowing ArchiveReader, size: Int, _ maximumSize: Int, _ path: String
+    /// The content of the current file, of `size` bytes.
+    static func content(
+        _ reader: borrowing ArchiveReader, size: Int, _ path: String
     ) throws(OCIError) -> [UInt8] {
-        guard size <= maximumSize else {
-            throw OCIError(.hostileLayer, "The archive's \(path.prefix(300)) has more than \(maximumSize) bytes.")
-        }
         var failure: OCIError?
         let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
             do throws(OCIError) {

@@ -20,7 +20,8 @@ struct DeployCommand: ClientCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The module of a directory that handles requests (default: main.ts, index.ts or mod.ts).", valueName: "file"
+            "The module of a directory that handles requests (default: main.ts, index.ts, mod.ts or server.ts).",
+            valueName: "file"
         ))
     var entry: String?
 

@@ -37,6 +37,7 @@ struct BuilderCommand: AsyncParsableCommand {
             var limits = BuilderAPI.Limits()
             limits.spec = try builder.limits()
             limits.sourceBytes = try builder.sourceLimit()
+            limits.archive = try builder.archive.limits()
             limits.builds = try builder.buildLimit()
             var fetching = HTTPClient.Configuration()
             if let path = imports.certificateFile { fetching.tls = TLSSettings(trust: .systemAnd(pemFile: path)) }

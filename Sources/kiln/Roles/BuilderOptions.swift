@@ -7,6 +7,8 @@ struct BuilderOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Most bytes of a function's source (default: 10Mi).", valueName: "bytes"))
     var maxSource: String?
 
+    @OptionGroup var archive: ArchiveOptions
+
     @Option(help: ArgumentHelp("Longest check of a function's source or types (default: 10).", valueName: "seconds"))
     var checkTimeout: Int?
 
@@ -108,7 +110,7 @@ struct BuilderOptions: ParsableArguments {
 
     /// The same options as arguments for a child.
     var arguments: [String] {
-        var list = ChildArguments.option("--max-source", maxSource)
+        var list = ChildArguments.option("--max-source", maxSource) + archive.arguments
         list += ChildArguments.option("--check-timeout", checkTimeout)
         list += ChildArguments.option("--max-builds", maxBuilds)
         list += ChildArguments.option("--max-instances", maxInstances)

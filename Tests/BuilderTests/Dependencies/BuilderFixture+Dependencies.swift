@@ -15,6 +15,10 @@ extension BuilderFixture {
 
     /// The problem that answers a post with `status`.
     func refusal(_ query: String, _ source: String, _ status: Int) async throws -> Problem {
+        try await refusal(query, Array(source.utf8), status)
+    }
+
+    func refusal(_ query: String, _ source: [UInt8], _ status: Int) async throws -> Problem {
         let answer = try await post(query, source)
         #expect(answer.status == status, "\(answer.text)")
         return try JSONDecoder().decode(Problem.self, from: Data(answer.body))

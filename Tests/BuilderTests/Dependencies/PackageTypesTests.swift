@@ -101,6 +101,46 @@ import Transfer
         }
     }
 
+    @Test func `in several files too, by the names of deno.json, and by modules that are imported for types`()
+        async throws
+    {
+        try await Self.withAll { builder, _ in
+            func files(_ argument: String) -> [UInt8] {
+                RawTar.archive([
+                    ("deno.json", #"{ "imports": { "sums": "npm:sums@1" } }"#),
+                    (
+                        "main.ts",
+                        """
+                        import type { Shape } from "./lib/shape.ts";
+                        import { add } from "./lib/add.ts";
+                        export default () => { const shape: Shape = { a: 1, b: 2 }; return new Response(String(add(shape))); };
+                        """
+                    ),
+                    ("lib/shape.ts", "import type { Pair } from 'npm:sums@1';\nexport type Shape = Pair;"),
+                    (
+                        "lib/add.ts",
+                        """
+                        import { sum } from "sums";
+                        import type { Shape } from "./shape.ts";
+                        export const add = (shape: Shape): number => sum(shape.a, \(argument));
+                        """
+                    ),
+                ])
+            }
+            let problem = try await builder.refusal("name=several", files("'2'"), 422)
+            let found = problem.diagnostics?.map { "\($0.file):\($0.line ?? 0):\($0.column ?? 0) \($0.code)" }
+            #expect(found == ["lib/add.ts:3:59 TS2345"], "\(problem.detail)")
+            let answer = try await builder.post("name=several", files("shape.b"))
+            #expect(answer.status == 201, "\(answer.text)")
+            let deployed = try JSONDecoder().decode(DeployAnswer.self, from: Data(answer.body))
+            #expect(deployed.typesChecked == true && deployed.warnings == nil, "\(answer.text)")
+            try await builder.serving(try await builder.latest()) { server in
+                let answer = try await server.call("/")
+                #expect(answer.text == "3")
+            }
+        }
+    }
+
     @Test func `kept versions are checked against by a new checker, without the registry`() async throws {
         let source = "import { sum } from 'npm:sums@1'; export default () => new Response(String(sum(1, 2)))"
         try await withRegistry { registry in

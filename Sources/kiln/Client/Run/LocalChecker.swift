@@ -60,7 +60,7 @@ struct LocalChecker: Sendable {
 
     /// Checks the types of the `source` of `module`: what is wrong with them, or why nobody knows; `nil` when they are right.
     func typeErrors(_ module: CheckedModule, _ source: [UInt8]) async -> ClientError? {
-        let question = TypesQuestion(source: source, file: BuildPlan.sourceFile, isLenient: module.isPlain)
+        let question = TypesQuestion(source: .module(source), file: BuildPlan.sourceFile, isLenient: module.isPlain)
         do throws(BuilderError) {
             switch try await CheckerConnection(client: client).checkTypes(
                 question, at: Endpoint(id: "local", address: .unix(path: socket)))

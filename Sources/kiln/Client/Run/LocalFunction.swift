@@ -26,7 +26,7 @@ struct LocalFunction: Sendable {
     /// Runs the module of `form` until it ends, in words how; `nil` when the task was cancelled.
     func run(_ form: HandlerForm) async throws(ClientError) -> String? {
         let end = try await deno.run(
-            Sandbox.function + form.command, address: "tcp:\(address.text)", variables: variables,
+            Sandbox.function + form.command(), address: "tcp:\(address.text)", variables: variables,
             isColored: printer.output.isColored, output: printer.isJSON ? .standardError : .standardOutput)
         return Task.isCancelled ? nil : end
     }

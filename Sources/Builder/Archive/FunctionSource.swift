@@ -1,0 +1,43 @@
+/// What a function is made from, as it was posted.
+package enum FunctionSource: Sendable, Hashable {
+    /// One module.
+    case module([UInt8])
+    /// Several files.
+    case files(FileTree)
+}
+
+/// A function's files: an archive's, below the one directory that it may have around all of them.
+package struct FileTree: Sendable, Hashable {
+    /// The path of the module that handles requests.
+    package let entry: String
+    /// Contents by path. Paths are relative, of names without `.` and `..`; no file is in the way of a directory.
+    package let files: [String: [UInt8]]
+
+    /// The files `files`, of which `entry` is one.
+    package init(entry: String, files: [String: [UInt8]]) {
+        self.entry = entry
+        self.files = files
+    }
+
+    /// The paths in the order of their bytes.
+    var paths: [String] { files.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) } }
+
+    /// The directories that the files are in.
+    var directories: Set<String> {
+        var found: Set<String> = []
+        for path in files.keys {
+            var parent = path[...]
+            while let slash = parent.lastIndex(of: "/") {
+                parent = parent[..<slash]
+                guard found.insert(String(parent)).inserted else { break }
+            }
+        }
+        return found
+    }
+
+    /// Whether the checker has to see a file's content: modules, data that modules import, and `deno.jsonc`.
+    static func isChecked(_ path: String) -> Bool {
+        [".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", ".json", ".jsonc"].contains(
+            where: path.hasSuffix)
+    }
+}

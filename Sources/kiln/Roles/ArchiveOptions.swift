@@ -1,0 +1,68 @@
+import ArgumentParser
+import Builder
+import Contract
+
+/// What an archive of a function's files may hold; options of `kiln builder` and `kiln up` alike.
+struct ArchiveOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Most files and directories of a function (default: 5000).", valueName: "number"))
+    var maxArchiveFiles: Int?
+
+    @Option(help: ArgumentHelp("Most bytes of one of several files (default: 16Mi).", valueName: "bytes"))
+    var maxArchiveFile: String?
+
+    @Option(help: ArgumentHelp("Most bytes of all files of a function (default: 64Mi).", valueName: "bytes"))
+    var maxArchiveBytes: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How many times as large as it is sent an archive may become (default: 200).", valueName: "number"))
+    var maxArchiveRatio: Int?
+
+    @Option(help: ArgumentHelp("Most directories that a file is in (default: 32).", valueName: "number"))
+    var maxArchiveDepth: Int?
+
+    @Option(help: ArgumentHelp("Most bytes of a file's path (default: 512).", valueName: "bytes"))
+    var maxArchivePath: Int?
+
+    /// The limits.
+    func limits() throws -> ArchiveLimits {
+        var limits = ArchiveLimits()
+        limits.entries = try count(maxArchiveFiles, "FILES", 1...100_000, limits.entries)
+        limits.fileBytes = try bytes(maxArchiveFile, "FILE", limits.fileBytes)
+        limits.bytes = try bytes(maxArchiveBytes, "BYTES", limits.bytes)
+        limits.ratio = try count(maxArchiveRatio, "RATIO", 1...100_000, limits.ratio)
+        limits.depth = try count(maxArchiveDepth, "DEPTH", 1...1000, limits.depth)
+        limits.pathBytes = try count(maxArchivePath, "PATH", 1...4000, limits.pathBytes)
+        return limits
+    }
+
+    private func count(_ flag: Int?, _ name: String, _ range: ClosedRange<Int>, _ fallback: Int) throws -> Int {
+        let value = try Setting.resolve(flag, "MAX_ARCHIVE_\(name)", fallback)
+        guard range.contains(value) else {
+            throw StartError(
+                "--max-archive-\(name.lowercased()) cannot be \(value): use \(range.lowerBound) to \(range.upperBound)."
+            )
+        }
+        return value
+    }
+
+    private func bytes(_ flag: String?, _ name: String, _ fallback: Int) throws -> Int {
+        guard let text = flag ?? Setting.optional("MAX_ARCHIVE_\(name)") else { return fallback }
+        guard let bytes = Quantity.bytes(text), (1...(1 << 30)).contains(bytes) else {
+            throw StartError(
+                "--max-archive-\(name.lowercased()) cannot be '\(text)': use a number of bytes such as 64Mi, at most 1Gi."
+            )
+        }
+        return Int(bytes)
+    }
+
+    /// The same options as arguments for a child.
+    var arguments: [String] {
+        ChildArguments.option("--max-archive-files", maxArchiveFiles)
+            + ChildArguments.option("--max-archive-file", maxArchiveFile)
+            + ChildArguments.option("--max-archive-bytes", maxArchiveBytes)
+            + ChildArguments.option("--max-archive-ratio", maxArchiveRatio)
+            + ChildArguments.option("--max-archive-depth", maxArchiveDepth)
+            + ChildArguments.option("--max-archive-path", maxArchivePath)
+    }
+}
