@@ -31,7 +31,9 @@ export class Loader {
       if (failed.success || this.#signal.aborted) return problems;
       const failure = await this.#explained(this.#failure(failed));
       if (problems.some(({ message }) => message.startsWith("Failed caching"))) return [failure];
-      return problems.map((problem) => authority(problem) === authority(failure) ? { ...problem, message: failure.message } : problem);
+      return problems.map((problem) =>
+        authority(problem) === authority(failure) ? { ...problem, message: failure.message } : problem
+      );
     }
     if (problems.length > 0) return problems;
     // Writes the lock. Nothing is loaded again.
@@ -166,7 +168,9 @@ function kindOf(message) {
 function certificateProblem(reason, host) {
   const name = host ? `The certificate of ${host}` : "A certificate";
   if (!/UnknownIssuer|CaUsedAsEndEntity/.test(reason)) return plain(`${name} is not valid: ${reason}`);
-  return `${name} is not of an authority that is trusted here (${plain(reason).slice(0, -1)}). The operator of this platform can have it ` +
+  return `${name} is not of an authority that is trusted here (${
+    plain(reason).slice(0, -1)
+  }). The operator of this platform can have it ` +
     "trusted with --ca FILE.";
 }
 

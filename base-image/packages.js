@@ -23,7 +23,9 @@ let running = 0;
 
 /** Takes what a set of imports stands for. */
 export async function keepPackages(request, digest) {
-  if (!/^[0-9a-f]{64}$/.test(digest ?? "")) return Response.json({ error: "digest must be 64 hexadecimal digits." }, { status: 400 });
+  if (!/^[0-9a-f]{64}$/.test(digest ?? "")) {
+    return Response.json({ error: "digest must be 64 hexadecimal digits." }, { status: 400 });
+  }
   const directory = `${room}/${digest}-${crypto.randomUUID()}`;
   const entry = { directory, bytes: 0, files: 0, users: 0 };
   try {

@@ -33,7 +33,9 @@ function quoted(specifier) {
 export function externalReferences(named) {
   const found = new Map();
   for (const { specifier, at, isFirm } of named) {
-    if (isFirm && isExternal(specifier) && specifier.length <= 2000 && !found.has(specifier)) found.set(specifier, { specifier, at });
+    if (isFirm && isExternal(specifier) && specifier.length <= 2000 && !found.has(specifier)) {
+      found.set(specifier, { specifier, at });
+    }
   }
   return [...found.values()];
 }
