@@ -13,6 +13,7 @@ done
 echo "$(nproc) cores, Linux $(uname -r), $(. /etc/os-release; echo "$PRETTY_NAME"), load before: $(cut -d' ' -f1-3 /proc/loadavg)"
 python3 "$here/platform/main.py" "$kiln" "$deno"
 python3 "$here/platform/many.py" "$kiln" "$deno"
+python3 "$here/platform/imports.py" "$kiln" "$deno"
 for threads in 1 2; do
     THREADS=$threads "$here/router/run.sh" "$kiln" 5 3
 done

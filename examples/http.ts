@@ -1,15 +1,16 @@
-// A web application on Express, a framework from npm: routes, JSON in and out, an error handler.
+// A book API on Express, a framework from npm: routes, parameters, JSON in and out.
 // Kiln resolves and fetches it once, when this is deployed; the function itself never needs the registry.
 import express from "npm:express@4";
 
-interface Note {
+interface Book {
   id: number;
-  text: string;
+  title: string;
+  author: string;
 }
 
 // What is used here of Express's requests and responses; npm:@types/express describes all of it.
 interface Call {
-  body?: { text?: unknown };
+  body?: { title?: unknown; author?: unknown };
   params: Record<string, string>;
 }
 interface Answer {
@@ -17,33 +18,39 @@ interface Answer {
   json(value: unknown): void;
 }
 
-const notes: Note[] = [];
+const books: Book[] = [
+  { id: 1, title: "Frankenstein", author: "Mary Shelley" },
+  { id: 2, title: "Middlemarch", author: "George Eliot" },
+];
+const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
+
 const app = express();
 app.use(express.json({ limit: "16kb" }));
 
 app.get("/", (_call: Call, answer: Answer) => {
-  answer.json({ notes: notes.length, routes: ["GET /notes", "POST /notes", "GET /notes/:id"] });
+  answer.json({ books: books.length, routes: ["GET /book", "POST /book", "GET /book/:id"] });
 });
 
-app.get("/notes", (_call: Call, answer: Answer) => {
-  answer.json(notes);
+app.get("/book", (_call: Call, answer: Answer) => {
+  answer.json(books);
 });
 
-app.post("/notes", (call: Call, answer: Answer) => {
-  const text = call.body?.text;
-  if (typeof text !== "string" || text === "") {
-    answer.status(400).json({ error: 'Send JSON such as {"text":"milk"}.' });
+app.post("/book", (call: Call, answer: Answer) => {
+  const { title, author } = call.body ?? {};
+  if (!isText(title) || !isText(author)) {
+    answer.status(400).json({ error: 'Send JSON such as {"title":"Emma","author":"Jane Austen"}.' });
     return;
   }
-  const note = { id: notes.length + 1, text };
-  notes.push(note);
-  answer.status(201).json(note);
+  // It lives as long as this instance: books that must last belong into a database.
+  const book = { id: books.length + 1, title, author };
+  books.push(book);
+  answer.status(201).json(book);
 });
 
-app.get("/notes/:id", (call: Call, answer: Answer) => {
-  const note = notes[Number(call.params.id) - 1];
-  if (note) answer.json(note);
-  else answer.status(404).json({ error: "There is no such note." });
+app.get("/book/:id", (call: Call, answer: Answer) => {
+  const book = books[Number(call.params.id) - 1];
+  if (book) answer.json(book);
+  else answer.status(404).json({ error: "There is no such book." });
 });
 
 app.listen(8000);

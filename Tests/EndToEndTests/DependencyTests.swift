@@ -17,19 +17,21 @@ import Transfer
             try await withNPMRegistry(debian: ["express"]) { npm in
                 let platform = try await started(npm)
                 try await platform.mustDeploy("http", source)
+                #expect(try await platform.get("/fn/http").json["books"] as? Int == 2)
+                #expect(try await platform.get("/fn/http/book/1").json["title"] as? String == "Frankenstein")
                 let made = try await platform.call(
-                    .post, "/fn/http/notes", headers: ["Content-Type": "application/json"],
-                    body: Array(#"{"text":"milk"}"#.utf8))
+                    .post, "/fn/http/book", headers: ["Content-Type": "application/json"],
+                    body: Array(#"{"title":"Emma","author":"Jane Austen"}"#.utf8))
                 #expect(made.status == 201, "\(made.text)")
-                let first = try await platform.get("/fn/http/notes/1")
-                #expect(first.json["text"] as? String == "milk")
-                let other = try await platform.get("/fn/http/notes/2")
+                let third = try await platform.get("/fn/http/book/3")
+                #expect(third.json["author"] as? String == "Jane Austen")
+                let other = try await platform.get("/fn/http/book/4")
                 #expect(other.status == 404 && other.json["error"] != nil)
                 await platform.stop()
             }
             let platform = try await started("http://127.0.0.1:\(try freePort())/")
             try await eventually("it answers without its registry", within: .seconds(60)) {
-                try await platform.get("/fn/http").json["notes"] as? Int == 0
+                try await platform.get("/fn/http").json["books"] as? Int == 2
             }
             let changed = try await platform.deploy("http", source + "\n// changed\n")
             #expect(changed.status == 201, "\(changed.text)")

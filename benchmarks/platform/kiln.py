@@ -20,7 +20,8 @@ def wait_until(condition, seconds=30):
 
 
 class Kiln:
-    def __init__(self, program, deno, directory):
+    def __init__(self, program, deno, directory, options=()):
+        self.options = options
         self.program, self.deno, self.state = program, deno, pathlib.Path(directory, "state")
         self.log = pathlib.Path(directory, "kiln.log")
 
@@ -36,7 +37,7 @@ class Kiln:
         address = self.state / "run/address"
         address.unlink(missing_ok=True)
         command = [self.program, "up", "--state-dir", self.state, "--listen", "127.0.0.1:0"]
-        command += ["--registry-listen", "127.0.0.1:0", "--deno", self.deno]
+        command += ["--registry-listen", "127.0.0.1:0", "--deno", self.deno, *self.options]
         begin = time.perf_counter()
         with self.log.open("ab") as log:
             # A session of its own: Ctrl-C reaches this script, which then ends the platform in order.

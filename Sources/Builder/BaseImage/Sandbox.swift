@@ -24,6 +24,14 @@ package enum Sandbox {
             "--allow-net", "--allow-env", "--allow-read=/app,/deno,/tmp,/run/kiln", "--allow-write=/tmp,/run/kiln",
         ]
 
+    /// A function that imports modules from elsewhere, outside of a container (`kiln run`): Deno fetches them itself, into the cache in
+    /// `/deno`.
+    package static let fetchingFunction =
+        program + [
+            "--quiet", "--no-prompt", "--no-config", "--node-modules-dir=none", "--no-lock", "--allow-import",
+            "--allow-net", "--allow-env", "--allow-read=/app,/deno,/tmp,/run/kiln", "--allow-write=/tmp,/run/kiln",
+        ]
+
     /// A function of several files, beside one of the former two: which of them runs in the place of which.
     package static let importMap = "--import-map=/app/imports.json"
 

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// The client without a platform: what it says when something is missing or wrong, and what needs none.
@@ -77,6 +78,27 @@ import Testing
             #expect(again.code == 2 && again.errors.contains("--force"))
             #expect(try kiln("init", "greeter", "--force").code == 0)
             #expect(try kiln("init", "--json").json["file"] as? String == "hello.ts")
+        }
+    }
+
+    @Test func `a function that imports a package runs here, with the registry and the cache that Deno has here`()
+        async throws
+    {
+        try await withNPMRegistry([TestPackage("twice", "1.0.0", main: "exports.twice = (n) => 2 * n;")]) { npm in
+            try await withTool(nowhere) { kiln in
+                var kiln = kiln
+                kiln.environment["NPM_CONFIG_REGISTRY"] = npm
+                kiln.environment["DENO_DIR"] = kiln.directory + "/cache"
+                try kiln.write(
+                    "f.ts",
+                    "import { twice } from 'npm:twice@1';\nexport default () => new Response(String(twice(21)));\n")
+                let running = try kiln.start(["run", "f.ts", "--listen", "127.0.0.1:0"])
+                try await eventually("it serves", within: .seconds(60)) { running.complained.contains("answers at") }
+                let url = try #require(running.complained.firstMatch(of: /answers at (http:\S+)/)?.1)
+                #expect(try run("curl", ["-s", String(url)]).output == "42")
+                _ = running.end()
+                #expect(FileManager.default.fileExists(atPath: kiln.directory + "/cache/npm"))
+            }
         }
     }
 

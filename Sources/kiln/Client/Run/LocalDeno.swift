@@ -88,11 +88,23 @@ struct LocalDeno: Sendable {
         path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
     }
 
+    /// The cache of this user's Deno, where modules from elsewhere are kept between runs.
+    private var modules: String {
+        if let directory = Setting.variable("DENO_DIR") { return Self.absolute(directory) }
+        let caches = Setting.variable("XDG_CACHE_HOME") ?? Setting.variable("HOME").map { $0 + "/.cache" }
+        return caches.map { $0 + "/deno" } ?? directory + "/tmp/.deno"
+    }
+
+    /// What tells Deno where modules come from: these variables of this user's.
+    private static let sources = [
+        "NPM_CONFIG_REGISTRY", "JSR_URL", "DENO_CERT", "DENO_TLS_CA_STORE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    ]
+
     /// The path here of the container's `path`.
     func path(_ path: String) -> String {
         let places = [
             ("/usr/bin/deno", program), ("/run/kiln", directory + "/run"), ("/kiln", directory + "/kiln"),
-            ("/app", directory + "/app"), ("/tmp", directory + "/tmp"),
+            ("/app", directory + "/app"), ("/tmp", directory + "/tmp"), ("/deno", modules),
         ]
         for (place, here) in places where path == place || path.hasPrefix(place + "/") {
             return here + path.dropFirst(place.count)
@@ -111,14 +123,18 @@ struct LocalDeno: Sendable {
     }
 
     /// Runs the container's command line `arguments`, serving at `address` (as `DENO_SERVE_ADDRESS` takes it), until it ends or the task
-    /// is cancelled: SIGTERM then, and SIGKILL after five seconds. Returns how it ended, in words.
+    /// is cancelled: SIGTERM then, and SIGKILL after five seconds. With `fetches` it has this user's cache of modules and may add to it.
+    /// Returns how it ended, in words.
     func run(
-        _ arguments: [String], address: String, variables: [String: String], isColored: Bool,
+        _ arguments: [String], address: String, variables: [String: String], isColored: Bool, fetches: Bool = false,
         output: FileDescriptor = .standardOutput
     ) async throws(ClientError) -> String {
         let local = localized(arguments)
         var environment = variables
-        environment["DENO_DIR"] = directory + "/tmp/.deno"
+        environment["DENO_DIR"] = fetches ? modules : directory + "/tmp/.deno"
+        if fetches {
+            for name in Self.sources where environment[name] == nil { environment[name] = Setting.variable(name) }
+        }
         environment["DENO_NO_UPDATE_CHECK"] = "1"
         environment["DENO_SERVE_ADDRESS"] = address
         environment["TMPDIR"] = directory + "/tmp"

@@ -23,11 +23,12 @@ struct LocalFunction: Sendable {
         }
     }
 
-    /// Runs the module of `form` until it ends, in words how; `nil` when the task was cancelled.
-    func run(_ form: HandlerForm) async throws(ClientError) -> String? {
+    /// Runs `module` until it ends, in words how; `nil` when the task was cancelled.
+    func run(_ module: CheckedModule) async throws(ClientError) -> String? {
         let end = try await deno.run(
-            Sandbox.function + form.command(), address: "tcp:\(address.text)", variables: variables,
-            isColored: printer.output.isColored, output: printer.isJSON ? .standardError : .standardOutput)
+            (module.needsImports ? Sandbox.fetchingFunction : Sandbox.function) + module.command,
+            address: "tcp:\(address.text)", variables: variables, isColored: printer.output.isColored,
+            fetches: module.needsImports, output: printer.isJSON ? .standardError : .standardOutput)
         return Task.isCancelled ? nil : end
     }
 

@@ -88,7 +88,7 @@ struct LocalSession: Sendable {
         try function.install(module, source: upload.body)
         let task = Task {
             do throws(ClientError) {
-                if let end = try await function.run(module.form) { sink.yield(.ended(end)) }
+                if let end = try await function.run(module) { sink.yield(.ended(end)) }
             } catch {
                 if !Task.isCancelled { sink.yield(.failed(error)) }
             }
