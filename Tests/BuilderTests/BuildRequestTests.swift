@@ -19,6 +19,11 @@ import Testing
         #expect(try BuildRequest(query: [(option, value), ("name", "hello")], limits: SpecLimits()).mode == mode)
     }
 
+    @Test func `the entry of an archive is any name`() throws {
+        let query = [("name", "hello"), ("entry", "lib/app.ts")]
+        #expect(try BuildRequest(query: query, limits: SpecLimits()).entry == "lib/app.ts")
+    }
+
     @Test func `every other option is the function's`() throws {
         let query = [
             ("name", "hello"), ("memory", "128Mi"), ("env", "A=1"), ("env", "B=2=3"), ("secret", "KEY"), ("min", "2"),
@@ -38,7 +43,7 @@ import Testing
             ([("name", "a"), ("wait", "true"), ("wait", "false")], "invalid-option"),
             ([("name", "a"), ("colour", "red")], "invalid-option"),
             ([("name", "a"), ("memory", "1Ki")], "invalid-option"),
-            ([("name", "a"), ("entry", "main.ts")], "invalid-option"),
+            ([("name", "a"), ("entry", "")], "invalid-option"),
         ] as [([(String, String)], String)])
     func `what cannot be meant is a 400 that says why`(query: [(String, String)], kind: String) {
         let problem = #expect(throws: Problem.self) {

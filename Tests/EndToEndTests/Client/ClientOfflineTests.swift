@@ -108,6 +108,10 @@ import Testing
             func directories() throws -> Set<String> {
                 Set(try FileManager.default.contentsOfDirectory(atPath: "/tmp").filter { $0.hasPrefix("kiln-run-") })
             }
+            func processes(in directory: String) throws -> Int {
+                try run("sh", ["-c", "readlink /proc/[0-9]*/cwd | grep -c '^/tmp/\(directory)/' || true"]).output
+                    .split(separator: "\n").first.flatMap { Int($0) } ?? 0
+            }
             func serving(_ before: Set<String>) async throws -> (CommandLineTool.Running, String) {
                 let running = try kiln.start(["run", "f.ts", "--listen", "127.0.0.1:0", "--no-check"])
                 try await eventually("it serves", within: .seconds(60)) { running.complained.contains("answers at") }
@@ -116,10 +120,13 @@ import Testing
             let (killed, left) = try await serving(try directories())
             _ = killed.end(SIGKILL)
             #expect(try directories().contains(left))
+            #expect(try processes(in: left) > 0)
             let (living, used) = try await serving(try directories())
             #expect(try !directories().contains(left))
+            #expect(try processes(in: left) == 0)
             let (other, _) = try await serving(try directories())
             #expect(try directories().contains(used))
+            #expect(try processes(in: used) > 0)
             _ = living.end()
             _ = other.end()
             #expect(try !directories().contains(used))

@@ -39,7 +39,7 @@ struct LocalDeno: Sendable {
         }
     }
 
-    /// Removes what earlier runs of this user left in /tmp because they were killed.
+    /// Removes what earlier runs of this user left in /tmp because they were killed, and ends the processes that they left.
     static func removeLeftovers() {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/tmp")) ?? []
         for name in names where name.hasPrefix("kiln-run-") && name.utf8.count == 15 {
@@ -54,8 +54,23 @@ struct LocalDeno: Sendable {
                 if time(nil) - status.st_mtim.tv_sec > 60 { try? FileManager.default.removeItem(atPath: path) }
                 continue
             }
-            if flock(lock, LOCK_EX | LOCK_NB) == 0 { try? FileManager.default.removeItem(atPath: path) }
+            if flock(lock, LOCK_EX | LOCK_NB) == 0 {
+                endProcesses(below: path)
+                try? FileManager.default.removeItem(atPath: path)
+            }
             close(lock)
+        }
+    }
+
+    /// Kills the processes whose working directory is in `directory`; the kernel lets this user do that to its own alone.
+    private static func endProcesses(below directory: String) {
+        let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        for process in entries.compactMap({ pid_t($0) }) {
+            var target = [CChar](repeating: 0, count: Int(PATH_MAX))
+            let length = readlink("/proc/\(process)/cwd", &target, target.count)
+            guard length > 0 else { continue }
+            let path = String(decoding: target[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            if path.hasPrefix(directory + "/") { kill(process, SIGKILL) }
         }
     }
 
