@@ -44,12 +44,20 @@ struct RouterCommand: AsyncParsableCommand {
             configuration.accessLog = try accessLog.open()
             configuration.limits.metricFunctions = try metrics.functions()
             let files = OpenFiles.raise()
-            if files < configuration.limits.connections * 2 + 256 {
-                logger.warning(
-                    "fewer files may be open than clients' connections need; raise the limit (ulimit -n) or lower --max-connections",
-                    metadata: [
-                        "openFiles": "\(files)", "needed": "\(configuration.limits.connections * 2 + 256)",
-                    ])
+            let fitting = max(64, (files - 256) / 2)
+            if configuration.limits.connections > fitting {
+                if configuration.limits.connections == RouterConfiguration.Limits().connections {
+                    configuration.limits.connections = fitting
+                    logger.info(
+                        "fewer connections than usual, because of the limit of open files (ulimit -n)",
+                        metadata: ["connections": "\(fitting)", "openFiles": "\(files)"])
+                } else {
+                    logger.warning(
+                        "fewer files may be open than clients' connections need; raise the limit (ulimit -n) or lower --max-connections",
+                        metadata: [
+                            "openFiles": "\(files)", "needed": "\(configuration.limits.connections * 2 + 256)",
+                        ])
+                }
             }
             let threads = try door.threadCount()
             let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)

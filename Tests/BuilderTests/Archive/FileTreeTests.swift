@@ -204,8 +204,8 @@ import Transfer
             "lib/a.ts": "export const a: string = 'a'", "lib/a.ts.js": "taken", "page.html": "<p>",
         ]
         try await withBuilder { builder in
-            let first = try await packed(hello, ["--sort=name"])
-            let second = try await packed(
+            let first = try await RealTar.archive(hello, ["--sort=name"])
+            let second = try await RealTar.archive(
                 hello, ["-z", "--format=pax", "--owner=1000", "--mtime=2001-01-01", "--mode=777"])
             for body in [first, second] {
                 let answer = try await builder.post("name=tree", body)
@@ -228,7 +228,7 @@ import Transfer
                 ])
             var changed = hello
             changed["page.html"] = "<b>"
-            _ = try await builder.post("name=tree", try await packed(changed, []))
+            _ = try await builder.post("name=tree", try await RealTar.archive(changed, []))
             #expect(builder.deployer.deploys.last?.image.digest != deploys.first?.image.digest)
 
             let wrong = try await builder.post("name=tree&entry=lib/b.ts", first)
@@ -238,20 +238,6 @@ import Transfer
             #expect(dry.status == 200 && dry.text.contains(digest))
             let single = try await builder.post("name=tree&entry=main.ts", PipelineTests.hello)
             #expect(single.status == 400 && single.text.contains("entry"))
-        }
-    }
-
-    private func packed(_ files: [String: String], _ options: [String]) async throws -> [UInt8] {
-        try await withRoot { root in
-            for (path, text) in files {
-                let file = URL(filePath: "\(root)/\(path)")
-                try FileManager.default.createDirectory(
-                    at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-                try Data(text.utf8).write(to: file)
-            }
-            defer { try? FileManager.default.removeItem(atPath: root + ".tar") }
-            _ = try await command("tar", ["-cf", root + ".tar"] + options + ["-C", root, "."])
-            return try Array(Data(contentsOf: URL(filePath: root + ".tar")))
         }
     }
 }

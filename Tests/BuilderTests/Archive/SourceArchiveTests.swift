@@ -42,7 +42,7 @@ import Testing
         if format != "v7" { files["日本/ü.ts"] = "3" }
         if format == "pax" || format == "gnu" { files["\(long)/\(String(repeating: "x", count: 120)).ts"] = "4" }
         for compressed in [false, true] {
-            let body = try await archive(files, ["--format=\(format)"] + (compressed ? ["-z"] : []))
+            let body = try await RealTar.archive(files, ["--format=\(format)"] + (compressed ? ["-z"] : []))
             let type = format == "v7" ? "application/x-tar" : "application/x-www-form-urlencoded"
             guard case .files(let tree) = try await source(body, type: type) else {
                 throw FixtureFailure("It was taken for a module.")
@@ -53,13 +53,13 @@ import Testing
     }
 
     @Test func `one directory around everything is left out, two are not`() async throws {
-        let around = try await archive(["app/index.js": "1", "app/lib/a.ts": "2"])
+        let around = try await RealTar.archive(["app/index.js": "1", "app/lib/a.ts": "2"])
         #expect(try await tree(around).files.keys.sorted() == ["index.js", "lib/a.ts"])
         #expect(try await tree(around, entry: "lib/a.ts").entry == "lib/a.ts")
         // What is named as it is in the archive stays there.
         let kept = try await tree(around, entry: "app/lib/a.ts")
         #expect(kept.entry == "app/lib/a.ts" && kept.files["app/index.js"] != nil)
-        let two = try await archive(["app/main.ts": "1", "lib/a.ts": "2"])
+        let two = try await RealTar.archive(["app/main.ts": "1", "lib/a.ts": "2"])
         #expect(try await problem(two).kind == "no-entry")
         #expect(try await tree(two, entry: "./app/main.ts").files.keys.sorted() == ["app/main.ts", "lib/a.ts"])
     }
@@ -67,14 +67,14 @@ import Testing
     @Test func `the entry is the first usual name, or the one that is named, else the modules are listed`() async throws
     {
         let files = ["server.ts": "1", "mod.mjs": "2", "lib/x.ts": "3", "page.html": "4"]
-        let body = try await archive(files)
+        let body = try await RealTar.archive(files)
         #expect(try await tree(body).entry == "mod.mjs")
         #expect(try await tree(body, entry: "server.ts").entry == "server.ts")
         let missing = try await problem(body, entry: "nope.ts")
         #expect(missing.status == 422 && missing.kind == "no-entry")
         #expect(missing.detail.contains("nope.ts") && missing.detail.contains("lib/x.ts, mod.mjs, server.ts"))
         #expect(try await problem(body, entry: "page.html").detail.contains("no TypeScript or JavaScript"))
-        let none = try await problem(try await archive(["a/x.ts": "1", "b.txt": "2"]))
+        let none = try await problem(try await RealTar.archive(["a/x.ts": "1", "b.txt": "2"]))
         #expect(none.status == 422 && none.detail.contains("entry=") && none.detail.contains("a/x.ts"))
     }
 
@@ -143,7 +143,7 @@ import Testing
     }
 
     @Test func `a bomb is found out before it is unpacked`() async throws {
-        let zeros = try await archive(["main.ts": "1"], ["-z"], zeros: 12 << 20)
+        let zeros = try await RealTar.archive(["main.ts": "1"], ["-z"], zeros: 12 << 20)
         #expect(zeros.count < 20_000)
         let ratio = try await problem(zeros)
         #expect(
@@ -162,12 +162,12 @@ import Testing
     }
 
     @Test func `sparse files, damage and other kinds of archives are refused`() async throws {
-        let whole = try await archive(["main.ts": String(repeating: "text ", count: 1000)])
+        let whole = try await RealTar.archive(["main.ts": String(repeating: "text ", count: 1000)])
         for length in [700, 2000] {
             let cut = Array(whole.prefix(length))
             #expect(try await problem(cut).kind == "invalid-archive", "\(length)")
         }
-        let compressed = try await archive(["main.ts": "1"], ["-z"])
+        let compressed = try await RealTar.archive(["main.ts": "1"], ["-z"])
         #expect(try await problem(Array(compressed.dropLast(9))).kind == "invalid-archive")
         #expect(try await problem([0x1f, 0x8b, 0, 0]).kind == "invalid-archive")
         #expect(try await problem(Array("text".utf8), type: "application/gzip").detail.contains("not gzipped"))
@@ -177,14 +177,19 @@ import Testing
         ] {
             #expect(try await problem(magic.map(UInt8.init)).detail.contains("tar.gz"))
         }
-        let sparse = try await archive(
+        let sparse = try await RealTar.archive(
             ["main.ts": "1"], ["--sparse", "--hole-detection=raw"], zeros: 1 << 20, isHole: true)
         #expect(try await problem(sparse).detail.contains("sparse"))
         #expect(try await problem(RawTar.end, type: "application/x-tar").detail.contains("no files"))
     }
 
     /// The archive that tar makes of `files` and, if asked for, a file of zeros.
-    private func archive(
+}
+
+/// Tars that the real tar packs.
+enum RealTar {
+    /// An archive of `files`, packed with `options`; with `zeros`, of a file of so many zero bytes too, which on the disk may be a hole.
+    static func archive(
         _ files: [String: String], _ options: [String] = [], zeros: Int = 0, isHole: Bool = false
     ) async throws -> [UInt8] {
         try await withRoot { root in
