@@ -104,8 +104,7 @@ package struct BaseRecipe: Sendable, Hashable {
     private static let platform: [LayerEntry] = [
         .directory("app"), .directory("deno"), .directory("dev"), .directory("etc"), .directory("kiln"),
         .directory("proc"),
-        .directory("resolve"), .directory("resolve/0", mode: 0o1777), .directory("resolve/1", mode: 0o1777),
-        .directory("resolve/types", mode: 0o1777),
+        .directory("resolve"),
         .directory("run"),
         .directory("run/kiln"), .directory("sys"), .directory("tmp", mode: 0o1777),
         .file("etc/hosts", Array("127.0.0.1 localhost\n".utf8)),

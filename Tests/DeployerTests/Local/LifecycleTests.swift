@@ -230,7 +230,7 @@ extension LocalContainerTests {
                 }
                 let layer = fixture.configuration.stateDirectory + "/checker/kiln"
                 // What the checker's tmpfs are mounted on.
-                for path in [layer, layer + "/../resolve/0", layer + "/../resolve/1"] {
+                for path in [layer, layer + "/../resolve"] {
                     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
                 }
                 try Data(TestImages.probe.utf8).write(to: URL(filePath: layer + "/checker.js"))

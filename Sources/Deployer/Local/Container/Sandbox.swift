@@ -114,8 +114,12 @@ struct Sandbox: Sendable {
                 destination: "/resolve/\(name)", type: "tmpfs", source: "tmpfs",
                 options: ["nosuid", "nodev", "noexec", "mode=1777", "size=\(size)", "nr_inodes=200000"])
         }
+        // What they are mounted on, so that an older base image needs to know nothing of them.
+        let parent = RuntimeSpec.Mount(
+            destination: "/resolve", type: "tmpfs", source: "tmpfs",
+            options: ["nosuid", "nodev", "noexec", "mode=755", "size=64k", "nr_inodes=16"])
         // And what it keeps of packages to check types (`base-image/packages.js`), with Deno's databases.
-        return [room("0", size), room("1", size), room("types", 256 << 20)]
+        return [parent, room("0", size), room("1", size), room("types", 256 << 20)]
     }
 
     private func namespaces(_ network: String?) -> [RuntimeSpec.Namespace] {
