@@ -51,11 +51,11 @@ import Transfer
     private static func probe(
         _ platform: Platform, seconds: Int, parameters: [String: String], arguments: [String]
     ) throws {
-        // Text that looks like a source need not be one (422), a name need not be a function's (404), and options are
-        // bounded by each other and by the operator (400).
+        // Text that looks like a source need not be one (422), a name need not be a function's (404), a revision may be
+        // collected by then (410), and options are bounded by each other and by the operator (400).
         var configuration = """
             [checks.positive_data_acceptance]
-            expected-statuses = ["2xx", "400", "404", "409", "422"]
+            expected-statuses = ["2xx", "400", "404", "409", "410", "422"]
             [parameters]
 
             """

@@ -82,7 +82,7 @@ import Transfer
 
     @Test func `a full disk and a missing permission are one sentence each`() async throws {
         try await withState { state, _, _ in
-            let mounted = try run("mount", ["-t", "tmpfs", "-o", "size=32m", "tmpfs", state])
+            let mounted = try run("mount", ["-t", "tmpfs", "-o", "size=32m,mode=700", "tmpfs", state])
             #expect(mounted.code == 0, "\(mounted.output)")
             defer { _ = try? run("umount", ["-l", state]) }
             let full = try run(Platform.program, ["up", "--state-dir", state, "--listen", "127.0.0.1:0"])
