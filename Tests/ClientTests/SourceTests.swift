@@ -8,7 +8,7 @@ import Testing
 @Suite struct SourceTests {
     @Test(arguments: [
         ("/x/hello.ts", "hello"), ("/x/My Function.test.ts", "my-function"), ("/x/snake_case.mjs", "snake-case"),
-        ("/srv/shop/main.ts", "shop"), ("/work/shop/index.tsx", "shop"), ("/work/Shop", "shop"), ("/a/--x--.ts", "x"),
+        ("/srv/shop/main.ts", "shop"), ("/srv/shop/index.tsx", "shop"), ("/srv/Shop", "shop"), ("/a/--x--.ts", "x"),
         ("/a/grüße.ts", "gr-e"),
     ])
     func `a function is named after its file or directory`(path: String, name: String) throws {
