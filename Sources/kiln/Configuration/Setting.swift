@@ -29,6 +29,20 @@ enum Setting {
         return value
     }
 
+    /// The number of a flag such as `--max-headers`, else what is set for it; `nil` when neither is. Throws a sentence when it is not in
+    /// `range`.
+    static func number(_ flag: Int?, _ option: String, in range: ClosedRange<Int>, unit: String = "") throws -> Int? {
+        let name = name(of: option.dropFirst(2))
+        guard let number = try flag ?? (text(name) == nil ? nil : resolve(nil, name, 0)) else { return nil }
+        guard range.contains(number) else {
+            throw StartError("\(option) cannot be \(number): use \(range.lowerBound) to \(range.upperBound)\(unit).")
+        }
+        return number
+    }
+
+    /// The environment's name, without `KILN_`, of what a flag or the file calls `text`.
+    private static func name(of text: some StringProtocol) -> String { text.uppercased().replacing("-", with: "_") }
+
     /// The optional value set for `name`.
     static func optional(_ name: String) -> String? { text(name).flatMap { $0.isEmpty ? nil : $0 } }
 
@@ -50,7 +64,7 @@ enum Setting {
         for line in text.split(whereSeparator: \.isNewline) where !line.hasPrefix("#") {
             let halves = line.split(separator: "=", maxSplits: 1).map { $0.trimmed }
             guard halves.count == 2 else { continue }
-            values[halves[0].uppercased().map { $0 == "-" ? "_" : String($0) }.joined()] = halves[1]
+            values[name(of: halves[0])] = halves[1]
         }
         return values
     }

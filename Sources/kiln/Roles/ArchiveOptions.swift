@@ -37,13 +37,7 @@ struct ArchiveOptions: ParsableArguments {
     }
 
     private func count(_ flag: Int?, _ name: String, _ range: ClosedRange<Int>, _ fallback: Int) throws -> Int {
-        let value = try Setting.resolve(flag, "MAX_ARCHIVE_\(name)", fallback)
-        guard range.contains(value) else {
-            throw StartError(
-                "--max-archive-\(name.lowercased()) cannot be \(value): use \(range.lowerBound) to \(range.upperBound)."
-            )
-        }
-        return value
+        try Setting.number(flag, "--max-archive-\(name.lowercased())", in: range) ?? fallback
     }
 
     private func bytes(_ flag: String?, _ name: String, _ fallback: Int) throws -> Int {

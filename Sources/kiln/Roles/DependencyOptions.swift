@@ -71,23 +71,14 @@ struct DependencyOptions: ParsableArguments {
             denied: try rules(denyImport, "DENY_IMPORT", "--deny-import"))
         settings.certificates = try certificates()
         settings.bytes = try bytes()
-        settings.files = try Setting.resolve(maxDependencyFiles, "MAX_DEPENDENCY_FILES", settings.files)
-        guard (1...100_000).contains(settings.files) else {
-            throw StartError("--max-dependency-files cannot be \(settings.files): use 1 to 100000.")
-        }
-        settings.seconds = try Setting.resolve(resolveTimeout, "RESOLVE_TIMEOUT", settings.seconds)
-        guard (1...3600).contains(settings.seconds) else {
-            throw StartError("--resolve-timeout cannot be \(settings.seconds): use 1 to 3600 seconds.")
-        }
-        settings.silence = try Setting.resolve(importTimeout, "IMPORT_TIMEOUT", settings.silence)
-        guard (1...600).contains(settings.silence) else {
-            throw StartError("--import-timeout cannot be \(settings.silence): use 1 to 600 seconds.")
-        }
-        settings.connections = try Setting.resolve(
-            maxImportConnections, "MAX_IMPORT_CONNECTIONS", settings.connections)
-        guard (1...4096).contains(settings.connections) else {
-            throw StartError("--max-import-connections cannot be \(settings.connections): use 1 to 4096.")
-        }
+        settings.files =
+            try Setting.number(maxDependencyFiles, "--max-dependency-files", in: 1...100_000) ?? settings.files
+        settings.seconds =
+            try Setting.number(resolveTimeout, "--resolve-timeout", in: 1...3600, unit: " seconds") ?? settings.seconds
+        settings.silence =
+            try Setting.number(importTimeout, "--import-timeout", in: 1...600, unit: " seconds") ?? settings.silence
+        settings.connections =
+            try Setting.number(maxImportConnections, "--max-import-connections", in: 1...4096) ?? settings.connections
         if let text = maxPackageCache ?? Setting.optional("MAX_PACKAGE_CACHE") {
             guard let bytes = Quantity.bytes(text), bytes >= 0 else {
                 throw StartError("--max-package-cache cannot be '\(text)': use a number of bytes such as 1Gi.")

@@ -62,7 +62,7 @@ struct LocalOptions: ParsableArguments {
     /// The backend's configuration for an installation in `state`.
     func configuration(_ state: StateDirectory) throws -> LocalConfiguration {
         var result = LocalConfiguration(stateDirectory: state.path, installation: try state.installationID())
-        if let seconds = try seconds(startDeadline, "START_DEADLINE", "--start-deadline", 1...600) {
+        if let seconds = try Setting.number(startDeadline, "--start-deadline", in: 1...600, unit: " seconds") {
             result.startDeadline = .seconds(seconds)
         }
         if let text = instancePool ?? Setting.optional("INSTANCE_POOL") {
@@ -87,10 +87,7 @@ struct LocalOptions: ParsableArguments {
             }
             result.logBytes = bytes
         }
-        result.keptLogs = try Setting.resolve(keptLogs, "KEPT_LOGS", result.keptLogs)
-        guard (0...1000).contains(result.keptLogs) else {
-            throw StartError("--kept-logs cannot be \(result.keptLogs): use 0 to 1000.")
-        }
+        result.keptLogs = try Setting.number(keptLogs, "--kept-logs", in: 0...1000) ?? result.keptLogs
         if let text = logCpu ?? Setting.optional("LOG_CPU") {
             guard let millicores = Quantity.millicores(text), (10...100_000).contains(millicores) else {
                 throw StartError("--log-cpu cannot be '\(text)': use a number of cores such as 100m or 0.5.")
@@ -123,18 +120,10 @@ struct LocalOptions: ParsableArguments {
     /// The reconciler's times.
     func timing() throws -> Reconciler.Timing {
         var timing = Reconciler.Timing()
-        if let seconds = try seconds(drain, "DRAIN", "--drain", 0...3600) { timing.drain = .seconds(seconds) }
-        return timing
-    }
-
-    private func seconds(_ flag: Int?, _ name: String, _ option: String, _ range: ClosedRange<Int>) throws -> Int? {
-        let chosen = try flag ?? (Setting.text(name) == nil ? nil : Setting.resolve(nil, name, 0))
-        guard let chosen else { return nil }
-        guard range.contains(chosen) else {
-            throw StartError(
-                "\(option) cannot be \(chosen): use \(range.lowerBound) to \(range.upperBound) seconds.")
+        if let seconds = try Setting.number(drain, "--drain", in: 0...3600, unit: " seconds") {
+            timing.drain = .seconds(seconds)
         }
-        return chosen
+        return timing
     }
 
     /// The same options as arguments for a child.

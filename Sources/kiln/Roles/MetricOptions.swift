@@ -13,11 +13,7 @@ struct MetricOptions: ParsableArguments {
 
     /// The most functions with series of their own.
     func functions() throws -> Int {
-        let number = try Setting.resolve(metricFunctions, "METRIC_FUNCTIONS", Self.defaultFunctions)
-        guard (0...100_000).contains(number) else {
-            throw StartError("--metric-functions cannot be \(number): use 0 to 100000.")
-        }
-        return number
+        try Setting.number(metricFunctions, "--metric-functions", in: 0...100_000) ?? Self.defaultFunctions
     }
 
     /// The same options as arguments for a child.

@@ -102,13 +102,8 @@ struct TrafficOptions: ParsableArguments {
     private func number(
         _ flag: Int?, _ name: String, _ option: String, _ range: ClosedRange<Int>, unit: String = ""
     ) throws -> Int? {
-        guard let number = try flag ?? (Setting.optional(name) == nil ? nil : Setting.resolve(nil, name, 0)) else {
-            return nil
-        }
-        guard range.contains(number) else {
-            throw StartError("\(option) cannot be \(number): use \(range.lowerBound) to \(range.upperBound)\(unit).")
-        }
-        return number
+        guard flag != nil || Setting.optional(name) != nil else { return nil }
+        return try Setting.number(flag, option, in: range, unit: unit)
     }
 
     private func bytes(_ flag: String?, _ name: String, _ option: String, _ range: ClosedRange<Int>) throws -> Int? {

@@ -91,7 +91,10 @@ import Testing
             try await waitUntil("the lost one runs") { await other.status(of: lost.id)?.ready == 1 }
             #expect(await other.status(of: kept.id)?.ready == 1)
             #expect(try await cluster.leftovers().allSatisfy { !$0.contains("stray") && !$0.contains("parked") })
-            let writes = try await cluster.server.order(.look()).log.filter { $0.contains("fieldManager=kiln") }
+            let log = try await cluster.server.order(.look()).log
+            #expect(log.contains { $0.contains("functionrevisions/changed-r1") }, "\(log)")
+            #expect(!log.contains { $0.contains("functionrevisions/kept-r1") }, "\(log)")
+            let writes = log.filter { $0.contains("fieldManager=kiln") }
             #expect(!writes.contains { $0.contains("kept-r1") }, "\(writes)")
             #expect(writes.contains { $0.contains("deployments/changed-r1") })
         }

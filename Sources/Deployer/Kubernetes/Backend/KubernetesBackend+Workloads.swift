@@ -86,16 +86,16 @@ extension KubernetesBackend {
         guard let id = workload.revisionID else { return 0 }
         let revision = Revision(
             function: id.function, number: id.number, image: workload.image, spec: workload.spec, created: .now())
-        let record = try await api.get(
-            FunctionRevisionObject.self, RevisionObjects.name(id), in: settings.namespace)
         let existing = known(id).deployment
-        let first = existing == nil ? RevisionObjects.firstReplicas(workload.spec) : nil
-        let objects = RevisionObjects(revision, owner: record?.reference, replicas: first, settings: settings)
-        let digest = try Self.digest(
-            RevisionObjects(revision, owner: record?.reference, replicas: nil, settings: settings))
+        // Without the owner, which never changes: only what is applied is worth a call for it.
+        let digest = try Self.digest(RevisionObjects(revision, owner: nil, replicas: nil, settings: settings))
         if let existing, existing.metadata.annotations?[Self.digestAnnotation] == digest {
             return existing.metadata.generation ?? 0
         }
+        let record = try await api.get(
+            FunctionRevisionObject.self, RevisionObjects.name(id), in: settings.namespace)
+        let first = existing == nil ? RevisionObjects.firstReplicas(workload.spec) : nil
+        let objects = RevisionObjects(revision, owner: record?.reference, replicas: first, settings: settings)
         _ = try await api.apply(objects.networkPolicy)
         _ = try await api.apply(objects.service)
         if workload.spec.minimumInstances < workload.spec.maximumInstances {
