@@ -125,6 +125,8 @@ import Transfer
     }
 
     @Test(arguments: [
+        ("--max-archive-files", "0"), ("--max-archive-file", "2Gi"), ("--max-archive-bytes", "x"),
+        ("--max-archive-ratio", "0"), ("--max-archive-depth", "1001"), ("--max-archive-path", "5000"),
         ("--max-target", "1"), ("--max-target", "40Ki"), ("--max-header-bytes", "64Ki"), ("--max-headers", "0"),
         ("--max-body", "x"), ("--max-connections", "0"), ("--max-waiting", "-1"), ("--max-idle-connections", "-1"),
         ("--header-timeout", "0"), ("--body-timeout", "0"), ("--idle-timeout", "0"), ("--wait-timeout", "0"),

@@ -105,7 +105,7 @@ struct UpCommand: AsyncParsableCommand {
         var door = RouterConfiguration(listen: .inherited(descriptor: -1))
         try traffic.apply(to: &door)
         _ = try (builder.limits(), builder.sourceLimit(), builder.buildLimit(), builder.checkerTiming())
-        _ = try (builder.denoPath(), imports.settings())
+        _ = try (builder.denoPath(), builder.archive.limits(), imports.settings())
         var configuration = try local.configuration(directory)
         try scale.apply(to: &configuration)
         _ = try (local.timing(), scale.scaling(), metrics.functions())
