@@ -1,3 +1,5 @@
+import Contract
+import Logging
 import NIOCore
 
 // Where requests are counted. A few additions and two readings of the clock a request; measured by benchmarks/router.
@@ -25,6 +27,23 @@ extension ClientHandler {
             let route = worker.snapshot?.routes[name]
         else { return }
         countPlace(route)
+    }
+
+    /// The present response, if one has begun, or tunnel is about to be broken off.
+    func countCut(_ cut: Cut) {
+        guard let request else { return }
+        switch phase {
+        case .exchanging where request.exchange.download == .open, .tunnel: break
+        default: return
+        }
+        worker.counters.totals.cuts[cut, default: 0] += 1
+        if worker.settings.configuration.accessLog != nil { request.reason = cut.rawValue }
+        worker.log(.info, "response broken off") {
+            [
+                "requestId": "\(request.id.text(request.head.head))", "reason": "\(cut.rawValue)",
+                "endpoint": "\(request.assignment?.endpoint.shared.endpoint.id ?? "-")",
+            ]
+        }
     }
 
     /// `request` is over, whatever came of it.

@@ -60,8 +60,8 @@ struct WorkerFigures: Sendable {
     var retries = 0
     /// Dials that failed.
     var dialFailures = 0
-    /// Responses that broke off after their head.
-    var brokenResponses = 0
+    /// Responses broken off after their head, and tunnels, by reason.
+    var cuts: [Cut: Int] = [:]
     /// Connections turned into tunnels.
     var tunnels = 0
     /// Management requests begun.
@@ -80,7 +80,7 @@ struct WorkerFigures: Sendable {
         connections += other.connections
         retries += other.retries
         dialFailures += other.dialFailures
-        brokenResponses += other.brokenResponses
+        cuts.merge(other.cuts, uniquingKeysWith: +)
         tunnels += other.tunnels
         managementRequests += other.managementRequests
         refusals.merge(other.refusals, uniquingKeysWith: +)

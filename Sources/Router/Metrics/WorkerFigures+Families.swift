@@ -18,10 +18,6 @@ extension WorkerFigures {
                 "kiln_router_dial_failures_total", .counter, "Connections to instances that could not be made.",
                 value: Double(dialFailures)),
             MetricFamily(
-                "kiln_router_broken_responses_total", .counter,
-                "Responses that an instance broke off after their head.",
-                value: Double(brokenResponses)),
-            MetricFamily(
                 "kiln_router_tunnels_total", .counter, "Connections that became tunnels (WebSockets).",
                 value: Double(tunnels)),
             MetricFamily(
@@ -29,7 +25,7 @@ extension WorkerFigures {
                 value: Double(managementRequests)),
             MetricFamily(
                 "kiln_router_functions", .gauge, "Functions in the route table.", value: Double(routed)),
-            answers(), held(waiting),
+            answers(), broken(), held(waiting),
         ]
     }
 
@@ -38,6 +34,14 @@ extension WorkerFigures {
             "kiln_router_answers_total", .counter,
             "Requests that the Router answered itself with a problem, by the reason that X-Kiln-Reason names.")
         for reason in Reason.allCases { family.add(refusals[reason] ?? 0, .init("reason", reason.rawValue)) }
+        return family
+    }
+
+    private func broken() -> MetricFamily {
+        var family = MetricFamily(
+            "kiln_router_broken_responses_total", .counter,
+            "Responses broken off after their head, and WebSockets, by the reason that the access log names.")
+        for cut in Cut.allCases { family.add(cuts[cut] ?? 0, .init("reason", cut.rawValue)) }
         return family
     }
 

@@ -78,7 +78,7 @@ extension ClientHandler {
         switch phase {
         case .exchanging(let upstream):
             upstream.close()
-            if request?.exchange.download == .awaiting { answer(reason) } else { abort() }
+            if request?.exchange.download == .awaiting { answer(reason) } else { abort(.requestRefused) }
         case .discarding: close()
         default: answer(reason)
         }
@@ -136,8 +136,9 @@ extension ClientHandler {
 
     /// Breaks the connection off in the middle of a response. Where only the connection's end marks the response's, a
     /// reset says that this isn't it.
-    func abort() {
+    func abort(_ cut: Cut) {
         flushResponse()
+        countCut(cut)
         if request?.framing == .close, let socket = context?.channel as? any SocketOptionProvider {
             // On the channel's own loop this takes effect at once.
             _ = socket.setSoLinger(linger(l_onoff: 1, l_linger: 0))
@@ -249,14 +250,16 @@ extension ClientHandler: DeadlineOwner {
 
     private func perform(_ outcome: Wait.Outcome) {
         switch outcome {
-        case .close: close()
+        case .close:
+            if case .tunnel = phase { countCut(.websocketTimeout) }
+            close()
         case .giveUp: giveUp()
         case .answer(let reason):
             if case .exchanging(let upstream) = phase { upstream.close() }
             answer(reason)
         case .abort:
             if case .exchanging(let upstream) = phase { upstream.close() }
-            abort()
+            abort(.streamTimeout)
         }
     }
 }

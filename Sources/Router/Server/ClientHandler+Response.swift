@@ -155,15 +155,7 @@ extension ClientHandler {
             guard (request?.retries ?? 0) < 3 else { return answer(reason) }
             retry()
         case .answer(let reason): answer(reason)
-        case .abort:
-            worker.counters.totals.brokenResponses += 1
-            worker.log(.info, "response broken off") {
-                [
-                    "requestId": "\(request.map { $0.id.text($0.head.head) } ?? "-")",
-                    "endpoint": "\(request?.assignment?.endpoint.shared.endpoint.id ?? "-")",
-                ]
-            }
-            abort()
+        case .abort: abort(.init(reason))
         }
     }
 

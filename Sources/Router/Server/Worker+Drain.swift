@@ -42,7 +42,10 @@ extension Worker {
 
     /// Closes what is still open.
     func closeConnections(tunnelsToo: Bool) {
-        for client in Array(clients.values) where tunnelsToo || !client.isTunnel { client.close() }
+        for client in Array(clients.values) where tunnelsToo || !client.isTunnel {
+            client.countCut(.stopping)
+            client.close()
+        }
     }
 
     /// Closes idle connections to instances and roles.
