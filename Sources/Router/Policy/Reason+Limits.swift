@@ -27,7 +27,7 @@ extension Reason {
 
 extension Duration {
     /// `10 s`, or `0.5 s`.
-    fileprivate var inSeconds: String {
+    var inSeconds: String {
         let seconds = self / .seconds(1)
         return seconds == seconds.rounded() ? "\(Int(seconds)) s" : "\(seconds) s"
     }

@@ -142,7 +142,7 @@ extension Reason {
         case .upstreamClosed:
             (
                 "Bad gateway",
-                "The instance ended the connection before it answered; GET /func/NAME/logs shows what it printed last."
+                "The instance ended the connection before it answered; GET /func/NAME says in lastFailure how it ended."
             )
         case .upstreamMalformed: ("Bad gateway", "The instance's answer is not well-formed HTTP/1.1.")
         case .responseTimeout: ("Gateway timeout", "The function did not answer within its timeout.")

@@ -24,7 +24,8 @@ extension ClientHandler {
                 "endpoint": "\(request.assignment?.endpoint.shared.endpoint.id ?? "-")",
             ]
         }
-        answer(reason, detail: detail, to: request.head, id: request.id, body: request.facts)
+        answer(
+            reason, detail: detail ?? reason.detail(of: request), to: request.head, id: request.id, body: request.facts)
     }
 
     /// Answers `head` with the problem that `reason` stands for.
