@@ -26,6 +26,10 @@ package protocol Backend: Sendable {
     /// What a workload uses now; `nil` when it is unknown.
     func usage(of id: WorkloadID) async -> WorkloadUsage?
 
+    /// Looks whether instances of a workload meet limits of the operating system's, of which they are told by nobody else: what is found
+    /// is in their ``status(of:)`` and in the metrics.
+    func watchLimits(of id: WorkloadID) async
+
     /// Ends a workload: SIGTERM, the grace period, SIGKILL; returns when nothing of it is left. Unknown ids are no error.
     func retire(_ id: WorkloadID) async
 
@@ -43,6 +47,9 @@ package protocol Backend: Sendable {
 extension Backend {
     /// Adopts `desired` without leaving anything parked.
     func adopt(_ desired: [Workload]) async throws { _ = try await adopt(desired, parkable: []) }
+
+    /// Nothing is known of them.
+    package func watchLimits(of id: WorkloadID) async {}
 
     /// No limit.
     package func memory() async -> MemoryUsage? { nil }
@@ -121,10 +128,15 @@ package struct WorkloadStatus: Hashable, Sendable, Codable {
     package var lastFailure: String?
     /// Why there are fewer instances than the load asks for.
     package var limited: String?
+    /// Limits that its instances have met, a sentence each.
+    package var warnings: [String] = []
 
     /// A status.
-    package init(ready: Int, desired: Int, restarts: Int, lastFailure: String?, limited: String? = nil) {
+    package init(
+        ready: Int, desired: Int, restarts: Int, lastFailure: String?, limited: String? = nil, warnings: [String] = []
+    ) {
         self.limited = limited
+        self.warnings = warnings
         self.ready = ready
         self.desired = desired
         self.restarts = restarts

@@ -32,6 +32,8 @@ package struct FunctionAnswer: Sendable, Decodable {
     package let lastFailure: String?
     /// Why there are fewer than the load asks for.
     package let limited: String?
+    /// Limits that instances have met, a sentence each.
+    package let warnings: [String]?
     /// Where to call it, perhaps only the path.
     package let url: String?
     /// Pinned revisions.

@@ -112,11 +112,16 @@ package actor LocalBackend: Backend {
         await runners[id]?.scale(to: max(1, count), drained: drained)
     }
 
+    package func watchLimits(of id: WorkloadID) async { await runners[id]?.watchLimits() }
+
     package func usage(of id: WorkloadID) async -> WorkloadUsage? { await runners[id]?.usage() }
 
     package func status(of id: WorkloadID) async -> WorkloadStatus? {
         if let runner = runners[id] { return await runner.status }
-        return past[id].map { WorkloadStatus(ready: 0, desired: 0, restarts: $0.restarts, lastFailure: $0.lastFailure) }
+        return past[id].map {
+            WorkloadStatus(
+                ready: 0, desired: 0, restarts: $0.restarts, lastFailure: $0.lastFailure, warnings: $0.warnings)
+        }
     }
 
     package func logs(
@@ -156,7 +161,7 @@ package actor LocalBackend: Backend {
     /// Numbers are not used again, so that what is remembered can be of no other revision.
     private func remember(_ known: WorkloadRunner.Past, of id: WorkloadID) {
         past[id] = nil
-        guard known.restarts > 0 || known.lastFailure != nil else { return }
+        guard known.restarts > 0 || known.lastFailure != nil || !known.limits.isEmpty else { return }
         if past.count >= 10_000, let some = past.keys.first { past[some] = nil }
         past[id] = known
     }

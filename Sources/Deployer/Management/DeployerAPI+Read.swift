@@ -21,6 +21,8 @@ extension DeployerAPI {
         var max: Int?
         /// Why there are fewer instances than the load asks for.
         var limited: String?
+        /// Limits that instances of the live revision have met; absent when there are none.
+        var warnings: [String]?
         var load: Load?
         var spec: FunctionSpec?
         var pinned: [Int]?
@@ -65,6 +67,7 @@ extension DeployerAPI {
 
     func show(_ name: FunctionName) async throws -> ServiceResponse {
         guard let record = try await reconciler.store.function(name) else { throw Reconciler.unknown(name) }
+        if let live = record.summary.live { await reconciler.backend.watchLimits(of: .revision(live.id)) }
         var listing = await listing(record.summary)
         listing.spec = record.summary.live?.spec
         listing.pinned = record.revisions.filter(\.pinned).map(\.revision.number)
@@ -103,7 +106,7 @@ extension DeployerAPI {
             deployed: summary.live?.created, ready: status?.ready ?? 0, desired: status?.desired ?? 0,
             restarts: status?.restarts ?? 0, lastFailure: status?.lastFailure, url: "/fn/\(summary.name)",
             parked: parked, min: spec?.minimumInstances, max: spec?.maximumInstances, limited: status?.limited,
-            load: load)
+            warnings: status.flatMap { $0.warnings.isEmpty ? nil : $0.warnings }, load: load)
     }
 
     static func flag(_ request: ServiceRequest, _ item: String) throws(Problem) -> Bool {

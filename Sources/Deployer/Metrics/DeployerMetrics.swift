@@ -11,6 +11,7 @@ package final class DeployerMetrics: Sendable {
         var wakes: [String: Histogram] = [:]
         var collections: [String: Int] = [:]
         var ends: [FunctionName: [String: Int]] = [:]
+        var limits: [FunctionName: [String: Int]] = [:]
         var registryErrors = 0
         var counts: [String: Int] = [:]
     }
@@ -74,10 +75,21 @@ package final class DeployerMetrics: Sendable {
     /// An instance of `id` has ended by itself.
     func ended(_ id: WorkloadID, reason: String) {
         guard case .revision(let revision) = id else { return count("kiln_checker_ends_total") }
-        state.withLock { state in
-            guard state.ends[revision.function] != nil || state.ends.count < 4 * limit else { return }
-            state.ends[revision.function, default: [:]][reason, default: 0] += 1
-        }
+        state.withLock { add(1, revision.function, reason, to: &$0.ends) }
+    }
+
+    /// An instance of `id` has met a limit `count` times.
+    func met(_ met: InstanceLimit, _ id: WorkloadID, count: Int) {
+        guard case .revision(let revision) = id else { return }
+        state.withLock { add(count, revision.function, met.rawValue, to: &$0.limits) }
+    }
+
+    /// More functions than have series come and go unseen; their memory is bounded.
+    private func add(
+        _ count: Int, _ function: FunctionName, _ what: String, to table: inout [FunctionName: [String: Int]]
+    ) {
+        guard table[function] != nil || table.count < 4 * limit else { return }
+        table[function, default: [:]][what, default: 0] += count
     }
 
     /// A call of the registry has failed.
@@ -106,6 +118,7 @@ package final class DeployerMetrics: Sendable {
             // Functions that are gone vanish with their counters.
             let existing = Set(functions)
             state.ends = state.ends.filter { existing.contains($0.key) }
+            state.limits = state.limits.filter { existing.contains($0.key) }
             return state
         }
         var deploys = MetricFamily(
@@ -144,29 +157,34 @@ package final class DeployerMetrics: Sendable {
         for (result, count) in state.collections.sorted(by: { $0.key < $1.key }) {
             collections.add(count, .init("result", result))
         }
-        return [deploys, rollouts, starts, wakes, collections, registry, ends(state.ends)]
-            + Self.plainCounters.map { MetricFamily($0, .counter, $1, value: Double(state.counts[$0] ?? 0)) }
-    }
-
-    private func ends(_ ends: [FunctionName: [String: Int]]) -> MetricFamily {
-        var family = MetricFamily(
+        var ends = MetricFamily(
             "kiln_instance_ends_total", .counter,
             "Instances that ended by themselves and are started again, by reason: out-of-memory, heap-exhausted, exit, signal, unknown."
         )
+        add(state.ends, label: "reason", to: &ends)
+        var limits = MetricFamily(
+            "kiln_limit_hits_total", .counter,
+            "Times that instances met a limit of the operating system's: tasks, open-files, tmp."
+        )
+        add(state.limits, label: "limit", to: &limits)
+        return [deploys, rollouts, starts, wakes, collections, registry, ends, limits]
+            + Self.plainCounters.map { MetricFamily($0, .counter, $1, value: Double(state.counts[$0] ?? 0)) }
+    }
+
+    private func add(_ table: [FunctionName: [String: Int]], label: String, to family: inout MetricFamily) {
         var beyond: [String: Int] = [:]
-        for (index, entry) in ends.sorted(by: { $0.key.value < $1.key.value }).enumerated() {
+        for (index, entry) in table.sorted(by: { $0.key.value < $1.key.value }).enumerated() {
             guard index < limit else {
                 beyond.merge(entry.value, uniquingKeysWith: +)
                 continue
             }
             for (reason, count) in entry.value.sorted(by: { $0.key < $1.key }) {
-                family.add(count, .init("function", entry.key.value), .init("reason", reason))
+                family.add(count, .init("function", entry.key.value), .init(label, reason))
             }
         }
         for (reason, count) in beyond.sorted(by: { $0.key < $1.key }) {
-            family.add(count, .init("function", Self.others), .init("reason", reason))
+            family.add(count, .init("function", Self.others), .init(label, reason))
         }
-        return family
     }
 }
 

@@ -36,6 +36,9 @@ extension Reconciler {
         }
     }
 
+    /// So long after a request the limits of instances are looked at in every round.
+    private static let limitsWatched: Duration = .seconds(10)
+
     /// What is remembered of a workload that runs.
     struct ScaleState {
         var scaler: Autoscaler
@@ -94,6 +97,7 @@ extension Reconciler {
             state.active = max(state.active, scales[id]?.active ?? state.active)
             scales[id] = state
         }
+        if state.active.duration(to: now) < Self.limitsWatched { await backend.watchLimits(of: id) }
         guard state.isWatched, spec.minimumInstances < spec.maximumInstances,
             let usage = await backend.usage(of: id)
         else { return }

@@ -30,13 +30,12 @@ struct ShowCommand: ClientCommand {
             ("Name", function.name), ("URL", function.url.map { client.absolute($0) }),
             ("Revision", function.revision.map { String($0) } ?? "none is live"),
             ("Pinned", function.pinned.flatMap { $0.isEmpty ? nil : $0.map { String($0) }.joined(separator: ", ") }),
-            (
-                "Instances",
-                "\(function.ready ?? 0) of \(function.desired ?? 0) ready, \(function.restarts ?? 0) restarts"
-            ),
+            ("Instances", Self.instances(function)), ("Limited", function.limited),
+            ("Load", Self.load(document["load"])),
             ("Last failure", function.lastFailure), ("Deployed", moment(function.deployed)),
             ("Created", moment(function.created)), ("Image", function.image),
         ]
+        facts.append(contentsOf: (function.warnings ?? []).map { ("Warning", $0) })
         if let latest = function.latest {
             facts.append(
                 ("Last deploy", "revision \(latest.revision), \(latest.state)\(latest.failure.map { ": \($0)" } ?? "")")

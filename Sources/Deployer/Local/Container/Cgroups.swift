@@ -59,6 +59,20 @@ struct Cgroups: Sendable {
         return line.flatMap { Int($0.dropFirst("oom_kill ".count)) } ?? 0
     }
 
+    /// How often the instance was refused a process or thread, because it had as many as it may.
+    func refusedTasks(_ instance: String) -> Int {
+        let line = DiskFile.text("\(directory(of: version == .v1 ? "pids" : "", instance))/pids.events")?
+            .split(separator: "\n").first { $0.hasPrefix("max ") }
+        return line.flatMap { Int($0.dropFirst("max ".count)) } ?? 0
+    }
+
+    /// How many processes and threads the instance may have; `nil` when it cannot be read.
+    func tasks(_ instance: String) -> Int? {
+        DiskFile.text("\(directory(of: version == .v1 ? "pids" : "", instance))/pids.max").flatMap {
+            Int($0.filter { !$0.isWhitespace })
+        }
+    }
+
     /// CPU time that the instance has used so far, in nanoseconds; `nil` when it cannot be read.
     func cpuTime(_ instance: String) -> UInt64? {
         switch version {

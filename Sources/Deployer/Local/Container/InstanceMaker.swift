@@ -113,9 +113,10 @@ struct InstanceMaker: Sendable {
         switch outcome {
         case .open: return
         case .ended:
-            let end = await end(of: instance)
+            let (end, sentence) = await end(of: instance)
             throw RolloutFailure(
-                end.code, "The function ended before it accepted a request: \(end).", logs: lastLines(of: instance))
+                end.code, "The function ended before it accepted a request: \(sentence).", logs: lastLines(of: instance)
+            )
         case .late:
             throw RolloutFailure(
                 .timedOut,
@@ -124,8 +125,8 @@ struct InstanceMaker: Sendable {
         }
     }
 
-    /// How an instance whose process has ended did so.
-    func end(of instance: Instance) async -> InstanceEnd {
+    /// How an instance whose process has ended did so, also in words, with what it was refused before.
+    func end(of instance: Instance) async -> (end: InstanceEnd, sentence: String) {
         // conmon writes the code once it has taken the last output.
         _ = await instance.monitor?.exited(within: .seconds(2))
         let end = InstanceEnd(
@@ -133,7 +134,10 @@ struct InstanceMaker: Sendable {
             outOfMemoryKills: cgroups.outOfMemoryKills(instance.record.id),
             memoryLimit: instance.record.workload.spec.memoryBytes, lastLines: lastLines(of: instance, count: 100))
         metrics.ended(instance.record.workload.id, reason: end.label)
-        return end
+        // Few are prepared not to get a thread.
+        guard cgroups.refusedTasks(instance.record.id) > 0 else { return (end, end.description) }
+        let limit = cgroups.tasks(instance.record.id).map { "\($0), " } ?? ""
+        return (end, "\(end), after it was refused a process or thread (limit \(limit)--max-tasks)")
     }
 
     /// Lets an instance end: SIGTERM, the grace period, SIGKILL. Then removes it.

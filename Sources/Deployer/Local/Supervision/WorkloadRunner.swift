@@ -27,6 +27,7 @@ actor WorkloadRunner {
     private var ready: [Int: Instance] = [:]
     private var restarts = 0
     private var lastFailure: String?
+    private var limits: LimitBook
     private var waiters: [Int: Waiter] = [:]
     private var nextWaiter = 0
     private var meter = UsageMeter()
@@ -37,6 +38,9 @@ actor WorkloadRunner {
     struct Past: Sendable {
         var restarts = 0
         var lastFailure: String?
+        var limits = LimitBook()
+        /// What ``limits`` say.
+        var warnings: [String] = []
     }
 
     /// A runner of `workload`, which has had runners before with this `past`; `report` learns of each change of the endpoints.
@@ -47,6 +51,7 @@ actor WorkloadRunner {
         self.workload = workload
         restarts = past.restarts
         lastFailure = past.lastFailure
+        limits = past.limits
         self.maker = maker
         self.report = report
         var logger = maker.logger
@@ -137,11 +142,27 @@ actor WorkloadRunner {
     /// How the workload does.
     var status: WorkloadStatus {
         WorkloadStatus(
-            ready: ready.count, desired: desired, restarts: restarts, lastFailure: lastFailure, limited: limited)
+            ready: ready.count, desired: desired, restarts: restarts, lastFailure: lastFailure, limited: limited,
+            warnings: warnings)
     }
 
     /// What the next runner of this workload is to know.
-    var past: Past { Past(restarts: restarts, lastFailure: lastFailure) }
+    var past: Past { Past(restarts: restarts, lastFailure: lastFailure, limits: limits, warnings: warnings) }
+
+    private var warnings: [String] { limits.warnings(memory: workload.spec.memoryBytes) }
+
+    /// Looks whether instances have met limits since it was looked last.
+    func watchLimits() {
+        for instance in ready.values { readLimits(of: instance) }
+    }
+
+    private func readLimits(of instance: Instance) {
+        let met = limits.note(LimitReading(instance, maker.cgroups), of: instance.record.id, at: .now())
+        for (limit, count) in met {
+            maker.metrics.met(limit, workload.id, count: count)
+            logger.warning("limit met", metadata: ["limit": "\(limit.rawValue)", "times": "\(count)"])
+        }
+    }
 
     /// What the workload uses.
     func usage() -> WorkloadUsage {
@@ -192,7 +213,9 @@ actor WorkloadRunner {
                     return
                 }
                 ran = ContinuousClock.now - since
-                let reason = outcome == .stuck ? silence : "\(await maker.end(of: instance))"
+                let reason = outcome == .stuck ? silence : await maker.end(of: instance).sentence
+                readLimits(of: instance)
+                limits.forget(instance.record.id)
                 await maker.remove(instance)
                 failed(reason, nil)
             } catch is CancellationError {
