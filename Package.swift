@@ -49,6 +49,13 @@ let package = Package(
             name: "OCI",
             dependencies: ["Contract", "Transfer", "CArchive", "CZlib", crypto, logging, subprocess, system],
             swiftSettings: strict),
+        .target(
+            name: "Kubernetes",
+            dependencies: [
+                "Contract", "Transfer", "Service", logging, subprocess, system,
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: strict),
         .target(name: "Service", dependencies: ["Contract", logging] + nio, swiftSettings: strict),
         .target(
             name: "Builder",
@@ -88,8 +95,9 @@ let package = Package(
         .target(
             name: "Deployer",
             dependencies: [
-                "Contract", "OCI", "Transfer", "Service", "Telemetry", "CLinux", crypto, logging, subprocess, system,
-                .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Yams", package: "Yams"),
+                "Contract", "OCI", "Transfer", "Service", "Telemetry", "Kubernetes", "CLinux", crypto, logging,
+                subprocess,
+                system, .product(name: "GRDB", package: "GRDB.swift"),
             ] + nio,
             exclude: ["Local/README.md"],
             swiftSettings: strict),
@@ -101,28 +109,34 @@ let package = Package(
         .executableTarget(
             name: "kiln",
             dependencies: [
-                "Client", "Contract", "Transfer", "OCI", "Service", "Telemetry", "Builder", "Deployer", "Router",
-                "CLinux", logging, subprocess, system,
+                "Client", "Contract", "Transfer", "OCI", "Service", "Telemetry", "Kubernetes", "Builder", "Deployer",
+                "Router", "CLinux", logging, subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             resources: [.embedInCode("API/openapi.json")],
             swiftSettings: strict),
 
         .target(
-            name: "Support", dependencies: ["Contract", "Transfer", "CLinux", subprocess, system],
-            path: "Tests/Support", exclude: ["KubernetesServer", "module_server.py", "npm_registry.py"],
+            name: "Support",
+            dependencies: ["Contract", "Kubernetes", "Transfer", "CLinux", logging, subprocess, system],
+            path: "Tests/Support",
+            exclude: ["KubernetesServer", "module_server.py", "npm_registry.py", "simulated_pod.py"],
             swiftSettings: strict),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["kiln", "Contract", "Support", "Transfer"], swiftSettings: strict),
+            name: "EndToEndTests", dependencies: ["kiln", "Contract", "Kubernetes", "Support", "Transfer"],
+            swiftSettings: strict),
         .testTarget(
             name: "ClientTests", dependencies: ["Client", "Contract", "Support", "Transfer"], swiftSettings: strict),
         .testTarget(name: "ContractTests", dependencies: ["Contract"], swiftSettings: strict),
         .testTarget(
             name: "DeployerTests",
             dependencies: [
-                "Contract", "Deployer", "OCI", "Support", "Transfer", logging,
+                "Contract", "Deployer", "Kubernetes", "OCI", "Support", "Transfer", logging,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ] + nio,
+            swiftSettings: strict),
+        .testTarget(
+            name: "KubernetesTests", dependencies: ["Contract", "Kubernetes", "Support", "Transfer", logging],
             swiftSettings: strict),
         .testTarget(name: "TransferTests", dependencies: ["Transfer", "Support"], swiftSettings: strict),
         .testTarget(

@@ -5,9 +5,9 @@ import Testing
 @Suite struct ArchitectureTests {
     private static let allowed: [String: Set<String>] = [
         "Contract": [], "Transfer": ["CCurl"], "OCI": ["Contract", "Transfer", "CArchive", "CZlib"],
-        "Service": ["Contract"], "Telemetry": [],
+        "Service": ["Contract"], "Telemetry": [], "Kubernetes": ["Contract", "Transfer", "Service"],
         "Builder": ["Contract", "OCI", "Transfer", "Service", "Telemetry"],
-        "Deployer": ["Contract", "OCI", "Transfer", "Service", "Telemetry", "CLinux"],
+        "Deployer": ["Contract", "OCI", "Transfer", "Service", "Telemetry", "Kubernetes", "CLinux"],
         "Router": ["Contract", "Telemetry"],
         "Client": ["Contract", "Transfer", "OCI", "CLinux"],
     ]

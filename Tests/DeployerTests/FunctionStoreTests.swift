@@ -4,6 +4,7 @@ import Support
 import Testing
 
 @testable import Deployer
+@testable import Kubernetes
 
 /// What every ``FunctionStore`` has to do; run on each there is.
 @Suite struct FunctionStoreTests {

@@ -4,6 +4,7 @@ import Support
 import Testing
 
 @testable import Deployer
+@testable import Kubernetes
 
 @Suite struct CustomResourceTests {
     static let image = "registry:5000/kiln/hello@sha256:" + String(repeating: "a", count: 64)
@@ -129,7 +130,7 @@ import Testing
     @Test func `a revision is called as its number says and never changes, but its status does`() async throws {
         try await Self.withDefinitions { api in
             let misnamed = try Self.revision("hello-r2")
-            #expect(await APIClientTests.code { try await api.create(misnamed) } == .invalid)
+            #expect(await #expect(throws: APIError.self) { try await api.create(misnamed) }?.code == .invalid)
             let made = try await api.create(try Self.revision())
             for change: @Sendable (inout FunctionRevisionObject.Spec) -> Void in [
                 { $0.configuration.environment["A"] = "1" }, { $0.ticket = 2 }, { $0.configuration.idleSeconds = 5 },

@@ -7,6 +7,7 @@ import Testing
 import Transfer
 
 @testable import Deployer
+@testable import Kubernetes
 
 @Suite struct ElectionTests {
     /// A candidate whose clock and network are the test's.

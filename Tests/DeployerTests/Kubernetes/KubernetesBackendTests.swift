@@ -4,6 +4,7 @@ import Support
 import Testing
 
 @testable import Deployer
+@testable import Kubernetes
 
 /// The backend on an API server in memory, with simulated nodes.
 @Suite struct KubernetesBackendTests {
@@ -90,7 +91,9 @@ import Testing
                 try await other.adopt([kept, edited, lost, parked], parkable: [kept.id, parked.id]) == [parked.id])
             try await waitUntil("the lost one runs") { await other.status(of: lost.id)?.ready == 1 }
             #expect(await other.status(of: kept.id)?.ready == 1)
-            #expect(try await cluster.leftovers().allSatisfy { !$0.contains("stray") && !$0.contains("parked") })
+            try await waitUntil("the stray one is gone") {
+                try await cluster.leftovers().allSatisfy { !$0.contains("stray") && !$0.contains("parked") }
+            }
             let log = try await cluster.server.order(.look()).log
             #expect(log.contains { $0.contains("functionrevisions/changed-r1") }, "\(log)")
             #expect(!log.contains { $0.contains("functionrevisions/kept-r1") }, "\(log)")

@@ -4,6 +4,7 @@ import Testing
 import Transfer
 
 @testable import Deployer
+@testable import Kubernetes
 
 /// What is particular to the store of a cluster; what all stores do is in ``FunctionStoreTests``.
 @Suite struct KubernetesStoreTests {

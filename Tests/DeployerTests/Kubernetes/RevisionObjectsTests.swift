@@ -5,6 +5,7 @@ import Support
 import Testing
 
 @testable import Deployer
+@testable import Kubernetes
 
 @Suite struct RevisionObjectsTests {
     static let settings = WorkloadSettings(

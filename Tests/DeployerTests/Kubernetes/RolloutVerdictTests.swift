@@ -3,6 +3,7 @@ import FoundationEssentials
 import Testing
 
 @testable import Deployer
+@testable import Kubernetes
 
 @Suite struct RolloutVerdictTests {
     private func deployment(

@@ -1,4 +1,5 @@
 import Contract
+import Kubernetes
 import Transfer
 
 /// What is wanted of a Pod's log.

@@ -1,4 +1,5 @@
 import Contract
+import Kubernetes
 
 /// What the watches have told of each revision's objects.
 struct ClusterView: Sendable {
@@ -53,15 +54,5 @@ extension Pod {
     /// How the container that runs the function does.
     var function: ContainerStatus? {
         status?.containerStatuses?.first { $0.name == RevisionObjects.container }
-    }
-}
-
-extension RevisionID {
-    /// The revision that an object with these labels belongs to.
-    init?(labels: [String: String]?) {
-        guard let name = labels?["kiln.dev/function"], let function = try? FunctionName(name),
-            let text = labels?["kiln.dev/revision"], let number = Int(text), number > 0
-        else { return nil }
-        self.init(function: function, number: number)
     }
 }

@@ -1,4 +1,5 @@
 import Contract
+import Kubernetes
 import Logging
 import Transfer
 

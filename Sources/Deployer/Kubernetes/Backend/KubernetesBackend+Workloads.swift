@@ -1,5 +1,6 @@
 import Contract
 import Crypto
+import Kubernetes
 import Logging
 import Service
 

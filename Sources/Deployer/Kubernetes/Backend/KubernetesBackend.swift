@@ -1,4 +1,5 @@
 import Contract
+import Kubernetes
 import Logging
 
 /// Runs functions on a Kubernetes cluster: for each revision a Deployment, a Service without an address, an autoscaler and a NetworkPolicy.
@@ -35,7 +36,7 @@ package actor KubernetesBackend: Backend {
     private var nextWaiter = 0
 
     /// The objects of functions, in label selectors.
-    static let labels = "app.kubernetes.io/managed-by=kiln,app.kubernetes.io/component=function"
+    static let labels = FunctionLabels.selector
 
     /// A backend in the namespace of `settings`.
     package init(_ api: APIClient, settings: WorkloadSettings, timing: Timing = Timing(), logger: Logger) {

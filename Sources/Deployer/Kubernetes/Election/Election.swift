@@ -1,4 +1,5 @@
 import Contract
+import Kubernetes
 
 /// Who leads: one candidate's view of a Lease. A value without I/O and clock; ``next(now:wall:)`` says what to do, ``heard(_:now:)``
 /// is told what came of it.

@@ -1,4 +1,5 @@
 import Contract
+import Kubernetes
 
 /// A Deployment (`apps/v1`), as far as Kiln sets and reads it.
 package struct Deployment: KubernetesObject, Hashable {

@@ -1,4 +1,5 @@
 import Contract
+import Kubernetes
 
 /// A function (`functions.kiln.dev`): what is to run, and what does.
 package struct FunctionObject: KubernetesObject, Hashable {

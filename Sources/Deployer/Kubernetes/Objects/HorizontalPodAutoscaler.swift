@@ -1,3 +1,5 @@
+import Kubernetes
+
 /// A HorizontalPodAutoscaler (`autoscaling/v2`), as far as Kiln sets it.
 package struct HorizontalPodAutoscaler: KubernetesObject, Hashable {
     package static let resource = APIResource(

@@ -1,3 +1,5 @@
+import Kubernetes
+
 /// A Lease (`coordination.k8s.io/v1`): who leads. All of its fields, because it is replaced, not applied.
 package struct Lease: KubernetesObject, Hashable {
     package static let resource = APIResource(

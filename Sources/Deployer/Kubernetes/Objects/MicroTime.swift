@@ -1,4 +1,5 @@
 import Contract
+import Kubernetes
 
 /// A moment with exactly six digits after the second, as Leases demand.
 package struct MicroTime: Codable, Sendable, Hashable {

@@ -1,3 +1,5 @@
+import Kubernetes
+
 /// A NetworkPolicy (`networking.k8s.io/v1`), as far as Kiln sets it.
 package struct NetworkPolicyObject: KubernetesObject, Hashable {
     package static let resource = APIResource(

@@ -1,4 +1,5 @@
 import Contract
+import Kubernetes
 
 /// A Pod (`v1`), as far as Kiln reads it.
 package struct Pod: KubernetesObject, Hashable {

@@ -1,3 +1,5 @@
+import Kubernetes
+
 /// What Pods are made of, as far as Kiln sets it.
 package struct PodTemplate: Codable, Sendable, Hashable {
     /// Labels and annotations of the Pods.

@@ -1,3 +1,5 @@
+import Kubernetes
+
 /// A Service (`v1`), as far as Kiln sets it.
 package struct KubernetesService: KubernetesObject, Hashable {
     package static let resource = APIResource(group: "", version: "v1", plural: "services", kind: "Service")

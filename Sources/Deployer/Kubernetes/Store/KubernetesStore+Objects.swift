@@ -1,4 +1,5 @@
 import Contract
+import Kubernetes
 
 extension KubernetesStore {
     static func contended(_ name: FunctionName) -> DeployerError {

@@ -1,4 +1,5 @@
 import Contract
+import Kubernetes
 
 extension KubernetesStore {
     package func function(_ name: FunctionName) async throws -> FunctionRecord? {

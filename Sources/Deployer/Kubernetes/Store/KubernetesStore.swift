@@ -1,4 +1,5 @@
 import Contract
+import Kubernetes
 
 /// The function store of a cluster: the custom resources `functions.kiln.dev` and `functionrevisions.kiln.dev`, and counters that outlive
 /// a function.

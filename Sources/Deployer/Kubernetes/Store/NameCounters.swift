@@ -1,4 +1,5 @@
 import Contract
+import Kubernetes
 
 /// Counters by function name that outlive the function, so that no number or ticket is given out twice.
 ///

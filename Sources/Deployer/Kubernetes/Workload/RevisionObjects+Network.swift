@@ -1,4 +1,5 @@
 import Contract
+import Kubernetes
 
 extension RevisionObjects {
     /// In only from the Routers; out to what the function may reach, and never to the cluster, private or link-local ranges, unless it

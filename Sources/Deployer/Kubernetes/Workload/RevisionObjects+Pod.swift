@@ -1,4 +1,5 @@
 import Contract
+import Kubernetes
 
 extension RevisionObjects {
     /// The Pods of `revision`: what Pod Security `restricted` demands, and more.

@@ -1,4 +1,5 @@
 import Contract
+import Kubernetes
 
 extension RevisionObjects {
     /// Between the function's minimum and maximum, by the CPU time that Pods use on average.

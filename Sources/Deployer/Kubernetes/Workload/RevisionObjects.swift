@@ -1,4 +1,5 @@
 import Contract
+import Kubernetes
 
 /// The objects that run one serving revision. A pure function of the revision and the settings: what is applied twice is the same.
 package struct RevisionObjects: Sendable, Hashable {
@@ -12,7 +13,7 @@ package struct RevisionObjects: Sendable, Hashable {
     package let networkPolicy: NetworkPolicyObject
 
     /// The port's name in Pods and Services.
-    static let portName = "http"
+    static let portName = FunctionLabels.port
     /// The port that the base image listens on (`DENO_SERVE_ADDRESS`).
     static let port = 8000
     /// The user of the base image, who owns nothing in it.

@@ -1,3 +1,5 @@
+import Kubernetes
+
 /// What a Deployment and its Pods say about how a roll-out fares.
 ///
 /// A Pod's failure is never on its Deployment, and shows long before the Deployment's own deadline, so both are read.

@@ -1,3 +1,5 @@
+import Kubernetes
+
 /// What the operator decides about the Pods of functions.
 package struct WorkloadSettings: Sendable, Hashable {
     /// Pods by namespace and labels.

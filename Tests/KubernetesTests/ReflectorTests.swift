@@ -2,7 +2,7 @@ import Support
 import Synchronization
 import Testing
 
-@testable import Deployer
+@testable import Kubernetes
 
 @Suite struct ReflectorTests {
     @Test(.timeLimit(.minutes(3)), arguments: [true, false])

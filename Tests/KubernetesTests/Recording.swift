@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Testing
 
-@testable import Deployer
+@testable import Kubernetes
 
 /// A recording of a real API server, in `Tests/Fixtures/kubernetes`.
 struct Recording {
@@ -30,8 +30,7 @@ struct Recording {
     private let exchanges: [Exchange]
 
     init(_ name: String) throws {
-        let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().path
+        let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path
         let data = try Data(contentsOf: URL(filePath: "\(tests)/Fixtures/kubernetes/\(name).json"))
         exchanges = try JSONDecoder().decode([Exchange].self, from: data)
     }

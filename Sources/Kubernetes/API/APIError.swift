@@ -32,6 +32,10 @@ package struct APIError: Error, Sendable, CustomStringConvertible {
         case unreachable
         /// The answer is not what the API promises, or larger than the limit.
         case malformed
+        /// This process may not change anything any more, see ``APIClient/Configuration/mayWrite``.
+        case fenced
+        /// The way to the cluster, or the credentials for it, cannot be had: a kubeconfig, a service account, a plugin.
+        case connection
     }
 
     /// A field and who owns it.

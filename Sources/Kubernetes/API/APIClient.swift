@@ -19,6 +19,9 @@ package final class APIClient: Sendable {
         /// Most bytes of one answer, and of one event of a watch. A page of 500 objects of the largest size (etcd's 1.5 MiB) does not
         /// occur; 64 MiB are some 10,000 usual ones.
         package var answerLimit = 64 << 20
+        /// Whether anything may be changed now; asked before each attempt of a call that changes something. Where several processes share
+        /// a task, the one that has lost it must not go on.
+        package var mayWrite: @Sendable () -> Bool = { true }
         /// Objects per page of a list.
         package var pageSize = 500
 
@@ -32,7 +35,8 @@ package final class APIClient: Sendable {
     /// Where the cluster is.
     package let connection: ClusterConnection
     let configuration: Configuration
-    let logger: Logger
+    /// Where the client tells of warnings and repetitions.
+    package let logger: Logger
     private let credentials: CredentialSource
     private let limit: Mutex<RateLimit>
     private let transport: Mutex<(identity: TLSSettings.Identity?, client: HTTPClient)>
@@ -52,12 +56,15 @@ package final class APIClient: Sendable {
     }
 
     /// Makes `call` and returns the answer if its status is below 400; waits for the rate limit, repeats, renews credentials.
-    func send(_ call: APICall) async throws(APIError) -> CollectedResponse {
+    package func send(_ call: APICall) async throws(APIError) -> CollectedResponse {
         var schedule = RetrySchedule(configuration.retry)
         var mayRenew = true
         let begin = ContinuousClock.now
         while true {
             try await pace(call)
+            guard call.method == .get || configuration.mayWrite() else {
+                throw APIError(.fenced, "Cannot \(call.action): another process has taken over.")
+            }
             let proof = try await proof(call)
             let request = request(call, proof, Timeouts(total: configuration.callTimeout))
             let outcome: Result<CollectedResponse, TransferError>
@@ -90,7 +97,7 @@ package final class APIClient: Sendable {
     }
 
     /// Begins `call`, whose answer is a stream, and returns it if its status is below 400. It is not repeated.
-    func open(_ call: APICall, timeouts: Timeouts) async throws(APIError) -> ClientResponse {
+    package func open(_ call: APICall, timeouts: Timeouts) async throws(APIError) -> ClientResponse {
         try await pace(call)
         let proof = try await proof(call)
         let response: ClientResponse

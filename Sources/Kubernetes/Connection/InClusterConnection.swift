@@ -10,18 +10,18 @@ extension ClusterConnection {
     /// rotates. `nil` when this is no Pod.
     package static func inCluster(
         environment: [String: String], directory: String = serviceAccountDirectory
-    ) throws(DeployerError) -> ClusterConnection? {
+    ) throws(APIError) -> ClusterConnection? {
         guard let host = environment["KUBERNETES_SERVICE_HOST"], !host.isEmpty,
             let port = environment["KUBERNETES_SERVICE_PORT"], !port.isEmpty
         else { return nil }
-        func read(_ name: String) throws(DeployerError) -> [UInt8] {
+        func read(_ name: String) throws(APIError) -> [UInt8] {
             do {
                 return Array(try Data(contentsOf: URL(filePath: "\(directory)/\(name)")))
             } catch {
-                throw DeployerError(
-                    .cluster,
+                throw APIError(
+                    .connection,
                     "This Pod has no service account at \(directory): \(name) cannot be read. Set automountServiceAccountToken.",
-                    error)
+                    cause: error)
             }
         }
         _ = try read("token")

@@ -124,11 +124,13 @@ extension APIClient {
         case orphan = "Orphan"
     }
 
-    static func title<Object: KubernetesObject>(_ type: Object.Type, _ name: String) -> String {
+    /// The kind and name of an object, for messages.
+    package static func title<Object: KubernetesObject>(_ type: Object.Type, _ name: String) -> String {
         "\(Object.resource.kind) \(name)"
     }
 
-    func encode(_ value: some Encodable, _ call: APICall) throws(APIError) -> [UInt8] {
+    /// The JSON of `value`, which `call` is to send.
+    package func encode(_ value: some Encodable, _ call: APICall) throws(APIError) -> [UInt8] {
         do {
             return try JSON.encode(value)
         } catch {
@@ -136,7 +138,8 @@ extension APIClient {
         }
     }
 
-    func decode<Value: Decodable>(
+    /// The answer to `call`, read.
+    package func decode<Value: Decodable>(
         _ type: Value.Type, _ answer: CollectedResponse, _ call: APICall
     ) throws(APIError) -> Value {
         do {

@@ -1,7 +1,7 @@
 import Contract
 import Testing
 
-@testable import Deployer
+@testable import Kubernetes
 
 @Suite struct EndpointSliceTests {
     private func slice(

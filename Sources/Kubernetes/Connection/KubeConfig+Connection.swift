@@ -2,23 +2,22 @@ import FoundationEssentials
 import Transfer
 
 extension KubeConfig {
-    /// The way to the cluster of `context`, or of the current one; throws ``DeployerError`` naming what is missing or not supported.
-    package func connection(context name: String? = nil) throws(DeployerError) -> ClusterConnection {
+    /// The way to the cluster of `context`, or of the current one; throws ``APIError`` naming what is missing or not supported.
+    package func connection(context name: String? = nil) throws(APIError) -> ClusterConnection {
         guard let name = name ?? currentContext else {
-            throw DeployerError(.cluster, "The kubeconfig has no current context. Name one of: \(Self.list(contexts)).")
+            throw APIError(.connection, "The kubeconfig has no current context. Name one of: \(Self.list(contexts)).")
         }
         guard let context = contexts[name] else {
-            throw DeployerError(
-                .cluster, "The kubeconfig has no context '\(name)'. There is: \(Self.list(contexts)).")
+            throw APIError(.connection, "The kubeconfig has no context '\(name)'. There is: \(Self.list(contexts)).")
         }
         guard let cluster = context.cluster.flatMap({ clusters[$0] }) else {
-            throw DeployerError(
-                .cluster, "Context '\(name)' names cluster '\(context.cluster ?? "")', which the kubeconfig lacks.")
+            throw APIError(
+                .connection, "Context '\(name)' names cluster '\(context.cluster ?? "")', which the kubeconfig lacks.")
         }
         var user = User()
         if let wanted = context.user, !wanted.isEmpty {
             guard let found = users[wanted] else {
-                throw DeployerError(.cluster, "Context '\(name)' names user '\(wanted)', which the kubeconfig lacks.")
+                throw APIError(.connection, "Context '\(name)' names user '\(wanted)', which the kubeconfig lacks.")
             }
             user = found
         }
@@ -30,35 +29,35 @@ extension KubeConfig {
             namespace: context.namespace.flatMap { $0.isEmpty ? nil : $0 } ?? "default")
     }
 
-    private static func server(_ cluster: Cluster, context: String) throws(DeployerError) -> String {
+    private static func server(_ cluster: Cluster, context: String) throws(APIError) -> String {
         guard let text = cluster.server, let address = WebAddress(text) else {
-            throw DeployerError(
-                .cluster, "The cluster of context '\(context)' has no usable server: '\(cluster.server ?? "")'.")
+            throw APIError(
+                .connection, "The cluster of context '\(context)' has no usable server: '\(cluster.server ?? "")'.")
         }
         if cluster.skipsVerification == true {
-            throw DeployerError(
-                .cluster,
+            throw APIError(
+                .connection,
                 "The cluster of context '\(context)' says insecure-skip-tls-verify, and Kiln always verifies. Give the cluster's "
                     + "authority as certificate-authority-data instead.")
         }
         if let name = cluster.serverName, !name.isEmpty {
-            throw DeployerError(
-                .cluster,
+            throw APIError(
+                .connection,
                 "The cluster of context '\(context)' says tls-server-name, which Kiln does not support. Give the server by a name "
                     + "that is in its certificate ('\(name)').")
         }
         return String(address.text.hasSuffix("/") ? address.text.dropLast() : address.text[...])
     }
 
-    private static func trust(_ cluster: Cluster) throws(DeployerError) -> TLSSettings.Trust {
+    private static func trust(_ cluster: Cluster) throws(APIError) -> TLSSettings.Trust {
         let pem = try content(data: cluster.authorityData, file: cluster.authorityFile, what: "certificate-authority")
         return pem.map { .onlyCertificates(pem: $0) } ?? .system
     }
 
     private static func credentials(
         _ user: User, name: String, cluster: Cluster, server: String
-    ) throws(DeployerError) -> ClusterCredentials {
-        func refuse(_ reason: String) -> DeployerError { DeployerError(.cluster, "User '\(name)': \(reason)") }
+    ) throws(APIError) -> ClusterCredentials {
+        func refuse(_ reason: String) -> APIError { APIError(.connection, "User '\(name)': \(reason)") }
         if let provider = user.authProvider {
             throw refuse(
                 "auth-provider '\(provider.name ?? "")' is gone from Kubernetes since 1.26; use an exec plugin.")
@@ -87,10 +86,10 @@ extension KubeConfig {
     }
 
     /// The bytes of an entry that is given in place (base64) or as a file; what is in place counts.
-    private static func content(data: String?, file: String?, what: String) throws(DeployerError) -> [UInt8]? {
+    private static func content(data: String?, file: String?, what: String) throws(APIError) -> [UInt8]? {
         if let data, !data.isEmpty {
             guard let bytes = Data(base64Encoded: data) else {
-                throw DeployerError(.cluster, "The kubeconfig's \(what)-data is not base64.")
+                throw APIError(.connection, "The kubeconfig's \(what)-data is not base64.")
             }
             return Array(bytes)
         }
@@ -98,7 +97,7 @@ extension KubeConfig {
         do {
             return Array(try Data(contentsOf: URL(filePath: file)))
         } catch {
-            throw DeployerError(.cluster, "The kubeconfig's \(what) \(file) cannot be read.", error)
+            throw APIError(.connection, "The kubeconfig's \(what) \(file) cannot be read.", cause: error)
         }
     }
 

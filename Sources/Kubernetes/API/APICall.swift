@@ -2,23 +2,43 @@ import Contract
 import Transfer
 
 /// One call of the API server.
-struct APICall: Sendable {
+package struct APICall: Sendable {
     /// When a call may be sent again.
-    enum Repetition: Sendable {
+    package enum Repetition: Sendable {
         /// Whenever it failed for a passing reason: doing it twice is the same as once.
         case always
         /// Only when the server certainly did not do it.
         case ifUndone
     }
 
-    var method: Method
-    var path: String
-    var query: [(name: String, value: String)] = []
-    var contentType: String?
-    var body: [UInt8]?
-    var repetition = Repetition.always
+    /// The method.
+    package var method: Method
+    /// The path, encoded.
+    package var path: String
+    /// The query, not encoded.
+    package var query: [(name: String, value: String)]
+    /// The type of the body.
+    package var contentType: String?
+    /// What is sent.
+    package var body: [UInt8]?
+    /// When it may be sent again.
+    package var repetition: Repetition
     /// What it does, for messages: `Cannot <action>: …`.
-    var action: String
+    package var action: String
+
+    /// A call; by default one without a body that may be repeated.
+    package init(
+        method: Method, path: String, query: [(name: String, value: String)] = [], contentType: String? = nil,
+        body: [UInt8]? = nil, repetition: Repetition = .always, action: String
+    ) {
+        self.method = method
+        self.path = path
+        self.query = query
+        self.contentType = contentType
+        self.body = body
+        self.repetition = repetition
+        self.action = action
+    }
 
     var target: String {
         let items = query.map { "\(PercentEncoding.encode($0.name))=\(PercentEncoding.encode($0.value))" }

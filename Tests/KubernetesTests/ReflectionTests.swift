@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Testing
 
-@testable import Deployer
+@testable import Kubernetes
 
 @Suite struct ReflectionTests {
     /// What a table is told, and what it does then.

@@ -39,9 +39,9 @@ package struct ExecPlugin: Sendable, Hashable {
     /// How long a run may take.
     var deadline = Duration.seconds(60)
 
-    init(_ file: File, user: String, cluster: KubeConfig.Cluster, server: String) throws(DeployerError) {
-        func refuse(_ reason: String) -> DeployerError {
-            DeployerError(.cluster, "The exec plugin of user '\(user)' \(reason)")
+    init(_ file: File, user: String, cluster: KubeConfig.Cluster, server: String) throws(APIError) {
+        func refuse(_ reason: String) -> APIError {
+            APIError(.connection, "The exec plugin of user '\(user)' \(reason)")
         }
         guard let command = file.command, !command.isEmpty else { throw refuse("has no command.") }
         guard let version = file.apiVersion, ["v1", "v1beta1"].map({ Self.group + $0 }).contains(version) else {
@@ -64,31 +64,34 @@ package struct ExecPlugin: Sendable, Hashable {
         self.environment = environment
     }
 
-    /// Runs the program; throws ``DeployerError`` when it fails, takes longer than ``deadline`` or prints no credentials.
-    func run() async throws(DeployerError) -> Credential {
+    /// Runs the program; throws ``APIError`` when it fails, takes longer than ``deadline`` or prints no credentials.
+    func run() async throws(APIError) -> Credential {
         let (output, errors, succeeded) = try await finish()
         guard succeeded else {
-            throw DeployerError(.cluster, "The credential plugin \(command) failed: \(Program.oneLine(errors)).\(hint)")
+            throw APIError(
+                .connection,
+                "The credential plugin \(command) failed: \(errors.split(whereSeparator: \.isNewline).joined(separator: "; ")).\(hint)"
+            )
         }
         return try parse(output)
     }
 
     /// Reads what the program printed.
-    func parse(_ output: String) throws(DeployerError) -> Credential {
+    func parse(_ output: String) throws(APIError) -> Credential {
         let answer: Answer
         do {
             answer = try JSONDecoder().decode(Answer.self, from: Data(output.utf8))
         } catch {
-            throw DeployerError(.cluster, "The credential plugin \(command) printed no ExecCredential.", error)
+            throw APIError(.connection, "The credential plugin \(command) printed no ExecCredential.", cause: error)
         }
         guard answer.kind == "ExecCredential", answer.apiVersion == version else {
-            throw DeployerError(
-                .cluster,
+            throw APIError(
+                .connection,
                 "The credential plugin \(command) printed \(answer.kind ?? "no kind") of \(answer.apiVersion ?? "no version"), but "
                     + "ExecCredential of \(version) was asked for.")
         }
         guard let status = answer.status else {
-            throw DeployerError(.cluster, "The credential plugin \(command) printed no status.")
+            throw APIError(.connection, "The credential plugin \(command) printed no status.")
         }
         var credential = Credential(token: status.token, identity: nil, expires: nil)
         if let certificate = status.clientCertificateData, let key = status.clientKeyData {
@@ -96,12 +99,12 @@ package struct ExecPlugin: Sendable, Hashable {
         }
         if let text = status.expirationTimestamp { credential.expires = Timestamp(text) }
         guard credential.token != nil || credential.identity != nil else {
-            throw DeployerError(.cluster, "The credential plugin \(command) printed neither a token nor a certificate.")
+            throw APIError(.connection, "The credential plugin \(command) printed neither a token nor a certificate.")
         }
         return credential
     }
 
-    private func finish() async throws(DeployerError) -> (output: String, errors: String, succeeded: Bool) {
+    private func finish() async throws(APIError) -> (output: String, errors: String, succeeded: Bool) {
         let variables = Dictionary(
             uniqueKeysWithValues: environment.map { (Environment.Key(stringLiteral: $0), String?.some($1)) })
         do {
@@ -119,14 +122,14 @@ package struct ExecPlugin: Sendable, Hashable {
                 }
                 defer { group.cancelAll() }
                 guard let first = try await group.next(), let result = first else {
-                    throw DeployerError(.cluster, "The credential plugin \(command) took longer than \(deadline).")
+                    throw APIError(.connection, "The credential plugin \(command) took longer than \(deadline).")
                 }
                 return result
             }
-        } catch let error as DeployerError {
+        } catch let error as APIError {
             throw error
         } catch {
-            throw DeployerError(.cluster, "The credential plugin \(command) cannot be run.\(hint)", error)
+            throw APIError(.connection, "The credential plugin \(command) cannot be run.\(hint)", cause: error)
         }
     }
 

@@ -3,7 +3,7 @@ import Support
 import Testing
 import Transfer
 
-@testable import Deployer
+@testable import Kubernetes
 
 @Suite struct KubeConfigTests {
     /// What a user entry leads to.
@@ -51,7 +51,7 @@ import Transfer
         ("{exec: {command: x, apiVersion: client.authentication.k8s.io/v1, interactiveMode: Always}}", "terminal"),
     ])
     func `what a user entry cannot be used for is said`(user: String, sentence: String) throws {
-        let error = #expect(throws: DeployerError.self) { try Self.config(user: user).connection() }
+        let error = #expect(throws: APIError.self) { try Self.config(user: user).connection() }
         #expect(error?.message.contains(sentence) == true, "\(error?.message ?? "")")
     }
 
@@ -73,7 +73,7 @@ import Transfer
         ("{server: 'https://k', certificate-authority: /nosuch.crt}", "/nosuch.crt"),
     ])
     func `a cluster that cannot be trusted or reached is refused`(cluster: String, sentence: String) throws {
-        let error = #expect(throws: DeployerError.self) { try Self.config(cluster: cluster).connection() }
+        let error = #expect(throws: APIError.self) { try Self.config(cluster: cluster).connection() }
         #expect(error?.message.contains(sentence) == true, "\(error?.message ?? "")")
     }
 
@@ -108,13 +108,13 @@ import Transfer
     }
 
     @Test func `an unknown context is refused with those there are`() throws {
-        let error = #expect(throws: DeployerError.self) { try Self.config().connection(context: "prod") }
+        let error = #expect(throws: APIError.self) { try Self.config().connection(context: "prod") }
         #expect(error?.message == "The kubeconfig has no context 'prod'. There is: main.")
     }
 
     @Test(arguments: ["", "- a\n- b\n", "kind: Secret\n", "clusters: 5\n", "a: [\n"])
     func `a file that is something else is refused with its name`(yaml: String) {
-        let error = #expect(throws: DeployerError.self) {
+        let error = #expect(throws: APIError.self) {
             try KubeConfig(yaml: yaml.isEmpty ? "~" : yaml, path: "/x/config").connection()
         }
         #expect(error != nil)
@@ -126,7 +126,7 @@ import Transfer
             let path = directory + "/config"
             try Data("current-context: x\n".utf8).write(to: URL(filePath: path))
             #expect(try KubeConfig(paths: ["/nosuch", "", path]).currentContext == "x")
-            let error = #expect(throws: DeployerError.self) { try KubeConfig(paths: ["/nosuch"]) }
+            let error = #expect(throws: APIError.self) { try KubeConfig(paths: ["/nosuch"]) }
             #expect(error?.message.contains("/nosuch") == true)
         }
     }

@@ -45,15 +45,15 @@ private struct Mark: Decodable {
 }
 
 /// Cuts the bytes of a watch into its lines: one event each.
-struct WatchLines: Sendable {
+package struct WatchLines: Sendable {
     private let limit: Int
     private var rest: [UInt8] = []
 
     /// Lines of at most `limit` bytes.
-    init(limit: Int) { self.limit = limit }
+    package init(limit: Int) { self.limit = limit }
 
     /// More bytes: the lines that they complete. Throws for a line beyond the limit.
-    mutating func take(_ bytes: [UInt8]) throws(APIError) -> [[UInt8]] {
+    package mutating func take(_ bytes: [UInt8]) throws(APIError) -> [[UInt8]] {
         var lines: [[UInt8]] = []
         var start = bytes.startIndex
         while let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) {

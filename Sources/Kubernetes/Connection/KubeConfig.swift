@@ -11,18 +11,18 @@ package struct KubeConfig: Sendable, Hashable {
     private(set) var users: [String: User] = [:]
     private(set) var contexts: [String: Context] = [:]
 
-    /// Parses the text of one file that is in `directory`; throws ``DeployerError`` when it is no kubeconfig. `path` is for messages.
-    package init(yaml: String, path: String) throws(DeployerError) {
+    /// Parses the text of one file that is in `directory`; throws ``APIError`` when it is no kubeconfig. `path` is for messages.
+    package init(yaml: String, path: String) throws(APIError) {
         let file: File
         do {
             file = try YAMLDecoder().decode(File.self, from: yaml)
         } catch {
-            throw DeployerError(
-                .cluster, "\(path) is no kubeconfig file. Check it with: kubectl --kubeconfig \(path) config view",
-                error)
+            throw APIError(
+                .connection, "\(path) is no kubeconfig file. Check it with: kubectl --kubeconfig \(path) config view",
+                cause: error)
         }
         if let kind = file.kind, kind != "Config" {
-            throw DeployerError(.cluster, "\(path) is no kubeconfig file: its kind is '\(kind)', not 'Config'.")
+            throw APIError(.connection, "\(path) is no kubeconfig file: its kind is '\(kind)', not 'Config'.")
         }
         let directory = Self.directory(of: path)
         currentContext = file.currentContext.flatMap { $0.isEmpty ? nil : $0 }
@@ -37,15 +37,15 @@ package struct KubeConfig: Sendable, Hashable {
 
     /// Reads files and merges them: of two entries of one name the earlier file's counts. A missing file is passed over, but not all of
     /// them may be missing.
-    package init(paths: [String]) throws(DeployerError) {
+    package init(paths: [String]) throws(APIError) {
         var merged: KubeConfig?
         for path in paths where !path.isEmpty && FileManager.default.fileExists(atPath: path) {
             let next = try KubeConfig(yaml: try Self.text(of: path), path: path)
             merged = merged.map { $0.merged(with: next) } ?? next
         }
         guard let merged else {
-            throw DeployerError(
-                .cluster,
+            throw APIError(
+                .connection,
                 "There is no kubeconfig file at \(paths.joined(separator: " or ")). Name one with --kubeconfig or KUBECONFIG."
             )
         }
@@ -62,11 +62,11 @@ package struct KubeConfig: Sendable, Hashable {
         return merged
     }
 
-    private static func text(of path: String) throws(DeployerError) -> String {
+    private static func text(of path: String) throws(APIError) -> String {
         do {
             return try String(contentsOfFile: path, encoding: .utf8)
         } catch {
-            throw DeployerError(.cluster, "The kubeconfig file \(path) cannot be read.", error)
+            throw APIError(.connection, "The kubeconfig file \(path) cannot be read.", cause: error)
         }
     }
 

@@ -28,8 +28,8 @@ actor CredentialSource {
         self.now = now
     }
 
-    /// The credentials that hold now; throws ``DeployerError`` when there are none to be had.
-    func proof() async throws(DeployerError) -> Proof {
+    /// The credentials that hold now; throws ``APIError`` when there are none to be had.
+    func proof() async throws(APIError) -> Proof {
         if let held, held.until.map({ now() < $0 }) ?? true { return held.proof }
         switch credentials.bearer {
         case .none: return hold(Proof(token: nil, identity: credentials.identity), until: nil)
@@ -57,7 +57,7 @@ actor CredentialSource {
     }
 
     /// One run at a time, whoever asks.
-    private func run(_ plugin: ExecPlugin) async throws(DeployerError) -> Proof {
+    private func run(_ plugin: ExecPlugin) async throws(APIError) -> Proof {
         let identity = credentials.identity
         let joined = running
         let task =
@@ -74,23 +74,23 @@ actor CredentialSource {
         do {
             let (proof, until) = try await task.value
             return hold(proof, until: until)
-        } catch let error as DeployerError {
+        } catch let error as APIError {
             throw error
         } catch {
-            throw DeployerError(.cluster, "The credential plugin did not finish.", error)
+            throw APIError(.connection, "The credential plugin did not finish.", cause: error)
         }
     }
 
-    private static func read(_ path: String) throws(DeployerError) -> String {
+    private static func read(_ path: String) throws(APIError) -> String {
         do {
             let text = try String(contentsOfFile: path, encoding: .utf8)
             let token = String(text.filter { !$0.isWhitespace })
-            guard !token.isEmpty else { throw DeployerError(.cluster, "The token file \(path) is empty.") }
+            guard !token.isEmpty else { throw APIError(.connection, "The token file \(path) is empty.") }
             return token
-        } catch let error as DeployerError {
+        } catch let error as APIError {
             throw error
         } catch {
-            throw DeployerError(.cluster, "The token file \(path) cannot be read.", error)
+            throw APIError(.connection, "The token file \(path) cannot be read.", cause: error)
         }
     }
 }

@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 import Transfer
 
-@testable import Deployer
+@testable import Kubernetes
 
 @Suite struct ClusterCredentialTests {
     @Test func `a token file is read again after a minute, and at once when the server refused the token`() async throws
@@ -31,7 +31,7 @@ import Transfer
             #expect(try await source.proof().token == "three")
             try write(" \n")
             clock.advance(seconds: 61)
-            let error = await #expect(throws: DeployerError.self) { try await source.proof() }
+            let error = await #expect(throws: APIError.self) { try await source.proof() }
             #expect(error?.message == "The token file \(path) is empty.")
         }
     }
@@ -87,7 +87,7 @@ import Transfer
     func `a plugin that gives nothing is named with what it said`(script: String, sentence: String) async throws {
         var plugin = try Self.plugin(script)
         if script.contains("sleep") { plugin.deadline = .milliseconds(50) }
-        let error = await #expect(throws: DeployerError.self) { try await plugin.run() }
+        let error = await #expect(throws: APIError.self) { try await plugin.run() }
         #expect(error?.message.contains(sentence) == true, "\(error?.message ?? "")")
     }
 
@@ -96,7 +96,7 @@ import Transfer
             ExecPlugin.File(
                 apiVersion: "client.authentication.k8s.io/v1", command: "no-such-plugin", installHint: "Get it."),
             user: "u", cluster: KubeConfig.Cluster(), server: "https://k")
-        let error = await #expect(throws: DeployerError.self) { try await plugin.run() }
+        let error = await #expect(throws: APIError.self) { try await plugin.run() }
         #expect(error?.message == "The credential plugin no-such-plugin cannot be run. Get it.")
     }
 
@@ -118,7 +118,7 @@ import Transfer
             #expect(try connection("fd00::1")?.server == "https://[fd00::1]:443")
             #expect(try connection("") == nil)
             try FileManager.default.removeItem(atPath: directory + "/token")
-            let error = #expect(throws: DeployerError.self) { try connection("10.96.0.1") }
+            let error = #expect(throws: APIError.self) { try connection("10.96.0.1") }
             #expect(error?.message.contains("automountServiceAccountToken") == true)
         }
     }

@@ -3,7 +3,7 @@ import Support
 import Testing
 import Transfer
 
-@testable import Deployer
+@testable import Kubernetes
 
 @Suite struct APIClientTests {
     @Test func `an object is made by apply, kept when nothing changes, changed, and deleted`() async throws {

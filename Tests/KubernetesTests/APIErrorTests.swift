@@ -2,7 +2,7 @@ import FoundationEssentials
 import Testing
 import Transfer
 
-@testable import Deployer
+@testable import Kubernetes
 
 /// What recorded answers mean.
 @Suite struct APIErrorTests {
