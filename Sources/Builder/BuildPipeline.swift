@@ -106,7 +106,8 @@ package struct BuildPipeline: Sendable {
         let deploy = DeployRequest(
             ticket: ticket.number,
             image: PinnedImage(registry: registry.endpoint.name, repository: ticket.repository, digest: digest),
-            spec: request.spec, wait: request.mode == .untilServing, timings: timings.all())
+            spec: request.spec, wait: request.mode == .untilServing, timings: timings.all(),
+            force: request.force ? true : nil)
         logger.info(
             "built",
             metadata: [

@@ -24,6 +24,8 @@ package struct BuildRequest: Sendable, Hashable {
     package let typeChecking: BuildPlan.TypeChecking
     /// Whether the versions of what the function imports are chosen anew: `reload=true`.
     package let freshness: Dependencies.Freshness
+    /// Whether to take over what others have set of the function's object in a cluster: `force=true`.
+    package let force: Bool
 
     /// Parses decoded query items; throws a 400 ``Contract/Problem`` for a missing or bad name, an unknown option, a
     /// bad value, or an option given twice.
@@ -47,6 +49,7 @@ package struct BuildRequest: Sendable, Hashable {
         let isDryRun = try Self.flag("dry-run", values["dry-run"], otherwise: false)
         typeChecking = try Self.flag("check", values["check"], otherwise: true) ? .wanted : .skipped
         freshness = try Self.flag("reload", values["reload"], otherwise: false) ? .reloaded : .kept
+        force = try Self.flag("force", values["force"], otherwise: false)
         mode = isDryRun ? .dryRun : waits ? .untilServing : .untilRecorded
     }
 

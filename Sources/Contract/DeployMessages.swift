@@ -36,9 +36,14 @@ package struct DeployRequest: Hashable, Sendable, Codable {
     package var wait: Bool
     /// What the Builder took, in milliseconds by phase; passed on in the answer.
     package var timings: [String: Double]
+    /// Whether to take over what others have set of the function's object in a cluster; absent is no.
+    package var force: Bool?
 
     /// A finished build.
-    package init(ticket: Int, image: PinnedImage, spec: FunctionSpec, wait: Bool, timings: [String: Double]) {
+    package init(
+        ticket: Int, image: PinnedImage, spec: FunctionSpec, wait: Bool, timings: [String: Double], force: Bool? = nil
+    ) {
+        self.force = force
         self.ticket = ticket
         self.image = image
         self.spec = spec

@@ -5,7 +5,9 @@ extension FunctionSpec {
     ]
 
     /// The names of a deploy's other options: they are about the deploy, and not frozen with the revision.
-    package static let deployOptionNames: Set<String> = ["name", "entry", "wait", "dry-run", "check", "reload"]
+    package static let deployOptionNames: Set<String> = [
+        "name", "entry", "wait", "dry-run", "check", "reload", "force",
+    ]
 
     /// Reads the options of a deploy from decoded query items; throws ``InvalidOption`` for an unknown name, a bad value, a value
     /// outside `limits` or an option given twice (`env` and `secret` may repeat).

@@ -14,7 +14,8 @@ extension Reconciler {
         logger[metadataKey: "requestId"] = "\(requestID)"
         return try await lanes.run(name) { [logger] in
             let draft = RevisionDraft(
-                function: name, image: request.image, spec: request.spec, ticket: request.ticket, now: .now())
+                function: name, image: request.image, spec: request.spec, ticket: request.ticket, now: .now(),
+                source: .call(force: request.force == true))
             let outcome = try await self.store.record(draft, floor: floor)
             await self.gate.end(name, request.ticket)
             switch outcome {
@@ -112,9 +113,11 @@ extension Reconciler {
     func rollOut(_ revision: Revision, ticket: Int, cause: LiveCause) async throws -> Bool {
         let id = revision.id
         let started = ContinuousClock.now
+        await observer?.rollOut(of: revision.id, .began)
         do {
             try await bringUp(Workload(revision))
         } catch let failure as RolloutFailure {
+            await observer?.rollOut(of: id, .failed(failure))
             metrics.rolledOut(cause, failure.code.rawValue, after: started.duration(to: .now))
             try await store.fail(id, reason: failure.message)
             logger.warning("roll-out failed", metadata: ["revision": "\(id)", "reason": "\(failure.message)"])
@@ -123,6 +126,7 @@ extension Reconciler {
         switch try await store.goLive(id, ticket: ticket, cause: cause) {
         case .live(let previous):
             let version = try await refresh(id.function)
+            await observer?.rollOut(of: id, .live(cause))
             await waitForRouters(version)
             if let previous { await retireUnlessServing(RevisionID(function: id.function, number: previous), version) }
             metrics.rolledOut(cause, "live", after: started.duration(to: .now))
@@ -130,6 +134,7 @@ extension Reconciler {
             return true
         case .superseded:
             metrics.rolledOut(cause, "superseded", after: started.duration(to: .now))
+            await observer?.rollOut(of: id, .superseded)
             await retireUnlessServing(id, await hub.version)
             return false
         case .deleted:
@@ -160,7 +165,10 @@ extension Reconciler {
     }
 
     func waitForRouters(_ version: TableVersion) async {
-        await hub.settle(version, without: [], deadline: .now.advanced(by: timing.switchOver))
+        switch timing.switching {
+        case .acknowledged: await hub.settle(version, without: [], deadline: .now.advanced(by: timing.switchOver))
+        case .delayed(let delay): try? await Task.sleep(for: delay)
+        }
     }
 
     func rollOutLater(_ revision: Revision, ticket: Int) async {
@@ -179,6 +187,7 @@ extension Reconciler {
             for item in interrupted {
                 guard try await store.countAttempt(item.revision.id) <= timing.attempts else {
                     try await store.fail(item.revision.id, reason: "the Deployer ended in the middle of its roll-out")
+                    await backend.retire(.revision(item.revision.id))
                     continue
                 }
                 logger.info("resuming roll-out", metadata: ["revision": "\(item.revision.id)"])

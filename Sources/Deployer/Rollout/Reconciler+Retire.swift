@@ -22,7 +22,12 @@ extension Reconciler {
         let deadline = ContinuousClock.now.advanced(by: isParking ? .seconds(10 * 365 * 86_400) : timing.drain)
         let generation = Int.random(in: .min ... .max)
         let task = Task {
-            await hub.settle(version, without: instances, deadline: deadline)
+            switch timing.switching {
+            case .acknowledged: await hub.settle(version, without: instances, deadline: deadline)
+            // A request that comes meanwhile calls parking off; what comes in its last moment ends while the instances do.
+            case .delayed(let delay):
+                try? await Task.sleep(for: isParking ? delay + LoadBook.interval * 2 : max(delay, timing.drain))
+            }
             guard beginStopping(id, generation) else { return }
             await backend.retire(id)
             endStopping(id, generation)

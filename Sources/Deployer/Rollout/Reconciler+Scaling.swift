@@ -58,6 +58,10 @@ extension Reconciler {
             guard revision.isActive else { continue }
             scales[.revision(revision.revision)]?.active = now
             scales[.revision(revision.revision)]?.isWatched = true
+            // Routers that are not fed by this Deployer go on sending to what is being parked.
+            if timing.switching != .acknowledged, retirements[.revision(revision.revision)]?.isParking == true {
+                wake(revision.revision)
+            }
         }
         for revision in load.awaited {
             if parked.contains(.revision(revision)) || waking[.revision(revision)] != nil {

@@ -20,6 +20,16 @@ package actor Reconciler {
         package var restBeforeEviction: Duration = .seconds(5)
         /// How instances come and go with the load.
         package var scaling = Scaling()
+        /// How it is known that the Routers have switched.
+        package var switching = Switching.acknowledged
+
+        /// How it is known that all Routers route by a table.
+        package enum Switching: Sendable, Hashable {
+            /// They say so, and which endpoints that left have requests: Routers that are fed by this Deployer.
+            case acknowledged
+            /// They hear of it from elsewhere, and have after this time. Old revisions are kept for ``Timing/drain`` then.
+            case delayed(Duration)
+        }
 
         /// The default times.
         package init() {}
@@ -35,6 +45,7 @@ package actor Reconciler {
     let timing: Timing
     let metrics: DeployerMetrics
     let limits: DeployLimits
+    let observer: (any RolloutObserver)?
     var serving: [FunctionName: ServingRecord] = [:]
     var endpoints: [WorkloadID: [Endpoint]] = [:]
     var retirements: [WorkloadID: Retirement] = [:]
@@ -58,8 +69,9 @@ package actor Reconciler {
     package init(
         store: any FunctionStore, backend: any Backend, tags: any RevisionTags, epoch: String,
         timing: Timing = Timing(), limits: DeployLimits = DeployLimits(), metrics: DeployerMetrics = DeployerMetrics(),
-        logger: Logger
+        observer: (any RolloutObserver)? = nil, logger: Logger
     ) {
+        self.observer = observer
         self.store = store
         self.backend = backend
         self.tags = tags
@@ -167,11 +179,12 @@ package actor Reconciler {
     @discardableResult
     func publish(_ name: FunctionName) async -> TableVersion {
         guard let record = serving[name] else { return await hub.set(name, nil) }
-        return await hub.set(
-            name,
-            Route(
-                targets: [record.live].compactMap(\.self).map { target($0, weight: 1) },
-                pinned: record.pinned.map { target($0, weight: 0) }))
+        let route = Route(
+            targets: [record.live].compactMap(\.self).map { target($0, weight: 1) },
+            pinned: record.pinned.map { target($0, weight: 0) })
+        let isParked = record.live.map { parked.contains(.revision($0.id)) } ?? false
+        await observer?.serving(name, route.targets.first, isParked: isParked)
+        return await hub.set(name, route)
     }
 
     private func target(_ revision: Revision, weight: Int) -> RouteTarget {

@@ -64,9 +64,23 @@ package struct RevisionDraft: Sendable {
     package var ticket: Int
     /// The time to record.
     package var now: Timestamp
+    /// Where it comes from; of no meaning to a store in which only Kiln writes.
+    package var source: Source
+
+    /// Where a deploy comes from.
+    package enum Source: Sendable, Hashable {
+        /// `POST /func`; `force` takes what others have set of the function's object.
+        case call(force: Bool)
+        /// The function's object, which somebody has changed.
+        case object
+    }
 
     /// A deploy of `image`.
-    package init(function: FunctionName, image: PinnedImage, spec: FunctionSpec, ticket: Int, now: Timestamp) {
+    package init(
+        function: FunctionName, image: PinnedImage, spec: FunctionSpec, ticket: Int, now: Timestamp,
+        source: Source = .call(force: false)
+    ) {
+        self.source = source
         self.function = function
         self.image = image
         self.spec = spec

@@ -37,6 +37,9 @@ struct DeployCommand: ClientCommand {
     @Flag(inversion: .prefixedNo, help: "Whether to wait until the new revision serves (default: --wait).")
     var wait: Bool?
 
+    @Flag(help: "In a cluster: take over what somebody else has set of the function's object.")
+    var force = false
+
     @Flag(inversion: .prefixedNo, help: "Whether types are checked (default: --check).")
     var check: Bool?
 
@@ -50,6 +53,7 @@ struct DeployCommand: ClientCommand {
         var query = try options.query()
         if dryRun { query.append(("dry-run", "true")) }
         if reload { query.append(("reload", "true")) }
+        if force { query.append(("force", "true")) }
         if let wait { query.append(("wait", wait ? "true" : "false")) }
         if let check { query.append(("check", check ? "true" : "false")) }
         let deploy = Deploy(client: try platform.client(), name: name, query: query, printer: printer)

@@ -69,6 +69,15 @@ import Testing
 
     @Test func `all objects are what Kubernetes 1.29 to 1.37 describe`() async throws {
         #expect(try await kubernetesFaults(of: try Self.json(try Self.all())) == [])
+        let function = FunctionObject(
+            metadata: ObjectMeta(name: "hello", namespace: "functions"),
+            spec: .init(image: "r/x@sha256:0", configuration: FunctionSpec()))
+        let long = String(repeating: "é", count: 2000)
+        let event = EventObject(
+            of: function, .warning, "RollOutFailed", long, instance: "d", at: Timestamp(milliseconds: 0))
+        #expect(event.message.utf8.count <= EventObject.messageLimit)
+        let text = String(decoding: try JSON.encode(Envelope(object: event)), as: UTF8.self)
+        #expect(try await kubernetesFaults(of: "[\(text)]") == [])
         let wrong = #"[{"apiVersion":"v1","kind":"Service","metadata":{"name":"a"},"spec":{"prots":[]}}]"#
         #expect(try await kubernetesFaults(of: wrong).count >= 9, "one for each release")
     }

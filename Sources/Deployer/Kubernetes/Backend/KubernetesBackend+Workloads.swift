@@ -13,9 +13,10 @@ extension KubernetesBackend {
     package func adopt(_ desired: [Workload], parkable: Set<WorkloadID>) async throws -> Set<WorkloadID> {
         try await watch()
         let wanted = Set(desired.compactMap(\.revisionID))
-        for stray in try await present().subtracting(wanted) {
+        for stray in try await present().subtracting(wanted).subtracting(unfinished) {
             logger.notice("removing what no function needs", metadata: ["revision": "\(stray)"])
-            await remove(stray)
+            // Its Pods may take their time to end.
+            removals[stray] = Task { await self.remove(stray) }
         }
         var parked: Set<WorkloadID> = []
         var present: [Workload] = []
@@ -85,6 +86,7 @@ extension KubernetesBackend {
     @discardableResult
     private func apply(_ workload: Workload) async throws -> Int64 {
         guard let id = workload.revisionID else { return 0 }
+        await removals.removeValue(forKey: id)?.value
         let revision = Revision(
             function: id.function, number: id.number, image: workload.image, spec: workload.spec, created: .now())
         let existing = known(id).deployment

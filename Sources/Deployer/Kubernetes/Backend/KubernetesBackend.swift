@@ -34,6 +34,10 @@ package actor KubernetesBackend: Backend {
     private var watches: [Task<Void, Never>] = []
     private var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
     private var nextWaiter = 0
+    /// Revisions whose roll-out somebody is going to resume.
+    var unfinished: Set<RevisionID> = []
+    /// Objects that are being removed.
+    var removals: [RevisionID: Task<Void, Never>] = [:]
 
     /// The objects of functions, in label selectors.
     static let labels = FunctionLabels.selector
@@ -52,6 +56,9 @@ package actor KubernetesBackend: Backend {
         feed.finish()
     }
 
+    /// Lets ``adopt(_:parkable:)`` leave these revisions as they are: their roll-out is going to be resumed.
+    package func keep(_ revisions: Set<RevisionID>) { unfinished = revisions }
+
     /// What is known of a revision.
     func known(_ id: RevisionID) -> ClusterView.Revision { view.revisions[id] ?? ClusterView.Revision() }
 
@@ -61,6 +68,7 @@ package actor KubernetesBackend: Backend {
             follow(Deployment.self, \.deployments)
             follow(Pod.self, \.pods)
             follow(EndpointSlice.self, \.slices)
+            if let checker = settings.checker { feed.yield(.endpoints(.checker, [checker])) }
         }
         while !incomplete.isEmpty { try await change() }
     }

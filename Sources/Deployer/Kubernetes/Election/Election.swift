@@ -44,7 +44,11 @@ struct Election: Sendable {
         case failed
     }
 
+    /// The annotation of a lease with the address at which its holder is asked.
+    static let addressAnnotation = "kiln.dev/address"
+
     let identity: String
+    let address: String?
     let namespace: String
     let name: String
     let terms: Terms
@@ -56,9 +60,10 @@ struct Election: Sendable {
     private var idleSince: Duration?
     private var mustRead = true
 
-    /// The candidate `identity` for the lease `name`.
-    init(identity: String, namespace: String, name: String, terms: Terms = Terms()) {
+    /// The candidate `identity`, who is asked at `address`, for the lease `name`.
+    init(identity: String, address: String? = nil, namespace: String, name: String, terms: Terms = Terms()) {
         self.identity = identity
+        self.address = address
         self.namespace = namespace
         self.name = name
         self.terms = terms
@@ -69,6 +74,9 @@ struct Election: Sendable {
 
     /// Who held the lease when it was last read.
     var holder: String? { known?.spec?.holderIdentity.flatMap { $0.isEmpty ? nil : $0 } }
+
+    /// Where the holder is asked, when it says so.
+    var holderAddress: String? { holder == nil ? nil : known?.metadata.annotations?[Self.addressAnnotation] }
 
     /// What to do at `now`, on a clock that only rises, while the wall clock shows `wall`.
     mutating func next(now: Duration, wall: Timestamp) -> Action {
@@ -82,10 +90,10 @@ struct Election: Sendable {
         }
         sent = now
         if mustRead { return .read }
-        guard let known else { return .create(Lease(name: name, namespace: namespace, spec: claim(nil, wall))) }
-        var lease = known
-        lease.spec = claim(known.spec, wall)
-        return .replace(lease)
+        var lease = known ?? Lease(name: name, namespace: namespace, spec: Lease.Spec())
+        lease.spec = claim(known?.spec, wall)
+        if let address { lease.metadata.annotations = [Self.addressAnnotation: address] }
+        return known == nil ? .create(lease) : .replace(lease)
     }
 
     /// Gives the lease up, so that the next one need not wait; `nil` when this candidate does not hold it.

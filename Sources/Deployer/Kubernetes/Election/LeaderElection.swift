@@ -8,19 +8,25 @@ package struct LeaderElection: Sendable {
     private let api: APIClient
     private let terms: Election.Terms
     private let identity: String
+    private let address: String?
     private let name: String
     private let namespace: String
 
-    /// The candidate `identity` (a Pod's name) for the lease `name` in the namespace of `connection`. Throws when the HTTP client does
-    /// not start.
+    /// The candidate `identity` (a Pod's name), who is asked at `address` while it leads, for the lease `lease` in `namespace`. Throws
+    /// when the HTTP client does not start.
     package init(
-        _ connection: ClusterConnection, name: String, identity: String, logger: Logger
+        _ connection: ClusterConnection, lease: String, namespace: String, identity: String, address: String?,
+        logger: Logger
     ) throws(TransferError) {
-        try self.init(connection, name: name, identity: identity, terms: Election.Terms(), logger: logger)
+        var connection = connection
+        connection.namespace = namespace
+        try self.init(
+            connection, name: lease, identity: identity, address: address, terms: Election.Terms(), logger: logger)
     }
 
     init(
-        _ connection: ClusterConnection, name: String, identity: String, terms: Election.Terms, logger: Logger
+        _ connection: ClusterConnection, name: String, identity: String, address: String? = nil, terms: Election.Terms,
+        logger: Logger
     ) throws(TransferError) {
         // A client of its own: other calls must not make renewals wait, and one that hangs must not outlast the lease.
         var configuration = APIClient.Configuration()
@@ -29,15 +35,20 @@ package struct LeaderElection: Sendable {
         api = try APIClient(connection, configuration, logger: logger)
         self.terms = terms
         self.identity = identity
+        self.address = address
         self.name = name
         namespace = connection.namespace
     }
 
     /// Runs `work` whenever and as long as this candidate leads, until this task is cancelled: then the lease is released. When the
-    /// lease is lost the task of `work` is cancelled, and it has the rest of the lease's duration (3 s) to stop.
-    package func run(_ work: @escaping @Sendable () async -> Void) async {
+    /// lease is lost the task of `work` is cancelled, and it has the rest of the lease's duration (3 s) to stop. `holds` is told where the
+    /// holder is asked whenever the lease was looked at; `nil` when nobody holds it or that is not known.
+    package func run(
+        holds: @Sendable (_ address: String?) -> Void = { _ in }, _ work: @escaping @Sendable () async -> Void
+    ) async {
         let start = ContinuousClock.now
-        var election = Election(identity: identity, namespace: namespace, name: name, terms: terms)
+        var election = Election(
+            identity: identity, address: address, namespace: namespace, name: name, terms: terms)
         // Tasks of their own, because the lease is to be renewed while they run and while they stop; none outlives this call.
         var term: Task<Void, Never>?
         var isLeading = false
@@ -61,6 +72,7 @@ package struct LeaderElection: Sendable {
                 _ = try? await Task.sleep(for: pause)
             } else {
                 election.heard(await perform(action), now: ContinuousClock.now - start)
+                holds(election.holderAddress)
             }
         }
         term?.cancel()

@@ -25,8 +25,10 @@ extension KubernetesStore {
         return try await api.get(FunctionRevisionObject.self, name, in: namespace)?.revision()
     }
 
-    /// Makes the function of a first deploy; `nil` when somebody else just did.
-    func make(_ draft: RevisionDraft) async throws -> FunctionObject? {
+    /// Writes down what a deploy wants, and returns the object with it; `nil` when the object has ended meanwhile. Fields that somebody
+    /// else has set otherwise are refused with a 409, unless the deploy takes them by force.
+    func want(_ draft: RevisionDraft, _ known: FunctionObject?) async throws -> FunctionObject? {
+        guard case .call(let force) = draft.source else { return known }
         let labels = [
             "app.kubernetes.io/name": draft.function.value, "app.kubernetes.io/part-of": "kiln",
             "kiln.dev/function": draft.function.value,
@@ -34,13 +36,46 @@ extension KubernetesStore {
         var object = FunctionObject(
             metadata: ObjectMeta(name: draft.function.value, namespace: namespace, labels: labels),
             spec: .init(image: draft.image.description, configuration: draft.spec))
-        object.metadata.annotations = [FunctionObject.createdAnnotation: draft.now.description]
+        let created = known.map { $0.metadata.annotations?[FunctionObject.createdAnnotation] } ?? draft.now.description
+        object.metadata.annotations = created.map { [FunctionObject.createdAnnotation: $0] }
         do throws(APIError) {
-            return try await api.create(object)
+            let applied = try await api.apply(object, ownership: force ? .force : .respect).object
+            return applied.metadata.deletionTimestamp == nil ? applied : nil
         } catch {
-            guard error.code == .alreadyExists else { throw error }
-            return nil
+            guard error.code == .foreignOwner else { throw error }
+            throw Self.foreign(error, draft.function)
         }
+    }
+
+    /// The answer to a deploy that would overwrite what others have set.
+    private static func foreign(_ error: APIError, _ name: FunctionName) -> Problem {
+        let managers = Set(error.owners.map(\.manager)).sorted().map { "'\($0)'" }.joined(separator: " and ")
+        let fields = Set(error.owners.map(\.field)).sorted().joined(separator: ", ")
+        return Problem(
+            "foreign-owner", 409, "Set by somebody else",
+            "\(fields) of '\(name)' \(error.owners.count == 1 ? "was" : "were") set by \(managers). Change it there, or take it over "
+                + "with force=true.")
+    }
+
+    /// Notes that what `function` asks for has been recorded.
+    func observed(_ function: FunctionObject) async throws {
+        guard let generation = function.metadata.generation else { return }
+        try await noteStatus(function.key.name) { status, _ in
+            status.observedGeneration = max(status.observedGeneration ?? 0, generation)
+        }
+    }
+
+    /// Changes the status of a function, if there is one; `change` is told the function's generation, too.
+    func noteStatus(_ name: String, _ change: (inout FunctionObject.Status, Int64?) -> Void) async throws {
+        for _ in 0..<Self.attempts {
+            guard var function = try await api.get(FunctionObject.self, name, in: namespace) else { return }
+            var status = function.status ?? .init()
+            change(&status, function.metadata.generation)
+            guard status != function.status else { return }
+            function.status = status
+            if try await writeStatus(function) { return }
+        }
+        throw DeployerError(.store, "The status of Function \(name) was changed by others again and again. Try again.")
     }
 
     /// Replaces the status of `function` as it was read; `false` when it has changed since.

@@ -32,21 +32,24 @@ package struct KubernetesStore: FunctionStore {
     }
 
     package func record(_ draft: RevisionDraft, floor: Int) async throws -> RecordOutcome {
+        var draft = draft
         for _ in 0..<Self.attempts {
             guard draft.ticket > (try await counters.read(draft.function)).deletedTicket else { return .deleted }
-            var function = try await object(draft.function)
-            let superseded = draft.ticket < function?.status?.liveTicket ?? 0
-            if !superseded, var held = function, let live = try await live(of: held),
-                live.image.digest == draft.image.digest,
+            let known = try await object(draft.function)
+            let superseded = draft.ticket < known?.status?.liveTicket ?? 0
+            // What is superseded changes nothing of what is wanted.
+            guard let function = superseded ? known : try await want(draft, known) else { continue }
+            // With what others have set beside Kiln.
+            if !superseded, let merged = function.spec?.configuration { draft.spec = merged }
+            if !superseded, let live = try await live(of: function), live.image.digest == draft.image.digest,
                 live.spec == draft.spec
             {
+                var held = function
                 held.status?.liveTicket = draft.ticket
+                held.status?.observedGeneration = held.metadata.generation
                 guard try await writeStatus(held) else { continue }
                 return .unchanged(live)
             }
-            if function == nil { function = try await make(draft) }
-            // Somebody else made it first: it may be live by now.
-            guard let function else { continue }
             let number = try await counters.update(draft.function) { counter in
                 counter.highestRevision = max(counter.highestRevision, floor) + 1
                 return counter.highestRevision
@@ -57,6 +60,8 @@ package struct KubernetesStore: FunctionStore {
                 FunctionRevisionObject(revision, owner: function, ticket: draft.ticket, namespace: namespace))
             // Without a state it is pending.
             if superseded { try await note(revision.id) { $0.state = .superseded } }
+            // Last: a Deployer that dies before this is followed by one that looks at the object again, and finds the revision.
+            if !superseded { try await observed(function) }
             return superseded ? .superseded(revision) : .pending(revision)
         }
         throw Self.contended(draft.function)

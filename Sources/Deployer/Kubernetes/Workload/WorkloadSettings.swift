@@ -1,4 +1,4 @@
-import Kubernetes
+import Contract
 
 /// What the operator decides about the Pods of functions.
 package struct WorkloadSettings: Sendable, Hashable {
@@ -8,6 +8,12 @@ package struct WorkloadSettings: Sendable, Hashable {
         package var namespace: String
         /// Their labels.
         package var labels: [String: String]
+
+        /// Pods in `namespace` with all of `labels`.
+        package init(namespace: String, labels: [String: String]) {
+            self.namespace = namespace
+            self.labels = labels
+        }
     }
 
     /// The namespace of functions.
@@ -24,6 +30,8 @@ package struct WorkloadSettings: Sendable, Hashable {
     package var pullSecrets: [String] = []
     /// The Secret that holds the values of functions' secrets, each under its name.
     package var secrets = "kiln-secrets"
+    /// Where the checker answers, which is a Deployment of its own.
+    package var checker: Endpoint?
     /// From SIGTERM to SIGKILL, in seconds; as long as the Router lets requests end.
     package var graceSeconds = 30
     /// How long a start may take until the roll-out counts as failed, in seconds.

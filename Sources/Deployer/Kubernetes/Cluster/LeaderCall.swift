@@ -1,0 +1,53 @@
+import Contract
+import NIOHTTP1
+import Service
+import Transfer
+
+/// A call that another Deployer is to answer.
+struct LeaderCall: Sendable {
+    /// Marks a call that was passed on: it is not passed on again.
+    static let mark = "X-Kiln-Passed-On"
+    /// Header fields that go along.
+    private static let fields = [
+        "Authorization", "X-Request-Id", "Content-Type", "Accept", "X-Forwarded-Host", "X-Forwarded-Proto",
+    ]
+    /// Most bytes of an answer: a report of garbage collection, with everything it found.
+    private static let answerLimit = 64 << 20
+
+    let client: HTTPClient
+    /// The leader, `host:port`.
+    let address: String
+
+    /// Passes `request`, whose body may have `limit` bytes, on and returns the answer. A roll-out takes its time, so the answer may too.
+    func pass(_ request: ServiceRequest, limit: Int) async throws -> ServiceResponse {
+        var headers: HeaderFields = [Self.mark: "1"]
+        for field in Self.fields {
+            let value = request.field(field)
+            if !value.isEmpty { headers[field] = value }
+        }
+        headers["X-Request-Id"] = request.id
+        let body = try await request.body.collect(upTo: limit)
+        let call = ClientRequest(
+            Transfer.Method(rawValue: request.method), "http://\(address)\(Self.target(request))", headers: headers,
+            body: body.isEmpty ? .none : .bytes(body), timeouts: Timeouts(connect: .seconds(3), total: nil, idle: nil))
+        do {
+            let answer = try await client.collect(call, limit: Self.answerLimit)
+            let shown = ["Content-Type", "Retry-After", "Allow", "Link"].compactMap { name in
+                answer.headers[name].map { (name: name, value: $0) }
+            }
+            return ServiceResponse(status: answer.status, headers: shown, body: .bytes(answer.body))
+        } catch {
+            throw Problem(
+                "leader-lost", 503, "The Deployer has ended",
+                "The Deployer that leads did not answer: \(error.message) What it had recorded is carried on by the next one.",
+                retryAfter: 5)
+        }
+    }
+
+    private static func target(_ request: ServiceRequest) -> String {
+        let path = request.path.map { "/" + PercentEncoding.encode($0) }.joined()
+        guard !request.query.isEmpty else { return path }
+        let items = request.query.map { "\(PercentEncoding.encode($0.name))=\(PercentEncoding.encode($0.value))" }
+        return path + "?" + items.joined(separator: "&")
+    }
+}

@@ -1,0 +1,51 @@
+import Contract
+import Kubernetes
+import Logging
+
+/// Has functions rolled out whose objects somebody has changed, with `kubectl apply` for example, and ended whose objects are gone.
+struct ObjectWatch: Sendable {
+    /// Until a function that could not be looked at is looked at again.
+    private static let pause = Duration.seconds(5)
+
+    private let api: APIClient
+    private let namespace: String
+    private let logger: Logger
+
+    /// Watches the functions in `namespace`.
+    init(_ api: APIClient, _ namespace: String, _ logger: Logger) {
+        self.api = api
+        self.namespace = namespace
+        self.logger = logger
+    }
+
+    /// Works until the task is cancelled.
+    func run(_ reconciler: Reconciler) async {
+        await withDiscardingTaskGroup { group in
+            for await change in Reflector<FunctionObject>(api, Selection(namespace: namespace)).changes() {
+                switch change {
+                case .added(let object), .changed(_, let object):
+                    guard object.metadata.deletionTimestamp == nil,
+                        object.metadata.generation ?? 1 > object.status?.observedGeneration ?? 0,
+                        let name = try? FunctionName(object.key.name)
+                    else { continue }
+                    group.addTask { await repeating(name) { try await reconciler.deployObject(name) } }
+                case .removed(let object):
+                    guard let name = try? FunctionName(object.key.name) else { continue }
+                    group.addTask { await repeating(name) { try await reconciler.objectRemoved(name) } }
+                case .synced: continue
+                }
+            }
+        }
+    }
+
+    private func repeating(_ name: FunctionName, _ work: () async throws -> Void) async {
+        while !Task.isCancelled {
+            do {
+                return try await work()
+            } catch {
+                logger.warning("a function waits", metadata: ["function": "\(name)", "error": "\(error)"])
+            }
+            try? await Task.sleep(for: Self.pause)
+        }
+    }
+}

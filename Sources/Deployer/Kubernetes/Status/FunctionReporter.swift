@@ -1,0 +1,114 @@
+import Contract
+import Kubernetes
+import Logging
+
+/// Writes the conditions of functions into their objects, and Events about roll-outs.
+///
+/// Nobody waits for it: what happens while a write is under way is in the next one, and one that fails is made again as long as the
+/// Deployer leads.
+actor FunctionReporter: RolloutObserver {
+    /// Until a write that failed is made again.
+    private static let pause = Duration.seconds(2)
+
+    private let store: KubernetesStore
+    private let instance: String
+    private let logger: Logger
+    private var conditions: [FunctionName: FunctionConditions] = [:]
+    /// Functions whose conditions have changed since they were written.
+    private var changed: Set<FunctionName> = []
+    private var writers: [FunctionName: Task<Void, Never>] = [:]
+    private var isOpen = false
+
+    /// A reporter that calls itself `instance`.
+    init(store: KubernetesStore, instance: String, logger: Logger) {
+        self.store = store
+        self.instance = instance
+        self.logger = logger
+    }
+
+    deinit {
+        for writer in writers.values { writer.cancel() }
+    }
+
+    func rollOut(of revision: RevisionID, _ progress: RolloutProgress) {
+        change(revision.function) { $0.note(revision, progress) }
+        let (kind, reason, message): (EventObject.Kind, String, String)
+        switch progress {
+        case .began: (kind, reason, message) = (.normal, "RollOutBegan", "Rolling out revision r\(revision.number).")
+        case .live(let cause):
+            (kind, reason, message) = (
+                .normal, "RolledOut", "Revision r\(revision.number) is live, by a \(cause.rawValue)."
+            )
+        case .failed(let failure):
+            (kind, reason, message) = (
+                .warning, "RollOutFailed", "Revision r\(revision.number): \(failure.message)"
+            )
+        case .superseded: return
+        }
+        Task { await tell(revision.function, kind, reason, message) }
+    }
+
+    func serving(_ name: FunctionName, _ target: RouteTarget?, isParked: Bool) {
+        change(name) { $0.note(target, isParked: isParked) }
+    }
+
+    /// Begins to write. Before that, what a Deployer that takes over has not looked at yet would pass for what is not there.
+    func open() {
+        isOpen = true
+        for name in changed where writers[name] == nil { start(name) }
+    }
+
+    private func change(_ name: FunctionName, _ note: (inout FunctionConditions) -> Void) {
+        let old = conditions[name]
+        note(&conditions[name, default: FunctionConditions()])
+        guard conditions[name] != old else { return }
+        changed.insert(name)
+        if isOpen, writers[name] == nil { start(name) }
+    }
+
+    private func start(_ name: FunctionName) {
+        writers[name] = Task { [weak self] in await self?.write(name) }
+    }
+
+    private func write(_ name: FunctionName) async {
+        while !Task.isCancelled, changed.remove(name) != nil, let wanted = conditions[name] {
+            do {
+                try await store.setConditions(name, wanted)
+            } catch let error as APIError where error.code == .fenced {
+                break
+            } catch {
+                logger.debug("cannot write conditions", metadata: ["function": "\(name)", "error": "\(error)"])
+                changed.insert(name)
+                try? await Task.sleep(for: Self.pause)
+            }
+        }
+        writers[name] = nil
+    }
+
+    private func tell(_ name: FunctionName, _ kind: EventObject.Kind, _ reason: String, _ message: String) async {
+        do {
+            try await store.addEvent(name, kind, reason, message, instance: instance)
+        } catch {
+            logger.debug("cannot write an Event", metadata: ["function": "\(name)", "error": "\(error)"])
+        }
+    }
+}
+
+extension KubernetesStore {
+    /// Writes `conditions` into the status of `name`, if there is such a function.
+    func setConditions(_ name: FunctionName, _ conditions: FunctionConditions) async throws {
+        let now = Timestamp.now()
+        try await noteStatus(name.value) { status, generation in
+            status.conditions = conditions.merged(into: status.conditions ?? [], at: now, generation: generation)
+            status.url = "/fn/\(name)"
+        }
+    }
+
+    /// Adds an Event about `name`, if there is such a function.
+    func addEvent(
+        _ name: FunctionName, _ kind: EventObject.Kind, _ reason: String, _ message: String, instance: String
+    ) async throws {
+        guard let function = try await object(name) else { return }
+        _ = try await api.create(EventObject(of: function, kind, reason, message, instance: instance, at: .now()))
+    }
+}

@@ -1,0 +1,59 @@
+import Contract
+import Testing
+
+@testable import Deployer
+
+@Suite struct FunctionConditionsTests {
+    private static func target(_ endpoints: Int, notice: RouteNotice? = nil) -> RouteTarget {
+        RouteTarget(
+            revision: 2, weight: 1, timeoutMilliseconds: 1, concurrency: 1,
+            endpoints: (0..<endpoints).map { Endpoint(id: "p\($0)", address: .tcp(host: "10.0.0.1", port: 8000)) },
+            notice: notice)
+    }
+
+    @Test(arguments: [
+        (nil, false, "False NeverLive"), (target(1), false, "True Serving"), (target(3), false, "True Serving"),
+        (target(0), true, "True Parked"), (target(0), false, "False Starting"),
+        (target(0, notice: .failed("exit code 1")), true, "False StartFailed"),
+        (target(0, notice: .waiting("no room")), false, "False Waiting"),
+    ])
+    func `Ready says whether requests are answered`(target: RouteTarget?, isParked: Bool, wanted: String) {
+        var conditions = FunctionConditions()
+        conditions.note(target, isParked: isParked)
+        let ready = conditions.known["Ready"]
+        #expect("\(ready?.status ?? "") \(ready?.reason ?? "")" == wanted)
+    }
+
+    @Test func `a failure stays told until a roll-out succeeds`() throws {
+        let id = RevisionID(function: try FunctionName("hello"), number: 2)
+        var conditions = FunctionConditions()
+        func said(_ type: String) -> String {
+            conditions.known[type].map { "\($0.status) \($0.reason ?? "")" } ?? ""
+        }
+        conditions.note(id, .began)
+        #expect(said("Progressing") == "True RollingOut" && said("Degraded") == "")
+        conditions.note(id, .failed(RolloutFailure(.outOfMemory, "out of memory")))
+        #expect(said("Progressing") == "False Failed" && said("Degraded") == "True OutOfMemory")
+        conditions.note(id, .began)
+        #expect(said("Degraded") == "True OutOfMemory")
+        conditions.note(id, .live(.deploy))
+        #expect(said("Progressing") == "False Complete" && said("Degraded") == "False AsWanted")
+    }
+
+    @Test func `times move only when a condition changes sides, and what is unknown is left alone`() {
+        let (then, now) = (Timestamp(milliseconds: 1000), Timestamp(milliseconds: 2000))
+        var conditions = FunctionConditions()
+        conditions.note(Self.target(1), isParked: false)
+        let first = conditions.merged(into: [], at: then, generation: 3)
+        #expect(first.map(\.lastTransitionTime) == [then])
+        #expect(conditions.merged(into: first, at: now, generation: 4) == first, "nothing is to be written")
+        conditions.note(Self.target(0), isParked: true)
+        #expect(conditions.merged(into: first, at: now, generation: 4).map(\.lastTransitionTime) == [then])
+        conditions.note(Self.target(0), isParked: false)
+        let foreign = Condition(type: "Blessed", status: "True", lastTransitionTime: then)
+        let last = conditions.merged(into: first + [foreign], at: now, generation: 4)
+        #expect(last.map(\.type) == ["Blessed", "Ready"])
+        #expect(last.map(\.lastTransitionTime) == [then, now])
+        #expect(last.last?.observedGeneration == 4)
+    }
+}
