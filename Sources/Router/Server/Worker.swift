@@ -133,10 +133,16 @@ final class Worker {
     /// Dials for a request, whose client may have gone when the connection is there.
     func dial(_ dial: Dial) {
         dial.endpoint.health.dialling()
-        guard let address = dial.endpoint.shared.address else {
+        let connecting: EventLoopFuture<any Channel>
+        if let address = dial.endpoint.shared.address {
+            connecting = bootstrap.connect(to: address)
+        } else if case .tcp(let host, let port) = dial.endpoint.shared.endpoint.address {
+            // A name, as the other roles of a cluster have one; where it leads may change.
+            connecting = bootstrap.connect(host: host, port: port)
+        } else {
             return failed(dial, RouterError(.endpoint, "This is no address to dial."))
         }
-        bootstrap.connect(to: address).assumeIsolated().whenComplete { [self] result in
+        connecting.assumeIsolated().whenComplete { [self] result in
             switch result.flatMap({ channel in
                 Result { try channel.pipeline.syncOperations.handler(type: UpstreamHandler.self) }
             }) {

@@ -17,6 +17,12 @@ struct BuilderCommand: AsyncParsableCommand {
     @OptionGroup var registry: RegistryOptions
     @OptionGroup var builder: BuilderOptions
     @OptionGroup var imports: DependencyOptions
+    @OptionGroup(title: "Cluster") var role: RoleOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "Where the Deployer is asked (default: its socket in the state directory).", valueName: "host:port"))
+    var deployer: ListenOption?
 
     @Flag(help: .hidden) var supervised = false
 
@@ -24,7 +30,8 @@ struct BuilderCommand: AsyncParsableCommand {
         try await Role.run(logs, "builder", supervised: supervised) { logger in
             let directory = try state.directory()
             try directory.create()
-            let token = try directory.internalTokenText()
+            let token = try role.token(directory)
+            let deployer = try RoleOptions.address(deployer, "deployer", directory)
             let http = try HTTPClient()
             let registry = try registry.client(http)
             let deno = try builder.denoPath()
@@ -50,11 +57,11 @@ struct BuilderCommand: AsyncParsableCommand {
                 checker: CheckerConnection(client: http, timing: try builder.checkerTiming()),
                 dependencies: dependencies,
                 deployer: DeployerConnection(
-                    client: http, address: .unix(path: directory.socket("deployer")), token: token),
+                    client: http, address: deployer.address, token: token),
                 logger: logger, progress: { Console.note($0) })
             let service = HTTPService(token: token, logger: logger, handler: api.handle)
-            let path = directory.socket("builder")
-            let serving = Task { try await service.run(on: .unix(path: path)) }
+            let place = try role.listen("builder", directory)
+            let serving = Task { try await service.run(on: place) }
             let opening = Task { try await provision.open(api) }
             return RunningRole { reason in
                 opening.cancel()

@@ -21,6 +21,10 @@ struct DeployerCommand: AsyncParsableCommand {
     @OptionGroup var scale: ScaleOptions
     @OptionGroup var limits: MetricOptions
     @OptionGroup var upkeep: UpkeepOptions
+    @OptionGroup(title: "Cluster") var role: RoleOptions
+    @OptionGroup(title: "Cluster") var cluster: ClusterOptions
+    @OptionGroup(title: "Cluster") var client: ClusterClientOptions
+    @OptionGroup(title: "Cluster") var workloads: WorkloadOptions
 
     @Option(help: ArgumentHelp("Most bytes of what one function imports (default: 256Mi).", valueName: "bytes"))
     var maxDependencies: String?
@@ -29,6 +33,7 @@ struct DeployerCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await Role.run(logs, "deployer", supervised: supervised) { logger in
+            guard !cluster.isWanted else { return try await ClusterDeployerRole(command: self, logger: logger).start() }
             let directory = try state.directory()
             try directory.create()
             let http = try HTTPClient()

@@ -35,8 +35,19 @@ struct DoorOptions: ParsableArguments {
         try Setting.resolve(listen, "LISTEN", ListenOption(host: "127.0.0.1", port: 8080))
     }
 
+    /// Who may read the file of the management token.
+    enum Readers {
+        /// Only its owner.
+        case owner
+        /// Its group, too: the files of a cluster's Secret belong to root, and are read by a Pod's group.
+        case group
+
+        /// The permissions that nobody may have.
+        var forbidden: UInt32 { self == .owner ? 0o077 : 0o037 }
+    }
+
     /// The management token, or `nil` when none is asked for; throws when the bind needs one and there is none.
-    func managementToken() throws -> String? {
+    func managementToken(readers: Readers = .owner) throws -> String? {
         guard let path = tokenFile ?? Setting.optional("TOKEN_FILE") else {
             guard try address().isLoopback else {
                 throw StartError(
@@ -51,7 +62,7 @@ struct DoorOptions: ParsableArguments {
                     + "name another with --token-file.")
         }
         var status = stat()
-        guard stat(path, &status) == 0, status.st_mode & 0o077 == 0 else {
+        guard stat(path, &status) == 0, status.st_mode & readers.forbidden == 0 else {
             throw StartError("The token file \(path) may be read by others. Run: chmod 600 \(path)")
         }
         let token = String(decoding: data, as: UTF8.self).split(whereSeparator: \.isWhitespace).joined()

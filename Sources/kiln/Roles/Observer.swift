@@ -14,8 +14,8 @@ struct Observer: Sendable {
     let server: RouterServer
     let client: HTTPClient
     let token: String
-    /// The other roles with their sockets.
-    let roles: [(name: String, socket: String)]
+    /// The other roles, and where they are asked.
+    let roles: [(name: String, address: RoleAddress)]
 
     /// Answers one request.
     func handle(_ request: ServiceRequest) async throws -> ServiceResponse {
@@ -70,14 +70,14 @@ struct Observer: Sendable {
 
     private func others() async -> [(String, [UInt8]?)] {
         await withTaskGroup(of: (String, [UInt8]?).self) { group in
-            for (name, socket) in roles { group.addTask { (name, await text(of: name, socket)) } }
+            for (name, address) in roles { group.addTask { (name, await text(at: address)) } }
             return await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }
         }
     }
 
-    private func text(of role: String, _ socket: String) async -> [UInt8]? {
+    private func text(at role: RoleAddress) async -> [UInt8]? {
         let request = ClientRequest(
-            .get, "http://\(role)/metrics", socket: socket, headers: ["Authorization": "Bearer \(token)"],
+            .get, role.url("/metrics"), socket: role.socket, headers: ["Authorization": "Bearer \(token)"],
             timeouts: Timeouts(connect: .seconds(1), total: Self.patience, idle: nil))
         guard let answer = try? await client.collect(request, limit: Self.limit), answer.status == 200 else {
             return nil

@@ -1,6 +1,7 @@
 import Contract
 import FoundationEssentials
 import Glibc
+import Kubernetes
 import Logging
 import Router
 import Service
@@ -10,7 +11,7 @@ import Transfer
 /// meanwhile the Router goes on with its last table.
 struct RouteFeed: Sendable {
     let client: HTTPClient
-    let socket: String
+    let deployer: RoleAddress
     let token: String
     let id: String
     let logger: Logger
@@ -18,11 +19,15 @@ struct RouteFeed: Sendable {
     /// A line of the stream is at most this long: 10,000 functions have about 3 MB.
     private static let lineLimit = 256 << 20
 
-    /// Feeds `server` until cancelled.
-    func run(_ server: RouterServer) async {
+    /// Feeds `server` until cancelled: with the Deployer's stream, or what `cluster` tells.
+    func run(_ server: RouterServer, cluster: ClusterRouteFeed? = nil) async {
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { await follow(server) }
-            group.addTask { await report(server) }
+            if let cluster {
+                group.addTask { await cluster.run { server.apply($0) } }
+            } else {
+                group.addTask { await follow(server) }
+                group.addTask { await report(server) }
+            }
             group.addTask { await reportLoads(server) }
         }
     }
@@ -33,7 +38,7 @@ struct RouteFeed: Sendable {
             do {
                 let response = try await client.execute(
                     ClientRequest(
-                        .get, "http://deployer/internal/routes?router=\(id)", socket: socket,
+                        .get, deployer.url("/internal/routes?router=\(id)"), socket: deployer.socket,
                         headers: ["Authorization": "Bearer \(token)"],
                         timeouts: Timeouts(connect: .seconds(2), total: nil, idle: .seconds(10))))
                 guard response.status == 200 else { throw StartError("the Deployer answered \(response.status)") }
@@ -70,7 +75,7 @@ struct RouteFeed: Sendable {
             do {
                 _ = try await client.collect(
                     ClientRequest(
-                        .post, "http://deployer/internal/routers/\(id)/load", socket: socket,
+                        .post, deployer.url("/internal/routers/\(id)/load"), socket: deployer.socket,
                         headers: ["Authorization": "Bearer \(token)", "Content-Type": "application/json"],
                         body: .bytes(JSON.encode(load)), timeouts: Timeouts(connect: .seconds(1), total: .seconds(5))),
                     limit: 1 << 16)
@@ -87,7 +92,7 @@ struct RouteFeed: Sendable {
                 do {
                     let answer = try await client.collect(
                         ClientRequest(
-                            .post, "http://deployer/internal/routers/\(id)/status", socket: socket,
+                            .post, deployer.url("/internal/routers/\(id)/status"), socket: deployer.socket,
                             headers: ["Authorization": "Bearer \(token)", "Content-Type": "application/json"],
                             body: .bytes(JSON.encode(status))), limit: 1 << 16)
                     if answer.status == 204 { break }

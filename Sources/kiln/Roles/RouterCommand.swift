@@ -1,5 +1,6 @@
 import ArgumentParser
 import Contract
+import Kubernetes
 import Logging
 import NIOCore
 import NIOPosix
@@ -18,6 +19,19 @@ struct RouterCommand: AsyncParsableCommand {
     @OptionGroup var traffic: TrafficOptions
     @OptionGroup var accessLog: AccessLogOptions
     @OptionGroup var metrics: MetricOptions
+    @OptionGroup(title: "Cluster") var role: RoleOptions
+    @OptionGroup(title: "Cluster") var cluster: ClusterOptions
+    @OptionGroup(title: "Cluster") var client: ClusterClientOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "Where the Builder is asked (default: its socket in the state directory).", valueName: "host:port"))
+    var builder: ListenOption?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where the Deployer is asked (default: its socket in the state directory).", valueName: "host:port"))
+    var deployer: ListenOption?
 
     @Option(help: .hidden) var listenDescriptor: Int32?
     @Flag(help: .hidden) var supervised = false
@@ -26,7 +40,10 @@ struct RouterCommand: AsyncParsableCommand {
         try await Role.run(logs, "router", supervised: supervised) { logger in
             let directory = try state.directory()
             try directory.create()
-            let internalToken = try directory.internalTokenText()
+            let internalToken = try role.token(directory)
+            let builder = try RoleOptions.address(builder, "builder", directory)
+            let deployer = try RoleOptions.address(deployer, "deployer", directory)
+            let inCluster = cluster.isWanted
             let listen: RouterConfiguration.Listen
             if let listenDescriptor {
                 listen = .inherited(descriptor: listenDescriptor)
@@ -35,9 +52,9 @@ struct RouterCommand: AsyncParsableCommand {
                 listen = .address(host: address.host, port: address.port)
             }
             let management = RouterConfiguration.Management(
-                builder: .unix(path: directory.socket("builder")), deployer: .unix(path: directory.socket("deployer")),
-                internalToken: internalToken, observer: .unix(path: directory.socket("router")),
-                token: try door.managementToken(), hostNames: try door.hostNames())
+                builder: builder.address, deployer: deployer.address, internalToken: internalToken,
+                observer: .unix(path: directory.socket("router")),
+                token: try door.managementToken(readers: inCluster ? .group : .owner), hostNames: try door.hostNames())
             var configuration = RouterConfiguration(listen: listen, management: management)
             configuration.trustedProxies = try door.trusted()
             try traffic.apply(to: &configuration)
@@ -63,19 +80,22 @@ struct RouterCommand: AsyncParsableCommand {
             let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
             let server = try await RouterServer.start(configuration, group: group, logger: logger)
             let client = try HTTPClient()
+            // In a cluster there are several of each, and each is asked for its own.
             let observer = Observer(
                 server: server, client: client, token: internalToken,
-                roles: ["builder", "deployer"].map { ($0, directory.socket($0)) })
+                roles: inCluster ? [] : [("builder", builder), ("deployer", deployer)])
             let own = HTTPService(token: internalToken, logger: logger, handler: observer.handle)
             let path = directory.socket("router")
             let observing = Task { try await own.run(on: .unix(path: path), group: group) }
-            let feed = RouteFeed(
-                client: client, socket: directory.socket("deployer"), token: internalToken, id: "local",
-                logger: logger)
-            let feeding = Task { await feed.run(server) }
+            let name = inCluster ? "\(ReplicaName.own)-\(RequestToken.make(bytes: 4))" : "local"
+            let feed = RouteFeed(client: client, deployer: deployer, token: internalToken, id: name, logger: logger)
+            let routes = inCluster ? try clusterRoutes(name, logger) : nil
+            let feeding = Task { await feed.run(server, cluster: routes) }
             return RunningRole { reason in
                 let grace: Duration = reason == .orphaned ? .seconds(5) : .seconds(25)
                 var plan = DrainPlan()
+                // As long as a cluster's Services go on sending to a Pod that ends.
+                if inCluster { plan.lead = .seconds(5) }
                 plan.grace = grace
                 plan.tunnelGrace = grace
                 await server.drain(plan)
@@ -83,5 +103,14 @@ struct RouterCommand: AsyncParsableCommand {
                 observing.cancel()
             }
         }
+    }
+
+    private func clusterRoutes(_ epoch: String, _ logger: Logger) throws -> ClusterRouteFeed {
+        let connection = try cluster.connection()
+        let functions = try cluster.functions()
+        logger.info(
+            "routes from a cluster", metadata: ["server": "\(connection.server)", "namespace": "\(functions)"])
+        return ClusterRouteFeed(
+            try APIClient(connection, try client.configuration(), logger: logger), namespace: functions, epoch: epoch)
     }
 }

@@ -49,6 +49,17 @@ import Testing
         }
     }
 
+    @Test func `a role may be named by its host`() async throws {
+        let deployer = try TestUpstream("deployer", path: nil) { _ in ok("deployer") }
+        guard case .tcp(_, let port) = deployer.endpoint.address else { return }
+        let named = Endpoint.Address.tcp(host: "localhost", port: port)
+        let management = RouterConfiguration.Management(builder: named, deployer: named, internalToken: "inner")
+        try await withRouter(loops: 1, management: management) { router in
+            let answer = try await router.call("GET /func HTTP/1.1\nHost: localhost\n\n")
+            #expect(answer.text == "deployer")
+        }
+    }
+
     @Test func `a stranger gets nowhere near`() async throws {
         try await withRoles(token: "outer") { router, role, _ in
             let (builder, deployer) = (try role("builder"), try role("deployer"))

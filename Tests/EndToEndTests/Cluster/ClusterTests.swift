@@ -1,0 +1,217 @@
+import Contract
+import Foundation
+import Kubernetes
+import Support
+import Testing
+import Transfer
+
+/// The platform on Kubernetes, from the object or the POST to the answer of a function.
+@Suite(.serialized) struct ClusterTests {
+    @Test(.timeLimit(.minutes(3)))
+    func `a function's object is rolled out, answers, is told of, and can be rolled back`() async throws {
+        try await withCluster { cluster in
+            try await cluster.apply("hello", image: "a")
+            try await eventually("revision 1 answers") { try await cluster.served("hello") == "hello-r1" }
+            try await eventually("the object tells so") {
+                let function = try await cluster.function("hello")
+                return function?.condition("Ready") == "True Serving" && function?.status?.live == 1
+                    && function?.condition("Progressing") == "False Complete"
+                    && function?.condition("Degraded") == "False AsWanted"
+            }
+            try await cluster.apply("hello", image: "b")
+            try await eventually("revision 2 answers") { try await cluster.served("hello") == "hello-r2" }
+            try await eventually("revision 1 has gone") {
+                try await cluster.api.get(DeploymentDocument.self, "hello-r1", in: Cluster.functions) == nil
+            }
+            let back = try await cluster.call(.post, "/func/hello/rollback")
+            #expect(back.status == 200, "\(back.text)")
+            try await eventually("revision 1 answers again") { try await cluster.served("hello") == "hello-r1" }
+            // What is wanted has not changed since: the rollback holds.
+            try await Task.sleep(for: .seconds(2))
+            #expect(try await cluster.served("hello") == "hello-r1")
+            let events = try await cluster.api.list(EventDocument.self, Selection(namespace: Cluster.functions)).items
+            #expect(events.filter { $0.reason == "RolledOut" && $0.involvedObject?.name == "hello" }.count == 3)
+
+            // Each Deployer answers reads alike.
+            let shown = try await cluster.call(.get, "/func/hello").json
+            #expect(shown["revision"] as? Int == 1)
+            #expect(shown["ready"] as? Int == 1)
+
+            _ = try await cluster.api.delete(FunctionDocument.self, "hello", in: Cluster.functions)
+            try await eventually("it is gone") { try await cluster.call(.get, "/fn/hello").status == 404 }
+            try await eventually("nothing of it is left") {
+                try await cluster.api.list(DeploymentDocument.self, Selection(namespace: Cluster.functions)).items
+                    .isEmpty
+            }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(3)))
+    func `an image that fails keeps the old one serving, and no request fails while traffic moves`() async throws {
+        try await withCluster { cluster in
+            try await cluster.apply("hello", image: "a", min: 2)
+            try await eventually("revision 1 answers") { try await cluster.served("hello") == "hello-r1" }
+            cluster.nodes.set(
+                "hello-r2", .waits(reason: "ImagePullBackOff", message: "Back-off pulling image \"r/x\""))
+            let load = Task { try await Self.load(cluster, "hello") }
+            try await cluster.apply("hello", image: "b", min: 2)
+            try await eventually("the object tells why") {
+                let function = try await cluster.function("hello")
+                return function?.condition("Degraded") == "True ImageFailed" && function?.status?.live == 1
+                    && function?.condition("Ready") == "True Serving"
+            }
+            #expect(try await cluster.served("hello") == "hello-r1")
+            try await cluster.apply("hello", image: "c", min: 2)
+            try await eventually("revision 3 answers") { try await cluster.served("hello") == "hello-r3" }
+            try await eventually("revision 1 has gone") {
+                try await cluster.api.get(DeploymentDocument.self, "hello-r1", in: Cluster.functions) == nil
+            }
+            load.cancel()
+            let failures = try await load.value
+            #expect(failures == [])
+        }
+    }
+
+    @Test(.timeLimit(.minutes(3)))
+    func `a leader that is killed in the middle of a roll-out is followed by one that goes on`() async throws {
+        try await withCluster { cluster in
+            try await cluster.apply("hello", image: "a")
+            try await eventually("revision 1 answers") { try await cluster.served("hello") == "hello-r1" }
+            cluster.nodes.set("hello-r2", .silent)
+            try await cluster.apply("hello", image: "b")
+            try await eventually("revision 2 is being rolled out") {
+                try await cluster.api.get(DeploymentDocument.self, "hello-r2", in: Cluster.functions) != nil
+            }
+            let leader = try #require(try await cluster.leader())
+            cluster.deployers[leader].kill()
+            // Without a leader functions go on; the other takes over within the lease's time.
+            #expect(try await cluster.served("hello") == "hello-r1")
+            cluster.nodes.set("hello-r2", .healthy)
+            try await eventually("the other leads", within: .seconds(30)) {
+                try await cluster.leader() == 1 - leader
+            }
+            // The controller would see the Pods become ready; these nodes look when the Deployment changes.
+            try await cluster.touch("hello-r2")
+            try await eventually("revision 2 answers", within: .seconds(30)) {
+                try await cluster.served("hello") == "hello-r2"
+            }
+            #expect(try await cluster.function("hello")?.status?.live == 2)
+            let revisions = try await cluster.api.list(RevisionDocument.self, Selection(namespace: Cluster.functions))
+                .items
+            #expect(revisions.count == 2, "the roll-out is carried on, not begun again")
+        }
+    }
+
+    @Test(.timeLimit(.minutes(3)))
+    func `while the API server is away functions answer, and afterwards deploys go on`() async throws {
+        try await withCluster { cluster in
+            try await cluster.apply("hello", image: "a")
+            try await eventually("revision 1 answers") { try await cluster.served("hello") == "hello-r1" }
+            try await cluster.server.order(.down(true))
+            try await cluster.server.order(.cutWatches)
+            for _ in 0..<20 {
+                #expect(try await cluster.served("hello") == "hello-r1")
+                try await Task.sleep(for: .milliseconds(500))
+            }
+            // The leader could not renew its lease, so nobody leads, and nobody pretends to.
+            let refused = try await cluster.call(.post, "/func/hello/rollback?to=1")
+            #expect(refused.status == 503, "\(refused.text)")
+            try await cluster.server.order(.down(false))
+            try await cluster.apply("hello", image: "b")
+            try await eventually("revision 2 answers", within: .seconds(60)) {
+                try await cluster.served("hello") == "hello-r2"
+            }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(5)))
+    func `a POST is built, recorded in the cluster and rolled out, and respects who else writes the object`()
+        async throws
+    {
+        try await withCluster { cluster in
+            try await cluster.withBuilder {
+                let source = "export default () => new Response('one');\n"
+                var deployed: Answer?
+                try await eventually("the Builder takes deploys", within: .seconds(90)) {
+                    let answer = try await cluster.call(
+                        .post, "/func?name=hello&check=false", body: Array(source.utf8))
+                    deployed = answer
+                    return answer.status != 503
+                }
+                let answer = try #require(deployed)
+                #expect(answer.status == 201, "\(answer.text)")
+                let digest = try #require(answer.json["digest"] as? String)
+                let answered = try await cluster.call(.get, "/fn/hello")
+                #expect(answered.text.contains(digest), "the Pod runs the image that was built: \(answered.text)")
+                let function = try #require(try await cluster.function("hello"))
+                #expect(function.spec?.image.hasSuffix(digest) == true, "the object says what is wanted")
+                #expect(function.status?.observedGeneration == function.metadata.generation)
+
+                // Somebody else takes the image over; a POST names them, unless it is to take it back.
+                try await cluster.apply("hello", image: "d", manager: "argocd")
+                try await eventually("revision 2 answers") { try await cluster.served("hello") == "hello-r2" }
+                let other = Array("export default () => new Response('two');\n".utf8)
+                let refused = try await cluster.call(.post, "/func?name=hello&check=false", body: other)
+                #expect(refused.status == 409, "\(refused.text)")
+                #expect(refused.json["type"] as? String == "urn:kiln:foreign-owner")
+                #expect(refused.text.contains("'argocd'"), "\(refused.text)")
+                #expect(try await cluster.served("hello") == "hello-r2")
+                let forced = try await cluster.call(.post, "/func?name=hello&check=false&force=true", body: other)
+                #expect(forced.status == 201, "\(forced.text)")
+                try await eventually("revision 3 answers") { try await cluster.served("hello") == "hello-r3" }
+            }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(3)))
+    func `a function that nobody calls is parked, and the next request starts it`() async throws {
+        try await withCluster { cluster in
+            var document = FunctionDocument(
+                "hello", image: Cluster.image(cluster.registry, "hello", "a"), min: 1)
+            document.spec?.configuration?.idle = 1
+            _ = try await cluster.api.apply(document, manager: "kubectl")
+            try await eventually("revision 1 answers") { try await cluster.served("hello") == "hello-r1" }
+            try await eventually("it is parked", within: .seconds(30)) {
+                let function = try await cluster.function("hello")
+                let deployment = try await cluster.api.get(
+                    DeploymentDocument.self, "hello-r1", in: Cluster.functions)
+                return function?.condition("Ready") == "True Parked" && deployment == nil
+            }
+            let answer = try await cluster.call(.get, "/fn/hello")
+            #expect(answer.status == 200, "the request waits for the Pod: \(answer.text)\n\(cluster.logs)")
+        }
+    }
+
+    /// Calls `name` until the task is cancelled, and returns what was not answered 200.
+    private static func load(_ cluster: Cluster, _ name: String) async throws -> [String] {
+        var failures: [String] = []
+        while !Task.isCancelled {
+            let answer = try? await cluster.call(.get, "/fn/\(name)")
+            if Task.isCancelled { break }
+            if answer?.status != 200 { failures.append("\(answer?.status ?? 0) \(answer?.text ?? "no answer")") }
+        }
+        return failures
+    }
+}
+
+extension Cluster {
+    /// Changes a Deployment in a way that matters to nobody, so that the nodes look at it.
+    func touch(_ name: String) async throws {
+        let note = DeploymentDocument(
+            metadata: ObjectMeta(name: name, namespace: Self.functions, annotations: ["test/touched": "1"]))
+        _ = try await api.apply(note, manager: "touch")
+    }
+}
+
+/// A Deployment as far as a test looks at it.
+struct DeploymentDocument: KubernetesObject, Equatable {
+    static let resource = APIResource(group: "apps", version: "v1", plural: "deployments", kind: "Deployment")
+    var metadata: ObjectMeta
+}
+
+/// A revision as far as a test looks at it.
+struct RevisionDocument: KubernetesObject {
+    static let resource = APIResource(
+        group: "kiln.dev", version: "v1alpha1", plural: "functionrevisions", kind: "FunctionRevision")
+    var metadata: ObjectMeta
+}
