@@ -4,7 +4,7 @@
 //                                 form: request, event, serve or node; plain: it is JavaScript as it stands; imports: those to resolve
 //   POST /types?file=NAME   types, of what has passed the former; `lenient=true`: see types.js
 //     {"ok":true}, with "note" for what could not be seen, or {"unchecked":"why"}; with `packages=DIGEST` against what was brought
-//     as that (see packages.js), 404 when nothing was
+//     as that (see packages.js), 404 when nothing was; `parallel` such checks run at a time, `residents` servers stand by for them
 // With `files=true` the body is JSON, {"entry":"main.ts","files":[{"path","text"}],"names":["page.html"]}: the files that may be modules
 // or JSON (without "text" when it is no UTF-8), and the names of the others. /check answers
 //     {"ok":true,"form","main","modules":[{"path","code"}],"importMap","imports":[{…,"file"}],"warnings":["…"]}, see graph.js
@@ -28,7 +28,9 @@ async function handle(request) {
   if (pathname === "/healthz") return Response.json({ ok: true });
   if (pathname === "/resolve") return await resolve(request);
   if (pathname === "/tunnel") return tunnel(request, searchParams);
-  if (pathname === "/packages") return await keepPackages(request, searchParams.get("digest"));
+  if (pathname === "/packages") {
+    return await keepPackages(request, searchParams.get("digest"), number(searchParams, "bytes"));
+  }
   const judge = { "/check": checkSyntax, "/types": checkTypesOf }[pathname];
   if (!judge) return Response.json({ error: "There are POST /check, /types, /packages, /resolve and /tunnel." }, { status: 404 });
   if (request.method !== "POST") return Response.json({ error: "Use POST." }, { status: 405, headers: { allow: "POST" } });
@@ -53,6 +55,8 @@ async function handle(request) {
     patience: milliseconds(searchParams, "patience"),
     lenient: searchParams.get("lenient") === "true",
     packages: searchParams.get("packages") ?? undefined,
+    parallel: number(searchParams, "parallel"),
+    residents: number(searchParams, "residents"),
   });
 }
 
@@ -61,11 +65,18 @@ function milliseconds(query, name) {
   return value >= 1 && value <= longest[name] ? value : usual[name];
 }
 
+/** A number of the query; undefined for none. */
+function number(query, name) {
+  const text = query.get(name) ?? "";
+  return /^\d{1,12}$/.test(text) ? Number(text) : undefined;
+}
+
 async function checkSyntax(module, { deadline }) {
   return parsed(await askParser(module, deadline), deadline);
 }
 
-async function checkTypesOf(module, { deadline, patience, lenient, packages }) {
+async function checkTypesOf(module, { lenient, packages, ...bounds }) {
+  const { deadline, patience } = bounds;
   const admission = await askParser({ ...module, types: true }, deadline);
   if (!admission.result?.ok) return parsed(admission, deadline);
   const { external } = admission.result;
@@ -73,7 +84,7 @@ async function checkTypesOf(module, { deadline, patience, lenient, packages }) {
     ? { files: admission.result.files, open: admission.result.open, lenient: false }
     : { files: [{ path: module.file, text: module.source.replace(/^\ufeff/, "") }], open: [module.file], lenient };
   if (packages === undefined) return Response.json(await checkTypes(question, deadline, patience));
-  const result = await checkTypesWithPackages(question, packages, external, deadline, patience);
+  const result = await checkTypesWithPackages(question, packages, external, bounds);
   return Response.json(result, { status: result.missing ? 404 : 200 });
 }
 

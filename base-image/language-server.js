@@ -4,16 +4,12 @@
 // time: modules that are open at the same time see each other's globals.
 import { late, within } from "./within.js";
 
-/** Where the server finds the types that functions may use beside Deno's own. */
-const settings = {
-  enable: true,
-  config: new URL("check.json", import.meta.url).pathname,
-  cacheOnSave: false,
-  lint: false,
-  suggest: { imports: { autoDiscover: false } },
-};
+/** Where a server finds the types that functions may use beside Deno's own. */
+const ownConfiguration = new URL("check.json", import.meta.url).pathname;
 /** Beyond this heap the server gives the check up; past its own reserve it ends. */
-const flags = "--max-old-space-size=400,--max-semi-space-size=2";
+export const flags = "--max-old-space-size=400,--max-semi-space-size=2";
+/** There is none; this way Deno knows at once. */
+export const noNetwork = { HTTP_PROXY: "http://127.0.0.1:1", HTTPS_PROXY: "http://127.0.0.1:1" };
 const startDeadline = 60_000;
 const maximumAnswer = 32 << 20;
 /** What it has once looked at stays in its memory: after this many checks or units of text, or one check so slow, it is replaced. */
@@ -31,6 +27,7 @@ export default function handler({ req }: { req: Deno.RequestEvent }): Promise<vo
 
 export class LanguageServer {
   #directory;
+  #packages;
   #process;
   #writer;
   #answers = new Map();
@@ -41,9 +38,14 @@ export class LanguageServer {
   /** Settles when the process has ended or says what cannot be understood. */
   #ended;
 
-  /** Starts one and lets it do a first check, so that the next is fast. Throws when that does not work. */
-  static async start() {
+  /**
+   * Starts one and lets it do a first check, so that the next is fast. Throws when that does not work. With `packages`, a directory with
+   * `check.json` and what Deno keeps of packages, it knows those; `signal` ends it while it starts.
+   */
+  static async start(packages, signal) {
     const server = new LanguageServer();
+    server.#packages = packages;
+    signal?.addEventListener("abort", () => server.end(), { once: true });
     try {
       await within(startDeadline, server.#start(), () => server.end());
       const result = await server.check({ files: [{ path: "warm.ts", text: sample }], open: ["warm.ts"] }, startDeadline);
@@ -63,7 +65,13 @@ export class LanguageServer {
       args: ["lsp", "--quiet"],
       cwd: this.#directory,
       clearEnv: true,
-      env: { DENO_DIR: `${this.#directory}/deno`, DENO_NO_UPDATE_CHECK: "1", DENO_V8_FLAGS: flags, NO_COLOR: "1" },
+      env: {
+        DENO_DIR: this.#packages ?? `${this.#directory}/deno`,
+        DENO_NO_UPDATE_CHECK: "1",
+        DENO_V8_FLAGS: flags,
+        NO_COLOR: "1",
+        ...noNetwork,
+      },
       stdin: "piped",
       stdout: "piped",
       stderr: "null",
@@ -75,9 +83,21 @@ export class LanguageServer {
       processId: null,
       rootUri: null,
       capabilities: { workspace: { configuration: true }, textDocument: { diagnostic: {} } },
-      initializationOptions: settings,
+      initializationOptions: this.#settings,
     });
     this.#tell("initialized", {});
+  }
+
+  get #settings() {
+    return {
+      enable: true,
+      config: this.#packages ? `${this.#packages}/check.json` : ownConfiguration,
+      cacheOnSave: false,
+      // What is beside the configuration is nothing that anybody edits.
+      documentPreloadLimit: 0,
+      lint: false,
+      suggest: { imports: { autoDiscover: false } },
+    };
   }
 
   /**
@@ -142,7 +162,7 @@ export class LanguageServer {
     return this.#slow || this.#checks > usedUp.checks || this.#length > usedUp.length;
   }
 
-  /** Kills the process and removes its files. */
+  /** Kills the process and removes its files; settles when both are gone. */
   end() {
     try {
       this.#process?.kill("SIGKILL");
@@ -152,7 +172,7 @@ export class LanguageServer {
     for (const { reject } of this.#answers.values()) reject(new Error("the server has ended"));
     this.#answers.clear();
     const directory = this.#directory;
-    this.#process?.status.finally(() => Deno.remove(directory, { recursive: true })).catch(() => {});
+    return this.#process?.status.finally(() => Deno.remove(directory, { recursive: true })).catch(() => {});
   }
 
   /** The answer to a request; throws GivenUp for an error. */
@@ -181,7 +201,7 @@ export class LanguageServer {
       if (typeof message.method === "string") {
         if (message.id === undefined) continue;
         const items = message.method === "workspace/configuration" ? message.params?.items ?? [] : undefined;
-        this.#send({ id: message.id, result: items?.map?.(({ section }) => section === "deno" ? settings : {}) ?? null });
+        this.#send({ id: message.id, result: items?.map?.(({ section }) => section === "deno" ? this.#settings : {}) ?? null });
         continue;
       }
       const waiting = this.#answers.get(message.id);
@@ -190,6 +210,14 @@ export class LanguageServer {
       else waiting?.resolve(message.result);
     }
   }
+}
+
+/**
+ * Whether an error says that the server does not have a module that is imported from elsewhere. Whether it can be had is found out when
+ * it is resolved.
+ */
+export function isMissingModule({ code }) {
+  return /^(no-cache|not-installed)/.test(String(code));
 }
 
 /** What the server answers with an error to: mostly types that need too much memory. */

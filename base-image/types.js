@@ -1,8 +1,9 @@
 // Checks types with language servers that stand by. Why it cannot, and how many are waiting, is invisible from outside as long as
 // there is time: a server that ends or hangs is replaced, and another goes on with the check.
 import { shorten } from "./imports.js";
-import { LanguageServer } from "./language-server.js";
+import { isMissingModule, LanguageServer } from "./language-server.js";
 import { checkWithPackages } from "./packages.js";
+import { endResidents } from "./residents.js";
 
 const maximumDiagnostics = 100;
 const maximumMessage = 500;
@@ -31,6 +32,7 @@ export function stopTypes() {
   stopped = true;
   for (const next of waiting.splice(0)) next(undefined);
   for (const server of running) server.end();
+  endResidents();
 }
 
 function fill() {
@@ -106,35 +108,37 @@ function release(server, works) {
  * JavaScript would be that asks for it, without demanding types where JavaScript has no way to write them.
  */
 export async function checkTypes(question, milliseconds, patience) {
-  const path = question.open[0];
   const until = performance.now() + patience;
   for (let attempt = 1;; attempt++) {
     const server = await takeLive(until);
     if (!server) return { unchecked: `No type checker has become ready in ${patience} ms.` };
     const result = await server.check(question.lenient ? asJavaScript(question) : question, milliseconds);
     release(server, result.items !== undefined);
-    if (result.items) return verdict(question, result);
-    if (result.late) return tooComplex(path, `checking them takes longer than ${milliseconds / 1000} s`);
-    if (result.gaveUp) return tooComplex(path, "checking them takes too much memory");
+    if (!result.ended) return judged(question, result, milliseconds);
     // All of the servers that stood by may have been ended from outside, but not the one that is started after that.
-    if (attempt > servers) return tooComplex(path, "the type checker ends when it checks them");
+    if (attempt > servers) return tooComplex(question, "the type checker ends when it checks them");
   }
 }
 
 /**
- * As `checkTypes`, for a question whose modules import `external`, brought as `digest`; { missing: true } when it was not.
+ * As `checkTypes`, for a question whose modules import `external`, brought as `digest`; { missing: true } when it was not. `bounds` are
+ * those of checkWithPackages in packages.js. What a resident server judged says so: { resident: true }.
  */
-export async function checkTypesWithPackages(question, digest, external, milliseconds, patience) {
+export async function checkTypesWithPackages(question, digest, external, bounds) {
   const asked = question.lenient ? { ...asJavaScript(question), lenient: true } : question;
-  const result = await checkWithPackages(asked, digest, external, milliseconds, patience);
+  const result = await checkWithPackages(asked, digest, external, bounds);
+  return { ...judged(question, result, bounds.deadline), resident: result.resident };
+}
+
+/** The answer for a `result` of a check that had so many milliseconds. */
+function judged(question, result, milliseconds) {
   if (result.items) return verdict(question, result);
-  const path = question.open[0];
-  if (result.late) return tooComplex(path, `checking them takes longer than ${milliseconds / 1000} s`);
-  if (result.gaveUp) return tooComplex(path, "checking them takes too much memory");
+  if (result.late) return tooComplex(question, `checking them takes longer than ${milliseconds / 1000} s`);
+  if (result.gaveUp) return tooComplex(question, "checking them takes too much memory");
   return result;
 }
 
-function tooComplex(file, why) {
+function tooComplex({ open: [file] }, why) {
   const message = `The module's types are too complex: ${why}. Simplify them, or deploy without checking types: check=false.`;
   return { ok: false, diagnostics: [{ file, code: "too-complex", message }], more: 0 };
 }
@@ -151,12 +155,6 @@ function isAboutMissingTypes({ code, message }) {
 
 /** "Object is possibly 'undefined'" and its kin, and "'error' is of type 'unknown'". */
 const possiblyMissing = new Set([2531, 2532, 2533, 2571, 2721, 2722, 2723, 18046, 18047, 18048, 18049]);
-
-/**
- * What the server says of modules that are imported from elsewhere: it has none of them. Whether they can be had is found out when they
- * are resolved.
- */
-const isMissingModule = ({ code }) => /^(no-cache|not-installed)/.test(String(code));
 
 function verdict({ files, lenient }, { items, root, untyped = [] }) {
   const isPartial = untyped.length > 0 || items.some(isMissingModule);

@@ -69,4 +69,39 @@ import Transfer
             await platform.stop()
         }
     }
+
+    /// In one container, with its file systems and its memory, which the unit tests of the checker do not have.
+    @Test func `types of packages are checked by a server that stands by, within the limits of the options`()
+        async throws
+    {
+        let large = TestPackage(
+            "large", "1.0.0", main: "exports.a = 1;", manifest: #"{"types":"index.d.ts"}"#,
+            files: ["index.d.ts": "export declare const a: number;\n//" + String(repeating: "x", count: 1_200_000)])
+        try await withNPMRegistry([Self.sums, large]) { npm in
+            let options = [
+                "--npm-registry", npm, "--max-package-types", "1Mi", "--max-package-checks", "1", "--max-type-servers",
+                "1",
+            ]
+            try await withPlatform(arguments: options) { platform in
+                func source(_ number: Int, _ argument: String) -> String {
+                    "import { sum } from 'npm:sums'; export default () => new Response(String(sum(\(number), \(argument))));"
+                }
+                try await platform.mustDeploy("sums", source(0, "1"))
+                var times: [Double] = []
+                for number in 1...10 {
+                    let answer = try await platform.deploy("sums", source(number, "1"), "&dry-run=true")
+                    #expect(answer.json["typesChecked"] as? Bool == true, "\(answer.text)")
+                    times.append((answer.json["timings"] as? [String: Double])?["types"] ?? .infinity)
+                    try await Task.sleep(for: .milliseconds(500))
+                }
+                #expect(times.suffix(3).min() ?? .infinity < 400, "\(times)")
+                let wrong = try await platform.deploy("sums", source(1, "'1'"))
+                #expect(wrong.status == 422 && wrong.text.contains("TS2345"), "\(wrong.text)")
+                let unchecked = try await platform.mustDeploy(
+                    "large", "import { a } from 'npm:large'; export default () => new Response(String(a));")
+                #expect(unchecked.json["typesChecked"] as? Bool == false, "\(unchecked.text)")
+                #expect(unchecked.text.contains("--max-package-types"), "\(unchecked.text)")
+            }
+        }
+    }
 }

@@ -14,7 +14,8 @@ import Transfer
         "--max-dependency-files", "1000", "--check-timeout", "20", "--drain", "5", "--max-builds", "4",
         "--max-connections", "500", "--max-waiting", "50", "--max-idle-connections", "8", "--header-timeout", "20",
         "--body-timeout", "20", "--idle-timeout", "20", "--wait-timeout", "20", "--stream-timeout", "20",
-        "--websocket-timeout", "20", "--registry-log-bytes", "64Ki",
+        "--websocket-timeout", "20", "--registry-log-bytes", "64Ki", "--max-package-types", "8Mi",
+        "--max-package-checks", "1", "--max-type-servers", "1",
     ]
 
     @Test func `what is beyond a limit is refused with the flag that sets it`() async throws {
@@ -135,6 +136,7 @@ import Transfer
         ("--max-env-bytes", "x"), ("--max-builds", "0"), ("--check-timeout", "0"), ("--max-instances", "0"),
         ("--max-cpu", "x"), ("--max-timeout", "0"), ("--max-concurrency", "0"), ("--registry-log-bytes", "1"),
         ("--max-dependency-files", "0"), ("--max-functions", "0"), ("--drain", "9999"), ("--access-log-bytes", "1"),
+        ("--max-package-types", "1"), ("--max-package-checks", "0"), ("--max-type-servers", "33"),
     ])
     func `a value that a limit cannot have ends the start with a sentence that names it`(flag: String, value: String)
         async throws

@@ -18,11 +18,13 @@ package struct CheckerConnection: SourceChecker {
 
     private let client: HTTPClient
     private let timing: Timing
+    private let limits: PackageCheckLimits
 
-    /// A connection that gives up after the times of `timing`.
-    package init(client: HTTPClient, timing: Timing = Timing()) {
+    /// A connection that gives up after the times of `timing`, to a checker that keeps to `limits`.
+    package init(client: HTTPClient, timing: Timing = Timing(), limits: PackageCheckLimits = PackageCheckLimits()) {
         self.client = client
         self.timing = timing
+        self.limits = limits
     }
 
     package func check(_ source: [UInt8], file: String, at endpoint: Endpoint) async throws(BuilderError) -> CheckResult
@@ -55,7 +57,9 @@ package struct CheckerConnection: SourceChecker {
     package func checkTypes(
         _ question: TypesQuestion, with packages: PackageTypes, at endpoint: Endpoint
     ) async throws(BuilderError) -> TypesResult {
-        let target = target(question) + "&packages=\(packages.digest.hex)"
+        let target =
+            target(question)
+            + "&packages=\(packages.digest.hex)&parallel=\(limits.parallel)&residents=\(limits.servers)"
         let asked = try Self.body(question)
         for isRepeated in [false, true] {
             let answer = try await send(
@@ -63,10 +67,12 @@ package struct CheckerConnection: SourceChecker {
             guard answer.status == 404, !isRepeated else { return try Self.result(try body(answer), of: question) }
             let content = try await packages.content()
             let kept = try await send(
-                "/packages?digest=\(packages.digest.hex)", content, at: endpoint, limit: 1 << 16,
+                "/packages?digest=\(packages.digest.hex)&bytes=\(limits.bytes)", content, at: endpoint, limit: 1 << 16,
                 within: timing.patience + .seconds(60))
             guard kept.status != 413 else {
-                return .unchecked("The packages that it imports are too large for the type checker.")
+                return .unchecked(
+                    "The types of the packages that it imports are too large for the type checker (--max-package-types)."
+                )
             }
             guard kept.status == 204 else { _ = try body(kept); break }
         }

@@ -41,6 +41,8 @@ package struct LocalConfiguration: Sendable {
     package static let environmentBytes = 1 << 20
     /// Most bytes of what one function imports, unpacked: the checker has room to resolve two at a time.
     package var dependencyBytes: Int64 = 256 << 20
+    /// Most bytes of packages' types that the checker keeps; flag `--max-package-types`.
+    package var packageTypesBytes: Int64 = 160 << 20
     /// Most bytes of one instance's log; when it is full the older half is dropped.
     package var logBytes: Int64 = 4 << 20
     /// How many ended instances of a function keep their logs.

@@ -95,7 +95,7 @@ package actor Reconciler {
             await publish(record.name)
         }
         // First in the row of starts: without it nothing is deployed.
-        if let base { desired.insert(Self.checker(base), at: 0) }
+        if let base { desired.insert(checker(base), at: 0) }
         let parkable = desired.filter { $0.id != .checker && timing.scaling.idle($0.spec) != nil }.map(\.id)
         parked = try await backend.adopt(desired, parkable: Set(parkable))
     }
@@ -152,15 +152,14 @@ package actor Reconciler {
         guard image != baseImage || endpoints[.checker]?.isEmpty != false else { return }
         if baseImage != nil, image != baseImage { await backend.retire(.checker) }
         baseImage = image
-        try await backend.rollOut(Self.checker(image))
+        try await backend.rollOut(checker(image))
     }
 
-    private static func checker(_ base: PinnedImage) -> Workload {
+    private func checker(_ base: PinnedImage) -> Workload {
         var spec = FunctionSpec()
         spec.maximumInstances = 1
         spec.network = .none
-        // Two resolutions' files are in memory, beside the processes.
-        spec.memoryBytes = 2 << 30
+        spec.memoryBytes = limits.checkerBytes
         spec.cpuMillicores = 2000
         return Workload(id: .checker, image: base, spec: spec)
     }

@@ -8,6 +8,8 @@ package struct DeployLimits: Hashable, Sendable {
     /// Bytes that must be free on the disk of ``directory`` for a deploy; flag `--min-free-disk`. Below it deploys are refused, so that a disk
     /// that fills up does so with room left for what keeps functions running.
     package var freeBytes: Int64 = 256 << 20
+    /// The memory of the checker, in bytes: it holds the files of two resolutions, packages' types, and processes.
+    package var checkerBytes: Int64 = 3 << 30
     /// The state directory; without one the disk is not looked at.
     package var directory: String?
 

@@ -17,6 +17,7 @@ struct BuilderCommand: AsyncParsableCommand {
     @OptionGroup var registry: RegistryOptions
     @OptionGroup var builder: BuilderOptions
     @OptionGroup var imports: DependencyOptions
+    @OptionGroup var packageChecks: PackageCheckOptions
     @OptionGroup(title: "Cluster") var role: RoleOptions
 
     @Option(
@@ -54,7 +55,8 @@ struct BuilderCommand: AsyncParsableCommand {
             let api = BuilderAPI(limits: limits, version: Version.text, logger: logger)
             let provision = BaseProvision(
                 recipe: recipe, cache: try BlobCache(directory: directory.blobs), registry: registry,
-                checker: CheckerConnection(client: http, timing: try builder.checkerTiming()),
+                checker: CheckerConnection(
+                    client: http, timing: try builder.checkerTiming(), limits: try packageChecks.limits()),
                 dependencies: dependencies,
                 deployer: DeployerConnection(
                     client: http, address: deployer.address, token: token),

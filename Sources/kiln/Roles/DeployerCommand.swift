@@ -21,6 +21,7 @@ struct DeployerCommand: AsyncParsableCommand {
     @OptionGroup var scale: ScaleOptions
     @OptionGroup var limits: MetricOptions
     @OptionGroup var upkeep: UpkeepOptions
+    @OptionGroup var packageChecks: PackageCheckOptions
     @OptionGroup(title: "Cluster") var role: RoleOptions
     @OptionGroup(title: "Cluster") var cluster: ClusterOptions
     @OptionGroup(title: "Cluster") var client: ClusterClientOptions
@@ -46,6 +47,8 @@ struct DeployerCommand: AsyncParsableCommand {
             if let text = maxDependencies ?? Setting.optional("MAX_DEPENDENCIES") {
                 configuration.dependencyBytes = Int64(try DependencyOptions.bytes(text))
             }
+            var deployLimits = try upkeep.limits(directory)
+            try packageChecks.apply(to: &configuration, &deployLimits)
             let backend: LocalBackend
             do {
                 backend = try await LocalBackend(
@@ -65,7 +68,7 @@ struct DeployerCommand: AsyncParsableCommand {
             timing.scaling = try scale.scaling()
             let reconciler = Reconciler(
                 store: store, backend: backend, tags: RegistryTags(registry), epoch: RequestToken.make(bytes: 8),
-                timing: timing, limits: try upkeep.limits(directory), metrics: metrics, logger: logger)
+                timing: timing, limits: deployLimits, metrics: metrics, logger: logger)
             try await reconciler.start(base: Self.base(directory))
             let running = Task { await reconciler.run() }
             let collection = GarbageCollection(

@@ -21,6 +21,7 @@ struct UpCommand: AsyncParsableCommand {
     @OptionGroup var accessLog: AccessLogOptions
     @OptionGroup var builder: BuilderOptions
     @OptionGroup var imports: DependencyOptions
+    @OptionGroup var packageChecks: PackageCheckOptions
     @OptionGroup var local: LocalOptions
     @OptionGroup var scale: ScaleOptions
     @OptionGroup var metrics: MetricOptions
@@ -105,7 +106,7 @@ struct UpCommand: AsyncParsableCommand {
         var door = RouterConfiguration(listen: .inherited(descriptor: -1))
         try traffic.apply(to: &door)
         _ = try (builder.limits(), builder.sourceLimit(), builder.buildLimit(), builder.checkerTiming())
-        _ = try (builder.denoPath(), builder.archive.limits(), imports.settings())
+        _ = try (builder.denoPath(), builder.archive.limits(), imports.settings(), packageChecks.limits())
         var configuration = try local.configuration(directory)
         try scale.apply(to: &configuration)
         _ = try (local.timing(), scale.scaling(), metrics.functions())
@@ -129,11 +130,12 @@ struct UpCommand: AsyncParsableCommand {
                 name: "deployer",
                 arguments: [program, "deployer", "--registry", registry.address] + common + local.arguments
                     + scale.arguments + metrics.arguments + upkeep.arguments
-                    + ["--max-dependencies", String(try imports.settings().bytes)], grace: .seconds(30)),
+                    + packageChecks.arguments + ["--max-dependencies", String(try imports.settings().bytes)],
+                grace: .seconds(30)),
             ChildPlan(
                 name: "builder",
                 arguments: [program, "builder", "--registry", registry.address] + common + builder.arguments
-                    + imports.arguments,
+                    + imports.arguments + packageChecks.arguments,
                 grace: .seconds(10)),
             ChildPlan(
                 name: "router",
