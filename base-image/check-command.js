@@ -1,16 +1,16 @@
 // The errors that `deno check` finds in modules that import packages, in a process of its own, with what was resolved for them as its
 // cache. It takes a second or more, and tells everything: also what could not be had, and why.
-import { flags, noNetwork } from "./language-server.js";
+import { flags } from "./language-server.js";
 import { shorten } from "./imports.js";
 import { late, within } from "./within.js";
 
 const maximumOutput = 8 << 20;
 
 /**
- * The errors in the modules of `question` { files, open, lenient }, whose packages are in `directory`, `external` by name. Files are kept
+ * The errors in the modules of `question` { files, open, lenient }, whose packages are those of `entry` in packages.js, `external` by name. Files are kept
  * below `room` meanwhile; `signal` ends it, and then the result means nothing. The result is as that of checkWithPackages in packages.js.
  */
-export async function checkByCommand({ files, open, lenient }, directory, external, milliseconds, room, signal) {
+export async function checkByCommand({ files, open, lenient }, entry, external, milliseconds, room, signal) {
   const root = await Deno.makeTempDir({ dir: room, prefix: "check-" });
   // The one module that may be either is JavaScript: its name says so.
   const name = (path) => lenient ? path.replace(/\.\w+$/, ".js") : path;
@@ -22,7 +22,7 @@ export async function checkByCommand({ files, open, lenient }, directory, extern
     }
     const probe = `${root}/kiln-probe-${crypto.randomUUID()}.ts`;
     await Deno.writeTextFile(probe, probing(external));
-    const { late, output } = await check(root, directory, [...open.map(name), probe], milliseconds, signal);
+    const { late, output } = await check(root, entry, [...open.map(name), probe], milliseconds, signal);
     if (late) return { late };
     return read(output, { root, probe, paths, external });
   } finally {
@@ -37,15 +37,13 @@ export function probing(external) {
   ).join("") + "export {};\n";
 }
 
-async function check(root, directory, roots, milliseconds, signal) {
+async function check(root, { directory, configuration, flags: own, environment }, roots, milliseconds, signal) {
   const process = new Deno.Command(Deno.execPath(), {
     args: [
       "check",
       "--quiet",
-      `--config=${directory}/check.json`,
-      `--lock=${directory}/deno.lock`,
-      "--frozen",
-      "--cached-only",
+      `--config=${configuration}`,
+      ...own,
       "--node-modules-dir=none",
       "--allow-import",
       ...roots,
@@ -57,7 +55,7 @@ async function check(root, directory, roots, milliseconds, signal) {
       DENO_NO_UPDATE_CHECK: "1",
       DENO_V8_FLAGS: flags,
       NO_COLOR: "1",
-      ...noNetwork,
+      ...environment,
     },
     stdin: "null",
     stdout: "null",

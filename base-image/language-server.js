@@ -39,8 +39,8 @@ export class LanguageServer {
   #ended;
 
   /**
-   * Starts one and lets it do a first check, so that the next is fast. Throws when that does not work. With `packages`, a directory with
-   * `check.json` and what Deno keeps of packages, it knows those; `signal` ends it while it starts.
+   * Starts one and lets it do a first check, so that the next is fast. Throws when that does not work. With `packages`, { directory,
+   * configuration, environment } as in packages.js, it knows those; `signal` ends it while it starts.
    */
   static async start(packages, signal) {
     const server = new LanguageServer();
@@ -66,11 +66,11 @@ export class LanguageServer {
       cwd: this.#directory,
       clearEnv: true,
       env: {
-        DENO_DIR: this.#packages ?? `${this.#directory}/deno`,
+        DENO_DIR: this.#packages?.directory ?? `${this.#directory}/deno`,
         DENO_NO_UPDATE_CHECK: "1",
         DENO_V8_FLAGS: flags,
         NO_COLOR: "1",
-        ...noNetwork,
+        ...(this.#packages?.environment ?? noNetwork),
       },
       stdin: "piped",
       stdout: "piped",
@@ -91,7 +91,7 @@ export class LanguageServer {
   get #settings() {
     return {
       enable: true,
-      config: this.#packages ? `${this.#packages}/check.json` : ownConfiguration,
+      config: this.#packages?.configuration ?? ownConfiguration,
       cacheOnSave: false,
       // What is beside the configuration is nothing that anybody edits.
       documentPreloadLimit: 0,

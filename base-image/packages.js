@@ -6,6 +6,7 @@
 // more than N bytes. Types of packages are as hostile as the source: processes that look at them have limits of time and memory, and no
 // network.
 import { checkByCommand } from "./check-command.js";
+import { noNetwork } from "./language-server.js";
 import { checkByResident, endResident, prepareResident, residentStart } from "./residents.js";
 
 /** What is kept unless somebody says otherwise. */
@@ -14,8 +15,17 @@ const maximumFiles = 100_000;
 
 const room = isDirectory("/resolve/types") ? "/resolve/types" : Deno.makeTempDirSync({ prefix: "types-" });
 
-/** What is here: by digest { directory, bytes, files, users }, the one used last at the end. */
+/**
+ * What is here: by digest { directory, configuration, flags, environment, bytes, files, users }, the one used last at the end. The first four
+ * say where Deno keeps it and how Deno is told to look at it.
+ */
 const known = new Map();
+/** With an argument, { directory, environment }, Deno fetches what modules import itself, into that directory: for `kiln run`. */
+const fetching = Deno.args[0] === undefined ? undefined : {
+  ...JSON.parse(Deno.args[0]),
+  configuration: new URL("check.json", import.meta.url).pathname,
+  flags: ["--no-lock"],
+};
 const waiting = [];
 let running = 0;
 
@@ -25,10 +35,18 @@ export async function keepPackages(request, digest, maximumBytes = usualBytes) {
     return Response.json({ error: "digest must be 64 hexadecimal digits." }, { status: 400 });
   }
   const directory = `${room}/${digest}-${crypto.randomUUID()}`;
-  const entry = { directory, bytes: 0, files: 0, users: 0 };
+  const entry = {
+    directory,
+    configuration: `${directory}/check.json`,
+    flags: [`--lock=${directory}/deno.lock`, "--frozen", "--cached-only"],
+    environment: noNetwork,
+    bytes: 0,
+    files: 0,
+    users: 0,
+  };
   try {
     await unpack(request.body ?? new Blob().stream(), entry, maximumBytes);
-    await Deno.writeTextFile(`${directory}/check.json`, await settings(directory));
+    await Deno.writeTextFile(entry.configuration, await settings(directory));
   } catch (error) {
     await Deno.remove(directory, { recursive: true }).catch(() => {});
     if (error === tooLarge || error?.code === "ENOSPC") {
@@ -82,7 +100,7 @@ async function makeRoom(entry, maximumBytes) {
     if (bytes <= maximumBytes && files <= maximumFiles) break;
     if (other.users > 0) continue;
     known.delete(digest);
-    await endResident(other.directory);
+    await endResident(other);
     await Deno.remove(other.directory, { recursive: true });
     bytes -= other.bytes;
     files -= other.files;
@@ -102,47 +120,52 @@ async function settings(directory) {
 }
 
 /**
- * The errors in the modules of `question` { files, open, lenient }, which import what was brought as `digest`, `external` by name: as a
+ * The errors in the modules of `question` { files, open, lenient }, which import what was brought as `digest` (or "fetched", see above), `external` by name: as a
  * language server gives them, { items, root }, with { untyped } packages that have no types, and { resident: true } when it was one. Or
  * { missing: true } when it was not brought, { late: true }, { gaveUp: true }, { unchecked: why }.
  *
  * `bounds` are { deadline, patience } in milliseconds, how many checks may run at a time, `parallel`, and how many language servers may
  * stand by, `residents`.
  */
-export async function checkWithPackages(question, digest, external, { deadline, patience, parallel = 2, residents = 2 }) {
+export async function checkWithPackages(question, digest, external, bounds) {
+  if (digest === "fetched" && fetching) return await check(question, fetching, external, bounds);
   const entry = known.get(digest);
   if (!entry) return { missing: true };
   known.delete(digest);
   known.set(digest, entry);
   entry.users++;
   try {
-    if (!await turn(parallel, patience)) {
-      const why =
-        `Other checks with packages have taken all of ${patience} ms; ${parallel} may run at a time (--max-package-checks).`;
-      return { unchecked: why };
-    }
-    try {
-      const result = residents > 0
-        ? await sooner(question, entry.directory, external, deadline)
-        : await checkByCommand(question, entry.directory, external, deadline, room);
-      // What was too much for one process would be too much for a resident one.
-      if (result.items) prepareResident(entry.directory, external, residents);
-      return result;
-    } finally {
-      pass(parallel);
-    }
+    return await check(question, entry, external, bounds);
   } finally {
     entry.users--;
   }
 }
 
+async function check(question, entry, external, { deadline, patience, parallel = 2, residents = 2 }) {
+  if (!await turn(parallel, patience)) {
+    const why =
+      `Other checks with packages have taken all of ${patience} ms; ${parallel} may run at a time (--max-package-checks).`;
+    return { unchecked: why };
+  }
+  try {
+    const result = residents > 0
+      ? await sooner(question, entry, external, deadline)
+      : await checkByCommand(question, entry, external, deadline, room);
+    // What was too much for one process would be too much for a resident one.
+    if (result.items) prepareResident(entry, external, residents);
+    return result;
+  } finally {
+    pass(parallel);
+  }
+}
+
 /** By the resident server, or by a process of its own: whichever has an answer first. */
-async function sooner(question, directory, external, deadline) {
-  const known = await checkByResident(question, directory, external, deadline);
-  if (known) return known;
+async function sooner(question, entry, external, deadline) {
+  const result = await checkByResident(question, entry, external, deadline);
+  if (result) return result;
   const stop = new AbortController();
-  const command = checkByCommand(question, directory, external, deadline, room, stop.signal);
-  const server = residentStart(directory)?.then(() => checkByResident(question, directory, external, deadline), () => {});
+  const command = checkByCommand(question, entry, external, deadline, room, stop.signal);
+  const server = residentStart(entry)?.then(() => checkByResident(question, entry, external, deadline), () => {});
   if (!server) return await command;
   command.catch(() => {});
   const first = await Promise.race([command, server]);

@@ -25,7 +25,7 @@ const mostSpecifiers = 2000;
 class Resident {
   /** The names of modules from elsewhere, and whether types come with them. */
   #typed = new Map();
-  #directory;
+  #entry;
   #server;
   #stop = new AbortController();
   #isBusy = false;
@@ -34,13 +34,14 @@ class Resident {
   /** Settles when it is ready, or cannot be. */
   ready;
 
-  constructor(directory, external) {
-    this.#directory = directory;
+  /** For `entry` of packages.js, of which `external` come. */
+  constructor(entry, external) {
+    this.#entry = entry;
     this.ready = this.#start(external);
   }
 
   async #start(external) {
-    const server = await LanguageServer.start(this.#directory, this.#stop.signal);
+    const server = await LanguageServer.start(this.#entry, this.#stop.signal);
     this.#server = server;
     if (this.isEnded || !await this.#know(external, probeDeadline)) throw new Error("it cannot look at the packages");
     this.#rest();
@@ -57,7 +58,7 @@ class Resident {
   /** Ends the server, and whatever it is doing; settles when it is gone. */
   async end() {
     clearTimeout(this.#expiry);
-    if (residents.get(this.#directory) === this) residents.delete(this.#directory);
+    if (residents.get(this.#entry) === this) residents.delete(this.#entry);
     this.#stop.abort();
     await this.#server?.end();
     await this.ready.catch(() => {});
@@ -120,7 +121,7 @@ class Resident {
   }
 }
 
-/** By directory of the set, the one used last at the end; those that are ready. */
+/** By set, an entry of packages.js, the one used last at the end; those that are ready. */
 const residents = new Map();
 /** Of which set the server is being started, which set wants one next, and since when sets have to do without. */
 let starting;
@@ -131,38 +132,38 @@ let most = 0;
 let stopped = false;
 
 /**
- * The errors in the modules of `question`, which import `external`, by the server of the set in `directory`: as checkWithPackages in
+ * The errors in the modules of `question`, which import `external`, by the server of `entry`: as checkWithPackages in
  * packages.js gives them. Undefined when there is no server, it has too much to do, or it cannot tell.
  */
-export async function checkByResident(question, directory, external, milliseconds) {
-  const resident = residents.get(directory);
+export async function checkByResident(question, entry, external, milliseconds) {
+  const resident = residents.get(entry);
   if (!resident) return undefined;
-  residents.delete(directory);
-  residents.set(directory, resident);
+  residents.delete(entry);
+  residents.set(entry, resident);
   return await resident.check(question, external, milliseconds);
 }
 
-/** Sees to it that the set in `directory` gets a server in a moment, if there may be `servers` of them; `external` come from it. */
-export function prepareResident(directory, external, servers) {
+/** Sees to it that `entry` gets a server in a moment, if there may be `servers` of them; `external` come from it. */
+export function prepareResident(entry, external, servers) {
   most = servers;
   while (residents.size > most && endOldest());
-  const isResting = performance.now() - (failed.get(directory) ?? -Infinity) < restAfterFailure;
-  if (most === 0 || residents.has(directory) || starting?.directory === directory || isResting) return;
-  wanted = { directory, external };
+  const isResting = performance.now() - (failed.get(entry) ?? -Infinity) < restAfterFailure;
+  if (most === 0 || residents.has(entry) || starting?.entry === entry || isResting) return;
+  wanted = { entry, external };
   timer ??= setTimeout(start, pause);
 }
 
-/** Settles when the server of the set in `directory` has started, or cannot be; undefined when none is being started. */
-export function residentStart(directory) {
-  return starting?.directory === directory ? starting.done : undefined;
+/** Settles when the server of `entry` has started, or cannot be; undefined when none is being started. */
+export function residentStart(entry) {
+  return starting?.entry === entry ? starting.done : undefined;
 }
 
-/** Ends the server of the set in `directory`, which is about to go; settles when it is gone. */
-export async function endResident(directory) {
-  failed.delete(directory);
-  if (wanted?.directory === directory) wanted = undefined;
-  if (starting?.directory === directory) await starting.resident.end();
-  await residents.get(directory)?.end();
+/** Ends the server of `entry`, which is about to go; settles when it is gone. */
+export async function endResident(entry) {
+  failed.delete(entry);
+  if (wanted?.entry === entry) wanted = undefined;
+  if (starting?.entry === entry) await starting.resident.end();
+  await residents.get(entry)?.end();
 }
 
 /** Ends all servers, for good. */
@@ -190,24 +191,24 @@ async function start() {
     // All are at work: the next check will ask again.
     if (!endOldest()) return void (wanted = undefined);
   }
-  const { directory, external } = wanted;
+  const { entry, external } = wanted;
   wanted = undefined;
-  const resident = new Resident(directory, external);
-  starting = { directory, resident, done: admit(directory, resident) };
+  const resident = new Resident(entry, external);
+  starting = { entry, resident, done: admit(entry, resident) };
   await starting.done;
   starting = undefined;
   if (wanted) timer ??= setTimeout(start, pause);
 }
 
 /** Puts a server that starts among those that are ready. */
-async function admit(directory, resident) {
+async function admit(entry, resident) {
   try {
     await resident.ready;
-    if (!resident.isEnded) residents.set(directory, resident);
+    if (!resident.isEnded) residents.set(entry, resident);
   } catch (error) {
     if (!resident.isEnded) {
       console.error("checker: a type checker for packages did not start:", error?.message ?? error);
-      failed.set(directory, performance.now());
+      failed.set(entry, performance.now());
     }
     await resident.end();
   }

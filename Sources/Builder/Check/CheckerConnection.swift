@@ -79,6 +79,16 @@ package struct CheckerConnection: SourceChecker {
         throw BuilderError(.checkerAnswer, "The type checker does not keep packages.")
     }
 
+    /// Checks the types of a source that imports packages which the checker, being no container, fetches itself (`kiln run`).
+    package func checkTypesFetching(
+        _ question: TypesQuestion, at endpoint: Endpoint
+    ) async throws(BuilderError) -> TypesResult {
+        let answer = try await ask(
+            target(question) + "&packages=fetched&residents=1", try Self.body(question), at: endpoint, limit: 1 << 20,
+            within: timing.check * 3 + timing.patience * 2)
+        return try Self.result(answer, of: question)
+    }
+
     private func target(_ question: TypesQuestion) -> String {
         let about =
             switch question.source {

@@ -23,8 +23,13 @@ struct LocalChecker: Sendable {
 
     /// Runs the checker until the task is cancelled.
     func run() async throws(ClientError) {
+        // Where Deno keeps what it fetches for the function, and where from: types of packages are checked with that.
+        let fetching: JSONValue = .object([
+            "directory": .string(deno.modules), "environment": .object(deno.sources.mapValues { .string($0) }),
+        ])
         let end = try await deno.run(
-            Sandbox.checker, address: "unix:" + socket, variables: [:], isColored: false, output: .standardError)
+            Sandbox.checker + [fetching.text], address: "unix:" + socket, variables: [:], isColored: false,
+            output: .standardError)
         guard !Task.isCancelled else { return }
         throw ClientError(.failed, "The checker ended (\(end)); what it printed is above.")
     }
@@ -42,37 +47,56 @@ struct LocalChecker: Sendable {
         }
     }
 
-    /// What runs for `source`; throws what is wrong with it as the platform would answer.
-    func check(_ source: [UInt8]) async throws(ClientError) -> CheckedModule {
+    private var endpoint: Endpoint { Endpoint(id: "local", address: .unix(path: socket)) }
+
+    /// What runs for `plan`; throws what is wrong with its source as the platform would answer.
+    func check(_ plan: BuildPlan) async throws(ClientError) -> CheckedModule {
+        let connection = CheckerConnection(client: client)
         let result: CheckResult
         do {
-            result = try await CheckerConnection(client: client).check(
-                source, file: BuildPlan.sourceFile, at: Endpoint(id: "local", address: .unix(path: socket)))
+            result =
+                switch plan.source {
+                case .module(let source): try await connection.check(source, file: plan.file, at: endpoint)
+                case .files(let tree): try await connection.check(tree, at: endpoint)
+                }
         } catch {
             throw ClientError(.failed, error.message)
         }
         switch result {
         case .passed(let module): return module
         case .failed(let findings):
-            throw Self.failure("The code does not check", findings, "It is started when the file is right.")
+            throw Self.failure("The code does not check", findings, "It is started when the source is right.")
         }
     }
 
-    /// Checks the types of the `source` of `module`: what is wrong with them, or why nobody knows; `nil` when they are right.
-    func typeErrors(_ module: CheckedModule, _ source: [UInt8]) async -> ClientError? {
-        let question = TypesQuestion(source: .module(source), file: BuildPlan.sourceFile, isLenient: module.isPlain)
+    /// What is known of the types of a source.
+    enum Verdict: Sendable {
+        /// They are right; the sentence, if any, says what the check could not see.
+        case right(note: String?)
+        /// What is wrong with them, or why nobody knows.
+        case failed(ClientError)
+    }
+
+    /// Checks the types of the source of `plan`, which is `module`, and how it uses packages with what Deno fetches of them itself.
+    func types(of plan: BuildPlan, _ module: CheckedModule) async -> Verdict {
+        let connection = CheckerConnection(client: client)
+        let question = TypesQuestion(
+            source: plan.source, file: plan.file, isLenient: module.isPlain && plan.language == .unstated)
         do throws(BuilderError) {
-            switch try await CheckerConnection(client: client).checkTypes(
-                question, at: Endpoint(id: "local", address: .unix(path: socket)))
-            {
-            case .passed: return nil
+            let result =
+                module.imports.isEmpty
+                ? try await connection.checkTypes(question, at: endpoint)
+                : try await connection.checkTypesFetching(question, at: endpoint)
+            switch result {
+            case .passed(let note): return .right(note: note)
             case .failed(let findings):
-                return Self.failure(
-                    "The types do not check", findings, "The function runs here; 'kiln deploy' would refuse it.")
-            case .unchecked(let reason): return ClientError(.failed, "The types were not checked: \(reason)")
+                return .failed(
+                    Self.failure(
+                        "The types do not check", findings, "The function runs here; 'kiln deploy' would refuse it."))
+            case .unchecked(let reason): return .failed(ClientError(.failed, "The types were not checked: \(reason)"))
             }
         } catch {
-            return ClientError(.failed, "The types were not checked: \(error.message)")
+            return .failed(ClientError(.failed, "The types were not checked: \(error.message)"))
         }
     }
 

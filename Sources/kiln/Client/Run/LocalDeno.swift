@@ -104,16 +104,19 @@ struct LocalDeno: Sendable {
     }
 
     /// The cache of this user's Deno, where modules from elsewhere are kept between runs.
-    private var modules: String {
+    var modules: String {
         if let directory = Setting.variable("DENO_DIR") { return Self.absolute(directory) }
         let caches = Setting.variable("XDG_CACHE_HOME") ?? Setting.variable("HOME").map { $0 + "/.cache" }
         return caches.map { $0 + "/deno" } ?? directory + "/tmp/.deno"
     }
 
-    /// What tells Deno where modules come from: these variables of this user's.
-    private static let sources = [
-        "NPM_CONFIG_REGISTRY", "JSR_URL", "DENO_CERT", "DENO_TLS_CA_STORE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
-    ]
+    /// What tells Deno where modules come from, of this user's environment.
+    var sources: [String: String] {
+        let names = [
+            "NPM_CONFIG_REGISTRY", "JSR_URL", "DENO_CERT", "DENO_TLS_CA_STORE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+        ]
+        return Dictionary(uniqueKeysWithValues: names.compactMap { name in Setting.variable(name).map { (name, $0) } })
+    }
 
     /// The path here of the container's `path`.
     func path(_ path: String) -> String {
@@ -137,19 +140,17 @@ struct LocalDeno: Sendable {
         }
     }
 
-    /// Runs the container's command line `arguments`, serving at `address` (as `DENO_SERVE_ADDRESS` takes it), until it ends or the task
+    /// Runs the container's command line `arguments` in its `workingDirectory`, serving at `address` (as `DENO_SERVE_ADDRESS` takes it), until it ends or the task
     /// is cancelled: SIGTERM then, and SIGKILL after five seconds. With `fetches` it has this user's cache of modules and may add to it.
     /// Returns how it ended, in words.
     func run(
-        _ arguments: [String], address: String, variables: [String: String], isColored: Bool, fetches: Bool = false,
-        output: FileDescriptor = .standardOutput
+        _ arguments: [String], address: String, variables: [String: String], isColored: Bool,
+        workingDirectory: String = "/app", fetches: Bool = false, output: FileDescriptor = .standardOutput
     ) async throws(ClientError) -> String {
         let local = localized(arguments)
         var environment = variables
         environment["DENO_DIR"] = fetches ? modules : directory + "/tmp/.deno"
-        if fetches {
-            for name in Self.sources where environment[name] == nil { environment[name] = Setting.variable(name) }
-        }
+        if fetches { environment.merge(sources) { own, _ in own } }
         environment["DENO_NO_UPDATE_CHECK"] = "1"
         environment["DENO_SERVE_ADDRESS"] = address
         environment["TMPDIR"] = directory + "/tmp"
@@ -162,7 +163,7 @@ struct LocalDeno: Sendable {
                 environment: .custom(
                     Dictionary(
                         uniqueKeysWithValues: environment.map { (Environment.Key(stringLiteral: $0.key), $0.value) })),
-                workingDirectory: FilePath(directory + "/app"), platformOptions: options, input: .none,
+                workingDirectory: FilePath(path(workingDirectory)), platformOptions: options, input: .none,
                 output: .fileDescriptor(output, closeAfterSpawningProcess: false),
                 error: .fileDescriptor(.standardError, closeAfterSpawningProcess: false))
             return "\(result.terminationStatus)"

@@ -2,6 +2,7 @@ import Builder
 import Client
 import FoundationEssentials
 import Glibc
+import OCI
 import SystemPackage
 
 /// A function that runs here, as one process after another.
@@ -11,13 +12,24 @@ struct LocalFunction: Sendable {
     let variables: [String: String]
     let printer: Printer
 
-    /// Puts `module` where the process finds it.
-    func install(_ module: CheckedModule, source: [UInt8]) throws(ClientError) {
+    /// Puts what an image of `plan` would have in the place of what was there before.
+    func install(_ plan: BuildPlan, _ module: CheckedModule) throws(ClientError) {
         do {
-            try Data(module.code.utf8).write(to: URL(filePath: deno.path("/app/main.js")))
-            try FileManager.default.createDirectory(
-                atPath: deno.path("/app/source"), withIntermediateDirectories: true)
-            try Data(source).write(to: URL(filePath: deno.path("/app/source/\(BuildPlan.sourceFile)")))
+            let files = FileManager.default
+            let app = deno.path("/app")
+            // The directory itself stays: the checker works in it.
+            for name in try files.contentsOfDirectory(atPath: app) { try files.removeItem(atPath: "\(app)/\(name)") }
+            for entry in plan.layer(module) {
+                let path = URL(filePath: deno.path("/\(entry.path)"))
+                switch entry.kind {
+                case .directory: try files.createDirectory(at: path, withIntermediateDirectories: true)
+                case .file(.bytes(let bytes)):
+                    try files.createDirectory(
+                        at: path.deletingLastPathComponent(), withIntermediateDirectories: true)
+                    try Data(bytes).write(to: path)
+                default: break
+                }
+            }
         } catch {
             throw ClientError(.failed, "\(deno.directory) cannot be written: \(error)")
         }
@@ -25,10 +37,13 @@ struct LocalFunction: Sendable {
 
     /// Runs `module` until it ends, in words how; `nil` when the task was cancelled.
     func run(_ module: CheckedModule) async throws(ClientError) -> String? {
+        let hasFiles = module.files != nil
         let end = try await deno.run(
-            (module.needsImports ? Sandbox.fetchingFunction : Sandbox.function) + module.command,
+            (module.needsImports ? Sandbox.fetchingFunction : Sandbox.function) + (hasFiles ? [Sandbox.importMap] : [])
+                + module.command,
             address: "tcp:\(address.text)", variables: variables, isColored: printer.output.isColored,
-            fetches: module.needsImports, output: printer.isJSON ? .standardError : .standardOutput)
+            workingDirectory: hasFiles ? "/app/source" : "/app", fetches: module.needsImports,
+            output: printer.isJSON ? .standardError : .standardOutput)
         return Task.isCancelled ? nil : end
     }
 

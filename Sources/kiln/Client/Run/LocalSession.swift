@@ -3,7 +3,7 @@ import Client
 
 /// One `kiln run`: checks, starts, and starts again.
 struct LocalSession: Sendable {
-    let file: String
+    let source: LocalSource
     let checker: LocalChecker
     let function: LocalFunction
     let printer: Printer
@@ -18,6 +18,7 @@ struct LocalSession: Sendable {
 
     /// A process of the function.
     private struct Run {
+        let warnings: [String]
         let task: Task<Void, Never>
         let readiness: Task<Void, Never>
 
@@ -28,13 +29,13 @@ struct LocalSession: Sendable {
         }
     }
 
-    /// Goes on until the task is cancelled, or something fails that no change of the file can mend.
+    /// Goes on until the task is cancelled, or something fails that no change of the source can mend.
     func run() async throws(ClientError) {
         let (events, sink) = AsyncStream.makeStream(of: Event.self)
         let checking = Task {
             do throws(ClientError) { try await checker.run() } catch { sink.yield(.failed(error)) }
         }
-        let watch = reloads ? try SourceWatch(.file(file)) : nil
+        let watch = reloads ? try SourceWatch(source.origin) : nil
         let watching = Task {
             guard let watch else { return }
             for await _ in watch.changes() { sink.yield(.changed) }
@@ -51,7 +52,7 @@ struct LocalSession: Sendable {
                 case .ended(let how):
                     let sentence = "The function ended (\(how))."
                     guard reloads else { throw ClientError(.build, sentence) }
-                    report(ClientError(.build, "\(sentence) It starts again when \(file) changes."))
+                    report(ClientError(.build, "\(sentence) It starts again when \(source.origin) changes."))
                     current = nil
                 }
             }
@@ -65,17 +66,17 @@ struct LocalSession: Sendable {
         if let failure, !Task.isCancelled { throw failure }
     }
 
-    /// Checks the file and puts a process with it in the place of `former`, which stays when there is something wrong.
+    /// Checks the source and puts a process with it in the place of `former`, which stays when there is something wrong.
     private func start(_ sink: AsyncStream<Event>.Continuation, before former: Run?) async throws(ClientError) -> Run? {
-        let upload: SourceUpload
+        let read: LocalSource.Content
         let module: CheckedModule
         do throws(ClientError) {
-            upload = try SourceUpload(.file(file), entry: nil)
+            read = try await source.read()
             do throws(ClientError) {
-                module = try await checker.check(upload.body)
+                module = try await checker.check(read.plan)
             } catch {
                 guard !Task.isCancelled else { return former }
-                printer.fail(error, showing: upload.excerpts)
+                printer.fail(error, showing: read.excerpts)
                 guard reloads else { throw ClientError(exit: error.status) }
                 return former
             }
@@ -85,7 +86,9 @@ struct LocalSession: Sendable {
             return former
         }
         await former?.end()
-        try function.install(module, source: upload.body)
+        try function.install(read.plan, module)
+        let warnings = read.warnings + (module.files?.warnings ?? [])
+        if warnings != former?.warnings ?? [] { warnings.forEach(printer.warn) }
         let task = Task {
             do throws(ClientError) {
                 if let end = try await function.run(module) { sink.yield(.ended(end)) }
@@ -97,22 +100,26 @@ struct LocalSession: Sendable {
         let readiness = Task {
             guard await function.waitUntilItAccepts() else { return }
             announce(isFirst)
-            guard checksTypes, let error = await checker.typeErrors(module, upload.body), !Task.isCancelled else {
-                return
+            guard checksTypes else { return }
+            let verdict = await checker.types(of: read.plan, module)
+            guard !Task.isCancelled else { return }
+            switch verdict {
+            case .right(let note): if let note { printer.warn(note) }
+            case .failed(let error): printer.fail(error, showing: read.excerpts)
             }
-            printer.fail(error, showing: upload.excerpts)
         }
-        return Run(task: task, readiness: readiness)
+        return Run(warnings: warnings, task: task, readiness: readiness)
     }
 
     private func announce(_ isFirst: Bool) {
         let url = "http://\(function.address.text)/"
         if printer.isJSON {
-            printer.document(.object(["event": .string("serving"), "file": .string(file), "url": .string(url)]))
+            printer.document(
+                .object(["event": .string("serving"), "file": .string(source.origin.description), "url": .string(url)]))
             return
         }
-        let rest = isFirst ? reloads ? " It starts again when the file changes; Ctrl-C ends." : " Ctrl-C ends." : ""
-        StandardStream.error.write("\(file) answers at \(url)\(rest)\n")
+        let rest = isFirst ? reloads ? " It starts again when the source changes; Ctrl-C ends." : " Ctrl-C ends." : ""
+        StandardStream.error.write("\(source.origin) answers at \(url)\(rest)\n")
     }
 
     private func report(_ error: ClientError) { printer.fail(error) }

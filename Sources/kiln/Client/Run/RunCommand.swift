@@ -7,14 +7,20 @@ import Contract
 struct RunCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Run a function here, without a platform, and start it again whenever its file changes.",
+        abstract: "Run a function here, without a platform, and start it again whenever its source changes.",
         discussion: """
-            The file is checked and started as the platform does it, by the deno of this machine: the same handler forms, Deno flags and \
+            The source is checked and started as the platform does it, by the deno of this machine: the same handler forms, Deno flags and \
             errors. What a container adds, its network, limits and file system, is not here.
             """)
 
-    @Argument(help: "A TypeScript or JavaScript file.", completion: .file())
-    var file: String
+    @Argument(help: "A TypeScript or JavaScript file, or a directory.", completion: .file())
+    var source: String
+
+    @Option(
+        help: ArgumentHelp(
+            "The module of a directory that handles requests (default: main.ts, index.ts, mod.ts or server.ts).",
+            valueName: "file"))
+    var entry: String?
 
     @Option(
         help: ArgumentHelp(
@@ -27,7 +33,7 @@ struct RunCommand: ClientCommand {
         help: ArgumentHelp("A secret of this machine's platform; may be repeated ('kiln secret').", valueName: "name"))
     var secret: [String] = []
 
-    @Flag(inversion: .prefixedNo, help: "Whether to start again when the file changes.")
+    @Flag(inversion: .prefixedNo, help: "Whether to start again when the source changes.")
     var reload = true
 
     @Flag(inversion: .prefixedNo, help: "Whether types are checked, while the function runs already.")
@@ -42,10 +48,13 @@ struct RunCommand: ClientCommand {
     @OptionGroup(title: "Output") var output: OutputOptions
 
     func perform(_ printer: Printer) async throws(ClientError) {
-        let origin = try SourceUpload.Origin(file)
-        guard case .file = origin else {
-            throw ClientError(.usage, "'kiln run' takes one file; directories are deployed with 'kiln deploy'.")
+        let origin = try SourceUpload.Origin(self.source)
+        guard origin != .standardInput else {
+            throw ClientError(.usage, "'kiln run' takes a file or a directory: standard input has no later.")
         }
+        let source = LocalSource(origin: origin, entry: entry)
+        // What is no source now ends the command; what is none any more later on does not.
+        _ = try await source.read()
         var variables = Dictionary(try environment.variables().map { ($0.name, $0.value) }) { $1 }
         for name in secret { variables[name] = try secretValue(name) }
         let address = try freeAddress()
@@ -53,7 +62,7 @@ struct RunCommand: ClientCommand {
         let deno = try LocalDeno(program: LocalDeno.find(self.deno ?? Setting.optional("DENO")))
         defer { deno.remove() }
         let session = LocalSession(
-            file: file, checker: try LocalChecker(deno),
+            source: source, checker: try LocalChecker(deno),
             function: LocalFunction(deno: deno, address: address, variables: variables, printer: printer),
             printer: printer, reloads: reload, checksTypes: check)
         try await Interruption.ends { () async throws(ClientError) in try await session.run() }
