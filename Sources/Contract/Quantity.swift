@@ -11,6 +11,15 @@ package enum Quantity {
         return whole(text[...])
     }
 
+    /// `bytes` as ``bytes(_:)`` takes it, in the largest unit of which it is a whole number.
+    package static func text(bytes: Int64) -> String {
+        for (unit, factor) in [("Gi", Int64(1) << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)]
+        where bytes >= factor && bytes % factor == 0 {
+            return "\(bytes / factor)\(unit)"
+        }
+        return "\(bytes)"
+    }
+
     /// Thousandths of a core from `250m`, `1`, `1.5`; `nil` for anything else.
     package static func millicores(_ text: String) -> Int64? {
         if text.hasSuffix("m") { return whole(text.dropLast()) }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Contract
 import FoundationEssentials
 
 /// Reads settings that no flag gives: from the environment (`KILN_<NAME>`), else from the file that `KILN_CONFIG` names, else the
@@ -38,6 +39,18 @@ enum Setting {
             throw StartError("\(option) cannot be \(number): use \(range.lowerBound) to \(range.upperBound)\(unit).")
         }
         return number
+    }
+
+    /// The bytes of a flag such as `--max-tmp`, written as `65536`, `64Ki`, `10Mi` or `1Gi`, else what is set for it; `nil` when neither
+    /// is. Throws a sentence when it is no such number, or not in `range`.
+    static func bytes(_ flag: String?, _ option: String, in range: ClosedRange<Int64>) throws -> Int64? {
+        guard let text = flag ?? optional(name(of: option.dropFirst(2))) else { return nil }
+        guard let bytes = Quantity.bytes(text), range.contains(bytes) else {
+            let (least, most) = (Quantity.text(bytes: range.lowerBound), Quantity.text(bytes: range.upperBound))
+            let bounds = range.upperBound == .max ? "\(least) or more" : "\(least) to \(most)"
+            throw StartError("\(option) cannot be '\(text)': use a number of bytes, \(bounds).")
+        }
+        return bytes
     }
 
     /// The environment's name, without `KILN_`, of what a flag or the file calls `text`.

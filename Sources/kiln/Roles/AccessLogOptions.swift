@@ -29,11 +29,7 @@ struct AccessLogOptions: ParsableArguments {
     }
 
     private func limit() throws -> Int64 {
-        guard let text = accessLogBytes ?? Setting.optional("ACCESS_LOG_BYTES") else { return 64 << 20 }
-        guard let bytes = Quantity.bytes(text), bytes >= 64 << 10 else {
-            throw StartError("--access-log-bytes cannot be '\(text)': use 64Ki or more.")
-        }
-        return bytes
+        try Setting.bytes(accessLogBytes, "--access-log-bytes", in: 64 << 10 ... .max) ?? 64 << 20
     }
 
     /// The same options as arguments for a child.

@@ -41,13 +41,7 @@ struct ArchiveOptions: ParsableArguments {
     }
 
     private func bytes(_ flag: String?, _ name: String, _ fallback: Int) throws -> Int {
-        guard let text = flag ?? Setting.optional("MAX_ARCHIVE_\(name)") else { return fallback }
-        guard let bytes = Quantity.bytes(text), (1...(1 << 30)).contains(bytes) else {
-            throw StartError(
-                "--max-archive-\(name.lowercased()) cannot be '\(text)': use a number of bytes such as 64Mi, at most 1Gi."
-            )
-        }
-        return Int(bytes)
+        try Setting.bytes(flag, "--max-archive-\(name.lowercased())", in: 1...1 << 30).map { Int($0) } ?? fallback
     }
 
     /// The same options as arguments for a child.

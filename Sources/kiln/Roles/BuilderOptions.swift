@@ -53,13 +53,13 @@ struct BuilderOptions: ParsableArguments {
         limits.concurrency = try count(maxConcurrency, "MAX_CONCURRENCY", "--max-concurrency", limits.concurrency)
         limits.variables = try count(maxEnv, "MAX_ENV", "--max-env", limits.variables)
         limits.secrets = try count(maxSecrets, "MAX_SECRETS", "--max-secrets", limits.secrets)
-        limits.memoryBytes = try bytes(maxMemory, "MAX_MEMORY", "--max-memory", limits.memoryBytes)
+        limits.memoryBytes = try bytes(maxMemory, "--max-memory", limits.memoryBytes)
         guard limits.memoryBytes >= limits.minimumMemoryBytes else {
             throw StartError(
                 "--max-memory cannot be less than \(limits.minimumMemoryBytes >> 20)Mi, which Deno needs to start.")
         }
         limits.environmentBytes = try Int(
-            bytes(maxEnvBytes, "MAX_ENV_BYTES", "--max-env-bytes", Int64(limits.environmentBytes)))
+            bytes(maxEnvBytes, "--max-env-bytes", Int64(limits.environmentBytes)))
         if let text = maxCpu ?? Setting.optional("MAX_CPU") {
             guard let millicores = Quantity.millicores(text), millicores >= 10 else {
                 throw StartError("--max-cpu cannot be '\(text)': use a number of cores such as 2 or 500m.")
@@ -92,7 +92,7 @@ struct BuilderOptions: ParsableArguments {
     }
 
     /// Most bytes of a source.
-    func sourceLimit() throws -> Int { try Int(bytes(maxSource, "MAX_SOURCE", "--max-source", 10 << 20)) }
+    func sourceLimit() throws -> Int { try Int(bytes(maxSource, "--max-source", 10 << 20)) }
 
     private func count(_ flag: Int?, _ name: String, _ option: String, _ fallback: Int) throws -> Int {
         let value = try Setting.resolve(flag, name, fallback)
@@ -100,12 +100,8 @@ struct BuilderOptions: ParsableArguments {
         return value
     }
 
-    private func bytes(_ flag: String?, _ name: String, _ option: String, _ fallback: Int64) throws -> Int64 {
-        guard let text = flag ?? Setting.optional(name) else { return fallback }
-        guard let bytes = Quantity.bytes(text), bytes > 0 else {
-            throw StartError("\(option) cannot be '\(text)': use a number of bytes such as 64Ki or 10Mi.")
-        }
-        return bytes
+    private func bytes(_ flag: String?, _ option: String, _ fallback: Int64) throws -> Int64 {
+        try Setting.bytes(flag, option, in: 1...1 << 50) ?? fallback
     }
 
     /// The same options as arguments for a child.

@@ -70,7 +70,7 @@ struct DependencyOptions: ParsableArguments {
             allowed: try registries + rules(allowImport, "ALLOW_IMPORT", "--allow-import").filter { $0 != .all },
             denied: try rules(denyImport, "DENY_IMPORT", "--deny-import"))
         settings.certificates = try certificates()
-        settings.bytes = try bytes()
+        settings.bytes = try Self.bytes(maxDependencies) ?? DependencySettings.defaultBytes
         settings.files =
             try Setting.number(maxDependencyFiles, "--max-dependency-files", in: 1...100_000) ?? settings.files
         settings.seconds =
@@ -79,10 +79,7 @@ struct DependencyOptions: ParsableArguments {
             try Setting.number(importTimeout, "--import-timeout", in: 1...600, unit: " seconds") ?? settings.silence
         settings.connections =
             try Setting.number(maxImportConnections, "--max-import-connections", in: 1...4096) ?? settings.connections
-        if let text = maxPackageCache ?? Setting.optional("MAX_PACKAGE_CACHE") {
-            guard let bytes = Quantity.bytes(text), bytes >= 0 else {
-                throw StartError("--max-package-cache cannot be '\(text)': use a number of bytes such as 1Gi.")
-            }
+        if let bytes = try Setting.bytes(maxPackageCache, "--max-package-cache", in: 0 ... .max) {
             settings.cache = Int(bytes)
         }
         return settings
@@ -91,19 +88,9 @@ struct DependencyOptions: ParsableArguments {
     /// The PEM file of `--ca`, if any.
     var certificateFile: String? { ca ?? Setting.optional("CA") }
 
-    private func bytes() throws -> Int {
-        guard let text = maxDependencies ?? Setting.optional("MAX_DEPENDENCIES") else {
-            return DependencySettings.defaultBytes
-        }
-        return try Self.bytes(text)
-    }
-
-    /// The bytes that `--max-dependencies` says.
-    static func bytes(_ text: String) throws -> Int {
-        guard let bytes = Quantity.bytes(text), (1 << 20...512 << 20).contains(bytes) else {
-            throw StartError("--max-dependencies cannot be '\(text)': use a number of bytes from 1Mi to 512Mi.")
-        }
-        return Int(bytes)
+    /// The bytes that `--max-dependencies`, given as `flag`, says; `nil` for no such option.
+    static func bytes(_ flag: String?) throws -> Int? {
+        try Setting.bytes(flag, "--max-dependencies", in: 1 << 20...512 << 20).map { Int($0) }
     }
 
     private func certificates() throws -> String? {

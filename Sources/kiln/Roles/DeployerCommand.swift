@@ -44,9 +44,7 @@ struct DeployerCommand: AsyncParsableCommand {
             let metrics = DeployerMetrics(limit: try limits.functions())
             var configuration = try local.configuration(directory)
             try scale.apply(to: &configuration)
-            if let text = maxDependencies ?? Setting.optional("MAX_DEPENDENCIES") {
-                configuration.dependencyBytes = Int64(try DependencyOptions.bytes(text))
-            }
+            if let bytes = try DependencyOptions.bytes(maxDependencies) { configuration.dependencyBytes = Int64(bytes) }
             var deployLimits = try upkeep.limits(directory)
             try packageChecks.apply(to: &configuration, &deployLimits)
             let backend: LocalBackend

@@ -81,12 +81,7 @@ struct LocalOptions: ParsableArguments {
         }
         if !servers.isEmpty { result.nameServers = servers }
         if let runtime = runtime ?? Setting.optional("RUNTIME") { result.runtime = .executable(runtime) }
-        if let text = logBytes ?? Setting.optional("LOG_BYTES") {
-            guard let bytes = Quantity.bytes(text), bytes >= 64 << 10 else {
-                throw StartError("--log-bytes cannot be '\(text)': use 64Ki or more.")
-            }
-            result.logBytes = bytes
-        }
+        result.logBytes = try Setting.bytes(logBytes, "--log-bytes", in: 64 << 10 ... .max) ?? result.logBytes
         result.keptLogs = try Setting.number(keptLogs, "--kept-logs", in: 0...1000) ?? result.keptLogs
         if let text = logCpu ?? Setting.optional("LOG_CPU") {
             guard let millicores = Quantity.millicores(text), (10...100_000).contains(millicores) else {
@@ -109,12 +104,8 @@ struct LocalOptions: ParsableArguments {
             throw StartError("--max-open-files cannot be \(files): use 64, which Deno needs, to 1048576.")
         }
         result.openFiles = UInt64(files)
-        if let text = maxTmp ?? Setting.optional("MAX_TMP") {
-            guard let bytes = Quantity.bytes(text), (1 << 20...1 << 40).contains(bytes) else {
-                throw StartError("--max-tmp cannot be '\(text)': use 1Mi or more, e.g. 128Mi.")
-            }
-            result.temporaryBytes = bytes
-        }
+        result.temporaryBytes =
+            try Setting.bytes(maxTmp, "--max-tmp", in: 1 << 20...1 << 40) ?? result.temporaryBytes
     }
 
     /// The reconciler's times.

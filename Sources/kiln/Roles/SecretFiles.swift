@@ -6,11 +6,7 @@ import Glibc
 struct SecretFiles: Sendable {
     /// Most bytes of one secret as `flag`, else the setting, has it.
     static func limit(_ flag: String?) throws -> Int {
-        guard let text = flag ?? Setting.optional("MAX_SECRET_BYTES") else { return 64 << 10 }
-        guard let bytes = Quantity.bytes(text), (1...120 << 10).contains(bytes) else {
-            throw StartError("--max-secret-bytes cannot be '\(text)': use 1 to 120Ki bytes.")
-        }
-        return Int(bytes)
+        Int(try Setting.bytes(flag, "--max-secret-bytes", in: 1...120 << 10) ?? 64 << 10)
     }
 
     let directory: String

@@ -63,16 +63,16 @@ struct TrafficOptions: ParsableArguments {
     /// Writes what was chosen into `configuration`; throws a sentence about what cannot be.
     func apply(to configuration: inout RouterConfiguration) throws {
         var limits = configuration.limits
-        limits.targetBytes = try bytes(maxTarget, "MAX_TARGET", "--max-target", 64...60 << 10) ?? limits.targetBytes
+        limits.targetBytes = try bytes(maxTarget, "--max-target", 64...60 << 10) ?? limits.targetBytes
         limits.headBytes =
-            try bytes(maxHeaderBytes, "MAX_HEADER_BYTES", "--max-header-bytes", 1 << 10...63 << 10) ?? limits.headBytes
+            try bytes(maxHeaderBytes, "--max-header-bytes", 1 << 10...63 << 10) ?? limits.headBytes
         guard limits.targetBytes < limits.headBytes else {
             throw StartError(
                 "--max-target cannot be \(limits.targetBytes) bytes: the whole head has \(limits.headBytes) (--max-header-bytes)."
             )
         }
         limits.fields = try number(maxHeaders, "MAX_HEADERS", "--max-headers", 8...5_000) ?? limits.fields
-        limits.functionBody = try bytes(maxBody, "MAX_BODY", "--max-body", 0...1 << 50)
+        limits.functionBody = try bytes(maxBody, "--max-body", 0...1 << 50)
         limits.connections =
             try number(maxConnections, "MAX_CONNECTIONS", "--max-connections", 1...1_000_000) ?? limits.connections
         limits.held = try number(maxWaiting, "MAX_WAITING", "--max-waiting", 0...1_000_000) ?? limits.held
@@ -106,13 +106,8 @@ struct TrafficOptions: ParsableArguments {
         return try Setting.number(flag, option, in: range, unit: unit)
     }
 
-    private func bytes(_ flag: String?, _ name: String, _ option: String, _ range: ClosedRange<Int>) throws -> Int? {
-        guard let text = flag ?? Setting.optional(name) else { return nil }
-        guard let bytes = Quantity.bytes(text), let bytes = Int(exactly: bytes), range.contains(bytes) else {
-            throw StartError(
-                "\(option) cannot be '\(text)': use \(range.lowerBound) to \(range.upperBound) bytes, e.g. 16Ki.")
-        }
-        return bytes
+    private func bytes(_ flag: String?, _ option: String, _ range: ClosedRange<Int64>) throws -> Int? {
+        try Setting.bytes(flag, option, in: range).map { Int($0) }
     }
 
     /// The same options as arguments for a child.

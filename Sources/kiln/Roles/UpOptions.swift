@@ -20,11 +20,7 @@ struct UpOptions: ParsableArguments {
 
     /// Most bytes of the registry's log.
     func registryLogLimit() throws -> Int64 {
-        guard let text = registryLogBytes ?? Setting.optional("REGISTRY_LOG_BYTES") else { return 4 << 20 }
-        guard let bytes = Quantity.bytes(text), bytes >= 64 << 10 else {
-            throw StartError("--registry-log-bytes cannot be '\(text)': use 64Ki or more.")
-        }
-        return bytes
+        try Setting.bytes(registryLogBytes, "--registry-log-bytes", in: 64 << 10 ... .max) ?? 4 << 20
     }
 
     /// The registry's address with a definite port.

@@ -36,12 +36,7 @@ struct UpkeepOptions: ParsableArguments {
         guard limits.functions >= 1 else {
             throw StartError("--max-functions cannot be \(limits.functions): use 1 or more.")
         }
-        if let text = minFreeDisk ?? Setting.optional("MIN_FREE_DISK") {
-            guard let bytes = Quantity.bytes(text) else {
-                throw StartError("--min-free-disk cannot be '\(text)': use a number of bytes such as 256Mi.")
-            }
-            limits.freeBytes = bytes
-        }
+        limits.freeBytes = try Setting.bytes(minFreeDisk, "--min-free-disk", in: 0 ... .max) ?? limits.freeBytes
         return limits
     }
 
