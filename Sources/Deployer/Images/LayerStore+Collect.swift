@@ -17,6 +17,7 @@ extension LayerStore {
                 // Asked again, for this actor was free meanwhile. The name goes at once, what is behind it later.
                 let doomed = "\(path).\(getpid()).gone.tmp"
                 guard !isInUse(digest, since: moment), rename(path, doomed) == 0 else { continue }
+                forgetUse(of: digest)
                 await Task.detached { DiskFile.removeTree(doomed) }.value
             }
             tally.add(size)

@@ -66,6 +66,9 @@ package actor LayerStore {
         unpacking[diffID] != nil || lastUse[diffID].map { $0 >= moment } == true
     }
 
+    /// The layer is gone.
+    func forgetUse(of diffID: Digest) { lastUse[diffID] = nil }
+
     @concurrent
     private static func unpack(_ blob: String, _ descriptor: Descriptor, _ diffID: Digest, to final: String)
         async throws
