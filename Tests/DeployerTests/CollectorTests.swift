@@ -62,6 +62,28 @@ import Testing
         }
     }
 
+    @Test func `images from before the note of what they import keep the image whose layer they have`() async throws {
+        try await withCollector { collector, reconciler, registry in
+            for letter in "abc" { try await reconciler.deployed("hello", letter, registry) }
+            registry.push("hello", "0")
+            registry.push("hello", "d", usedBy: "a")
+            registry.push("hello", "e", usedBy: "b")
+            registry.push("hello", "f", usedBy: "c")
+            _ = try await collector.run(everything, .collect)
+            #expect(registry.letters(of: "hello") == ["b", "c", "e", "f"])
+        }
+    }
+
+    @Test func `what only collected revisions imported goes, also where every build is a revision's`() async throws {
+        try await withCollector { collector, reconciler, registry in
+            for letter in "abc" { try await reconciler.deployed("hello", letter, registry) }
+            registry.push("hello", "d", importedBy: "a")
+            registry.push("hello", "e", importedBy: "b")
+            _ = try await collector.run(everything, .collect)
+            #expect(registry.letters(of: "hello") == ["b", "c", "e"])
+        }
+    }
+
     @Test func `a rollback to a collected revision is told so, and its number is not used again`() async throws {
         try await withCollector { collector, reconciler, registry in
             for letter in "abc" { try await reconciler.deployed("hello", letter, registry) }
@@ -145,6 +167,8 @@ final class MemoryRegistry: ImageInventory {
     private struct State {
         /// What is imported, by who imports it.
         var imports: [String: String] = [:]
+        /// The same of images without a note of it.
+        var used: [String: Set<String>] = [:]
         var images: [String: Set<String>] = [:]
         var sweeps = 0
         var deletes = true
@@ -166,6 +190,11 @@ final class MemoryRegistry: ImageInventory {
         push(function, letter)
         state.withLock { $0.imports[String(importer)] = String(letter) }
     }
+    /// Pushes an image of dependencies, `letter`, whose layer is in the image `importer`, which has no note of it.
+    func push(_ function: String, _ letter: Character, usedBy importer: Character) {
+        push(function, letter)
+        state.withLock { _ = $0.used[String(importer), default: []].insert(String(letter)) }
+    }
     func letters(of function: String) -> [String] {
         state.withLock { $0.images["kiln/" + function, default: []].sorted() }
     }
@@ -177,7 +206,7 @@ final class MemoryRegistry: ImageInventory {
     func repositories() async throws -> [String] { state.withLock { $0.images.keys.sorted() } }
     func tags(of repository: String) async throws -> [String] {
         state.withLock { state in
-            let imported = Set(state.imports.values)
+            let imported = Set(state.imports.values).union(state.used.values.flatMap(\.self))
             return state.images[repository, default: []].map { (imported.contains($0) ? "d-" : "b-") + $0 }
         }
     }
@@ -185,7 +214,11 @@ final class MemoryRegistry: ImageInventory {
     func facts(of digest: Digest, in repository: String) async throws -> ImageFacts? {
         let there = state.withLock { $0.images[repository, default: []].contains(String(digest.hex.prefix(1))) }
         let imports = state.withLock { $0.imports[String(digest.hex.prefix(1))] }.map { "d-" + $0 }
-        return there ? ImageFacts(blobs: [digest: 10], layers: [], imports: imports) : nil
+        // All have a layer of the base; what is imported comes next, then the function's own.
+        let letter = String(digest.hex.prefix(1))
+        let used = state.withLock { $0.used[letter, default: []].sorted() }
+        let layers = try (["0"] + used + [letter]).map { try #require(Self.digest($0)) }
+        return there ? ImageFacts(blobs: [digest: 10], layers: layers, imports: imports) : nil
     }
     func delete(_ digest: Digest, from repository: String) async throws -> Bool {
         state.withLock { state in

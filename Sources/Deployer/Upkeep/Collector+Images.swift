@@ -87,16 +87,26 @@ extension Collector {
         let known = needed.union(removed)
         let tags = try await inventory.tags(of: repository)
         guard !tags.isEmpty else { return [] }
-        // Every image has one tag of the Builder's. As many tags as images: nothing unknown is there, and no tag need be looked up.
-        let builds = tags.filter { $0.hasPrefix("b-") }
-        if builds.count == known.count { return known }
+        // Every image of a function has one tag of the Builder's. As many tags as images: nothing unknown is there, and only the tags of
+        // what is imported need be looked up.
+        let areKnown = tags.count { $0.hasPrefix("b-") } == known.count
         var imports: Set<String> = []
+        // The layers of images that an older Kiln made, which do not say what they import.
+        var unsaid: Set<Digest> = []
         for digest in needed {
-            if let tag = try await facts(of: digest, in: repository)?.imports { imports.insert(tag) }
+            guard let image = try await facts(of: digest, in: repository) else { continue }
+            if let tag = image.imports { imports.insert(tag) } else { unsaid.formUnion(image.layers) }
         }
-        var images: Set<Digest> = []
-        for tag in tags where !imports.contains(tag) {
-            if let digest = try await inventory.digest(of: tag, in: repository) { images.insert(digest) }
+        var images = areKnown ? known : []
+        for tag in tags where !imports.contains(tag) && (!areKnown || tag.hasPrefix("d-")) {
+            guard let digest = try await inventory.digest(of: tag, in: repository) else { continue }
+            // Its last layer is what is imported; those below are the base's, which every function has.
+            if tag.hasPrefix("d-"), !unsaid.isEmpty,
+                let last = try await facts(of: digest, in: repository)?.layers.last, unsaid.contains(last)
+            {
+                continue
+            }
+            images.insert(digest)
         }
         return images
     }
