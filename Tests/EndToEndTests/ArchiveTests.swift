@@ -135,4 +135,49 @@ import Transfer
             }
         }
     }
+
+    @Test func `a function of several files, one of them no module, moves as a whole`() async throws {
+        try await withState { first, port, registryPort in
+            let here = try await Platform(state: first, port: port, registryPort: registryPort)
+            let directory = first + "/shop"
+            let files = [
+                "main.ts": """
+                import { greet } from "./lib/greet.ts";
+                import prices from "./data/prices.json" with { type: "json" };
+                export default () => new Response(`${greet("shop")} ${prices.tea} ${Deno.readTextFileSync(new URL("./data/note.txt", import.meta.url))}`);
+                """,
+                "lib/greet.ts": "export const greet = (name: string): string => `hello ${name}`;",
+                "data/prices.json": #"{"tea":3}"#, "data/note.txt": "closed",
+            ]
+            for (name, text) in files {
+                let path = "\(directory)/\(name)"
+                try FileManager.default.createDirectory(
+                    atPath: URL(filePath: path).deletingLastPathComponent().path, withIntermediateDirectories: true)
+                try text.write(toFile: path, atomically: true, encoding: .utf8)
+            }
+            let deployed = try kiln("deploy", directory, "--name", "shop", "--url", here.url)
+            #expect(deployed.code == 0, "\(deployed.output)")
+            #expect(try await here.get("/fn/shop").text == "hello shop 3 closed")
+            let before = try await revisions(here, "shop")
+            let file = first + "/shop.tar"
+            let exported = try kiln("export", file, "--function", "shop", "--state-dir", first)
+            #expect(exported.code == 0, "\(exported.output)")
+            await here.stop()
+
+            try await withState { second, port, registryPort in
+                // Nothing runs there: what was imported is found at the start.
+                let imported = try kiln("import", file, "--state-dir", second)
+                #expect(imported.code == 0, "\(imported.output)")
+                let there = try await Platform(state: second, port: port, registryPort: registryPort)
+                try await eventually("it answers", within: .seconds(60)) {
+                    try await there.get("/fn/shop").text == "hello shop 3 closed"
+                }
+                #expect(try await revisions(there, "shop") == before)
+                // The same files again are the same image.
+                let again = try kiln("deploy", directory, "--name", "shop", "--url", there.url)
+                #expect(again.code == 0 && again.output.contains("unchanged"), "\(again.output)")
+                await there.stop()
+            }
+        }
+    }
 }
