@@ -23,10 +23,7 @@ struct PackageCheckOptions: ParsableArguments {
     /// The limits.
     func limits() throws -> PackageCheckLimits {
         var limits = PackageCheckLimits()
-        if let text = maxPackageTypes ?? Setting.optional("MAX_PACKAGE_TYPES") {
-            guard let bytes = Quantity.bytes(text), (1 << 20...4 << 30).contains(bytes) else {
-                throw StartError("--max-package-types cannot be '\(text)': use a number of bytes from 1Mi to 4Gi.")
-            }
+        if let bytes = try Setting.bytes(maxPackageTypes, "--max-package-types", in: 1 << 20...4 << 30) {
             limits.bytes = Int(bytes)
         }
         limits.parallel =
