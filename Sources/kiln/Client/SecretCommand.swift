@@ -38,7 +38,15 @@ struct SecretCommand: ParsableCommand {
                 throw ClientError(
                     .usage, "A secret has at most \(limit) bytes (--max-secret-bytes). Nothing was stored.")
             }
+            // Nothing to read is far more often a mistake of a script than a secret.
+            guard !value.isEmpty else {
+                throw ClientError(
+                    .usage,
+                    "The value is empty. Nothing was stored. Give it on standard input: printf %s VALUE | kiln secret set \(name)"
+                )
+            }
             guard !value.contains(0) else { throw ClientError(.usage, "A secret must not contain a NUL byte.") }
+            let isNew = try !store.names().contains(name)
             try store.set(name, value)
             if printer.isJSON {
                 printer.document(
@@ -47,9 +55,12 @@ struct SecretCommand: ParsableCommand {
                         "stateDir": .string(store.state.path),
                     ]))
             } else {
+                let next =
+                    isNew
+                    ? "Deploys name it by --secret \(name)."
+                    : "Instances that run keep the value before; a deploy with any change, such as --env ROTATED=1, starts new ones."
                 printer.line(
-                    "Stored \(name) (\(value.count) bytes) for \(store.state.path). Instances get it when they next start."
-                )
+                    "\(isNew ? "Stored" : "Replaced") \(name) (\(value.count) bytes) for \(store.state.path). \(next)")
             }
         }
 
@@ -96,7 +107,7 @@ struct SecretCommand: ParsableCommand {
             if printer.isJSON {
                 printer.document(.object(["name": .string(name), "removed": .bool(true)]))
             } else {
-                printer.line("Removed \(name).")
+                printer.line("Removed \(name). Functions that name it cannot start new instances.")
             }
         }
     }

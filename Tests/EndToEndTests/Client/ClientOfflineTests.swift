@@ -143,7 +143,13 @@ import Testing
                     code: running.process.terminationStatus, output: running.printed, errors: running.complained)
             }
             #expect(try secret(["list"]).output == "")
-            #expect(try secret(["set", "API_KEY"], input: "s3cret\n").output.contains("Stored API_KEY (6 bytes)"))
+            let empty = try secret(["set", "API_KEY"], input: "\n")
+            #expect(empty.code == 2 && empty.errors.contains("kiln secret set API_KEY"), "\(empty)")
+            #expect(try secret(["list"]).output == "")
+            let stored = try secret(["set", "API_KEY"], input: "s3cret\n").output
+            #expect(stored.contains("Stored API_KEY (6 bytes)") && stored.contains("--secret API_KEY"), "\(stored)")
+            let replaced = try secret(["set", "API_KEY"], input: "n3w\n").output
+            #expect(replaced.contains("Replaced API_KEY (3 bytes)") && replaced.contains("--env "), "\(replaced)")
             #expect(try secret(["set", "OTHER", "--json"], input: "x").json["bytes"] as? Int == 1)
             #expect(try secret(["list"]).output == "API_KEY\nOTHER\n")
             #expect(
