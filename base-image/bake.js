@@ -1,16 +1,20 @@
 // Brings what resolve.js loaded into the form in which it is baked, loads it once more in that form with nothing else to be had, and
-// so makes what Deno would otherwise make at every start: JavaScript of TypeScript, and analyses of modules.
-import { databases, write } from "./caches.js";
+// so makes what Deno would otherwise make at every start: JavaScript of TypeScript, analyses of modules, and their compiled code.
+import { databases, modules, renamed, write } from "./caches.js";
+import { compileScripts, load, withCompiledModules } from "./code.js";
 
 const publicNPM = "registry.npmjs.org";
 const publicJSR = "https://jsr.io/";
+/** What the base image has: a database of a layer above hides the one below. */
+const base = "/deno";
 const marker = "\n// denoCacheMetadata=";
 
 /**
- * Makes the caches for the modules in `directory`, where `files` are those below `deno/remote`. They are left in `caches`.
+ * Makes the caches for the modules in `directory`, where `files` are those below `deno/remote` and `packages` the packages' directories,
+ * `NAME/VERSION`. They are left in `caches`.
  * Throws when they cannot be made, which costs only time at the starts.
  */
-export async function makeCaches(directory, order, files, signal) {
+export async function makeCaches(directory, order, files, packages, signal) {
   const baked = `${directory}/baked`;
   await Deno.mkdir(`${baked}/npm`, { recursive: true });
   await Deno.mkdir(`${directory}/caches`);
@@ -30,13 +34,15 @@ export async function makeCaches(directory, order, files, signal) {
   for (const entry of Object.values(lock.npm ?? {})) delete entry.tarball;
   await Deno.writeTextFile(`${baked}/deno.lock`, JSON.stringify(lock));
   await load(directory, baked, signal);
-  for (const name of databases.filter((name) => !name.startsWith("v8_"))) {
-    write(`${baked}/${name}`, `${directory}/caches/${name}`, (specifier) => {
-      if (!specifier.startsWith("file:")) return specifier;
-      const own = `file://${baked}/`;
-      return specifier.startsWith(own) ? `file:///deno/${specifier.slice(own.length)}` : undefined;
-    });
-  }
+  await compileScripts(directory, baked, signal);
+  const folders = packages.map((folder) => `npm/${publicNPM}/${folder}`);
+  await withCompiledModules(directory, baked, folders, signal, async (compiled) => {
+    for (const name of databases) {
+      const sources = name.startsWith("v8_") ? code(baked, compiled) : [{ path: `${baked}/${name}`, keep: movedFrom(baked) }];
+      if (await isFile(`${base}/${name}`)) sources.push({ path: `${base}/${name}`, keep: (row) => row });
+      write(sources, `${directory}/caches/${name}`);
+    }
+  });
   if ((await names(baked)).includes("gen")) await Deno.rename(`${baked}/gen`, `${directory}/caches/gen`);
   await Deno.remove(`${directory}/caches/gen/file`, { recursive: true }).catch(() => {});
 }
@@ -53,23 +59,40 @@ async function place(bytes, path, baked, rename) {
   await Deno.writeFile(`${baked}/remote/${file}`, new Blob([bytes.subarray(0, end), marker, JSON.stringify(notes)]).stream());
 }
 
-/** Loads everything that `main.js` imports and evaluates none of it: what is imported first throws (ECMA-262, 16.2.1.6.1.3). */
-async function load(directory, baked, signal) {
-  await Deno.writeTextFile(`${directory}/stop.js`, `throw "stop";`);
-  await Deno.writeTextFile(`${directory}/load.js`, `import "./stop.js"; import "./main.js";`);
-  const flags = ["--quiet", "--no-prompt", "--no-config", "--cached-only", "--node-modules-dir=none", "--allow-import"];
-  const { stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", ...flags, `--lock=${baked}/deno.lock`, "--frozen", "load.js"],
-    cwd: directory,
-    clearEnv: true,
-    env: { DENO_DIR: baked, DENO_NO_UPDATE_CHECK: "1", DENO_V8_FLAGS: "--max-heap-size=512", NO_COLOR: "1" },
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-    signal,
-  }).output();
-  const message = new TextDecoder().decode(stderr);
-  if (!/Uncaught .*"?stop"?/.test(message)) throw new Error(message.slice(0, 2000));
+/** Keeps rows with the specifiers that modules have in an image, of those that are in Deno's directory `directory` now. */
+function movedFrom(directory) {
+  return renamed((specifier) => {
+    if (!specifier.startsWith("file:")) return specifier;
+    const own = `file://${directory}/`;
+    return specifier.startsWith(own) ? `file://${base}/${specifier.slice(own.length)}` : undefined;
+  });
+}
+
+/**
+ * The compiled code that is the same bytes each time: that of scripts in the directory `baked`, which has their path in an image inside,
+ * and that of ES modules in the directory `compiled`, if any.
+ */
+function code(baked, compiled) {
+  const database = "v8_code_cache_v2";
+  const scripts = { path: `${baked}/${database}`, keep: (row) => row.specifier.startsWith(`file://${base}/`) ? row : undefined };
+  if (!compiled) return [scripts];
+  const own = movedFrom(baked);
+  // Deno finds the code of a module by a number that depends on how it came to the module, too: as a function does, only in `baked`.
+  const numbers = new Map(modules(`${baked}/${database}`).map(own).filter(Boolean).map((row) => [row.specifier, row.source_hash]));
+  // What stands for a CommonJS module among ES modules is a text with its path, which is another one in an image.
+  for (const row of modules(`${baked}/node_analysis_cache_v2`)) {
+    if (row.data.startsWith('{"Cjs"')) numbers.delete(own(row)?.specifier);
+  }
+  const ordered = movedFrom(compiled);
+  const keep = (row) => {
+    const found = ordered(row);
+    return found && numbers.has(found.specifier) ? { ...found, source_hash: numbers.get(found.specifier) } : undefined;
+  };
+  return [scripts, { path: `${compiled}/${database}`, keep }];
+}
+
+async function isFile(path) {
+  return await Deno.stat(path).then((found) => found.isFile, () => false);
 }
 
 async function names(path) {

@@ -5,34 +5,57 @@ import { DatabaseSync } from "node:sqlite";
 export const databases = ["dep_analysis_cache_v2", "node_analysis_cache_v2", "v8_code_cache_v2"];
 
 /**
- * Copies the database `from` to `to`, row by row in one order, so that the same rows make the same bytes. `rename` gives the
- * specifier under which a row is kept, or undefined for one that is not.
+ * Makes the database `to` of the rows of `sources` [{ path, keep }], in one order, so that the same rows make the same bytes; a later
+ * source's row goes before an earlier one's. `keep` gives the row of a module as it is kept, or undefined for one that is not.
  *
  * Deno opens such a database without writing only when it is in WAL mode, has statistics, and empty `-wal` and `-shm` files stand
  * beside it (sqlite.org/wal.html, "Read-Only Databases").
  */
-export function write(from, to, rename) {
-  const source = new DatabaseSync(from);
+export function write(sources, to) {
+  const tables = new Map();
+  for (const source of sources) read(source, tables);
   const target = new DatabaseSync(to);
   target.exec("PRAGMA page_size = 4096; PRAGMA journal_mode = wal; BEGIN");
-  const tables = source.prepare(
-    "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
-  );
-  for (const { name, sql } of tables.all()) {
+  for (const [name, { sql, rows }] of [...tables].sort(([a], [b]) => a < b ? -1 : 1)) {
     target.exec(sql);
-    const statement = source.prepare(`SELECT * FROM ${name}`);
-    statement.setReadBigInts(true);
-    const rows = statement.all().map((row) => row.specifier === undefined ? row : { ...row, specifier: rename(row.specifier) })
-      .filter((row) => !("specifier" in row) || row.specifier !== undefined);
-    const key = (row) => `${row.specifier ?? row.key} ${row.type ?? ""}`;
-    rows.sort((a, b) => key(a) < key(b) ? -1 : 1);
-    for (const row of rows) {
+    for (const [, row] of [...rows].sort(([a], [b]) => a < b ? -1 : 1)) {
       const columns = Object.keys(row);
       target.prepare(`INSERT INTO ${name} (${columns}) VALUES (${columns.map(() => "?")})`).run(...Object.values(row));
     }
   }
-  source.close();
   target.exec("COMMIT; ANALYZE; PRAGMA wal_checkpoint(TRUNCATE)");
   target.close();
   for (const suffix of ["-wal", "-shm"]) Deno.writeFileSync(`${to}${suffix}`, new Uint8Array());
+}
+
+/** The rows of the modules in a database. */
+export function modules(path) {
+  const found = [];
+  read({ path, keep: (row) => void found.push(row) }, new Map());
+  return found;
+}
+
+/** A function that keeps rows under the specifiers that `rename` gives for theirs, and drops those for which it gives undefined. */
+export function renamed(rename) {
+  return (row) => {
+    const specifier = rename(row.specifier);
+    return specifier === undefined ? undefined : { ...row, specifier };
+  };
+}
+
+/** Adds the rows of a database to `tables`, by name { sql, rows by key }. */
+function read({ path, keep }, tables) {
+  const source = new DatabaseSync(path, { readOnly: true });
+  const found = source.prepare("SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
+  for (const { name, sql } of found.all()) {
+    if (!tables.has(name)) tables.set(name, { sql, rows: new Map() });
+    const { rows } = tables.get(name);
+    const statement = source.prepare(`SELECT * FROM ${name}`);
+    statement.setReadBigInts(true);
+    for (const found of statement.all()) {
+      const row = "specifier" in found ? keep(found) : found;
+      if (row) rows.set(`${row.specifier ?? row.key} ${row.type ?? ""}`, row);
+    }
+  }
+  source.close();
 }

@@ -19,6 +19,8 @@ import { Loader } from "./loader.js";
 
 const longestQueue = 64;
 const maximumOrder = 1 << 20;
+/** What the Builder takes of caches, see ResolutionReader. */
+const maximumCaches = 128 << 20;
 
 /** Bounded file systems that the container has for this; elsewhere (in tests) directories of /tmp. */
 const rooms = ["/resolve/0", "/resolve/1"].filter((path) => {
@@ -159,9 +161,12 @@ async function deliver(directory, order, send, writer, signal) {
   }
   const caches = [];
   try {
-    await makeCaches(directory, order, files, signal);
+    await makeCaches(directory, order, files, packages, signal);
     await collect(`${directory}/caches`, "", caches);
+    const size = caches.reduce((sum, { size }) => sum + size, 0);
+    if (size > maximumCaches) throw new Error(`they have ${size} bytes`);
   } catch (error) {
+    caches.length = 0;
     console.error("checker: no caches could be made:", error);
   }
   for (const { path, size } of caches) {

@@ -1,9 +1,9 @@
 // Makes the caches that the base image has, so that functions start without compiling what Deno and Kiln bring along:
 //   deno run -A warm.js DIRECTORY   takes the scripts from DIRECTORY/kiln and leaves the caches in DIRECTORY/caches
 //
-// Runs on the machine that bakes the base image, and runs nothing but Deno's code and Kiln's: two small functions are started and
-// called once, as in a container. What that compiles is independent of the machine; it is written in one order into new databases.
-import { databases, write } from "./caches.js";
+// Runs on the machine that bakes the base image, and runs nothing but Deno's code and Kiln's: small functions are started and called
+// once, as in a container. What that compiles is independent of the machine; it is written in one order into new databases.
+import { databases, renamed, write } from "./caches.js";
 
 const directory = Deno.args[0];
 const cache = `${directory}/deno`;
@@ -11,19 +11,28 @@ const cache = `${directory}/deno`;
 const limit = "setTimeout(() => Deno.exit(1), 30_000);";
 const handler = `${limit} export default () => new Response('')`;
 const server = `import http from 'node:http'; ${limit} http.createServer((_, answer) => answer.end()).listen(8000)`;
+// Packages use Node's modules and what Deno loads when it is first named: two thirds of what a start of Express compiles is Deno's own.
+const everything = `import { builtinModules, createRequire } from 'node:module'; const require = createRequire(import.meta.url);
+  for (const name of builtinModules) {
+    try { await import('node:' + name); require(name); } catch {}
+  }
+  for (const scope of [globalThis, Deno, navigator]) for (const name of Reflect.ownKeys(scope)) try { scope[name]; } catch {}
+  ${server}`;
 const bootstrap = `${directory}/kiln/bootstrap.js`;
 
 await Deno.mkdir(`${directory}/app`, { recursive: true });
 await start(handler, [bootstrap, "request"]);
 await start(server, [`--preload=${bootstrap}`, `--preload=${directory}/kiln/node.js`, `${directory}/app/main.js`]);
+await start(everything, [`${directory}/app/main.js`]);
 await Deno.mkdir(`${directory}/caches`, { recursive: true });
 for (const name of databases) {
-  write(`${cache}/${name}`, `${directory}/caches/${name}`, (specifier) => {
+  const keep = renamed((specifier) => {
     if (!specifier.startsWith("file:")) return specifier;
     // Compiled code has the path of its file inside, analyses don't.
     const isKept = !name.startsWith("v8_") && specifier.startsWith(`file://${directory}/kiln/`);
     return isKept ? specifier.replace(`file://${directory}/`, "file:///") : undefined;
   });
+  write([{ path: `${cache}/${name}`, keep }], `${directory}/caches/${name}`);
 }
 
 /** Starts the function `code` and calls it once. */

@@ -39,6 +39,51 @@ import Transfer
         }
     }
 
+    @Test func `a function's container has the compiled code of all that it loads`() async throws {
+        let modules = TestPackage(
+            "modules", "1.0.0", main: "export * from './lib/one.js'; export { two } from 'modules/two';",
+            manifest: #"{"type":"module","exports":{".":"./index.js","./two":"./lib/two.js"}}"#,
+            files: ["lib/one.js": "export const one = 1;", "lib/two.js": "export const two = 2;"])
+        try await withNPMRegistry([modules], debian: ["express"]) { npm in
+            try await withPlatform(arguments: ["--npm-registry", npm]) { platform in
+                let source =
+                    "import { one, two } from 'npm:modules';\nconsole.log(one, two);\n\(try Platform.example("http"))"
+                try await platform.mustDeploy("http", source)
+                #expect(try await platform.get("/fn/http").status == 200)
+                // The same start once more, with Deno saying what it compiles and what it has.
+                let commands = try LimitTests.processes(in: platform.state).map { process in
+                    let text = try String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)
+                    return (process, text.split(separator: "\0").map(String.init))
+                }
+                let (process, words) = try #require(commands.first { $0.1.contains("/app/main.js") })
+                let index = try #require(words.firstIndex(of: "run"))
+                let run =
+                    Array(words[...index]) + ["--log-level=debug"] + words[(index + 1)...].filter { $0 != "--quiet" }
+                let inside = ["-t", "\(process)", "-m", "-p", "-r", "-S", "65532", "-G", "65532", "/usr/bin/deno"]
+                let outcome = try await command(
+                    "timeout", ["3", "nsenter"] + inside + run.dropFirst(),
+                    environment: [
+                        "DENO_DIR": "/deno", "DENO_NO_UPDATE_CHECK": "1", "NO_COLOR": "1",
+                        "DENO_SERVE_ADDRESS": "tcp:127.0.0.1:\(try freePort())",
+                    ])
+                let lines = (outcome.output + outcome.errors).split(separator: "\n")
+                let had = lines.filter { $0.contains("V8 code cache hit") }
+                for name in ["modules/1.0.0/lib/two.js", "express/4.18.2/lib/router/index.js", "ext:deno_node/zlib.js"]
+                {
+                    #expect(had.contains { $0.contains(name) }, "\(name)")
+                }
+                // What stands for a CommonJS module that an ES module imports has its own path inside, and is made at each start.
+                let expected = [
+                    "file:///kiln/", "file:///app/", "file:///deno/npm/registry.npmjs.org/express/4.18.2/index.js",
+                ]
+                let compiled = lines.filter { line in
+                    line.contains("Updating V8 code cache") && !expected.contains { line.contains($0) }
+                }
+                #expect(compiled == [])
+            }
+        }
+    }
+
     @Test func `localStorage and caches work, though everything else is read-only`() async throws {
         try await withPlatform { platform in
             let source = """

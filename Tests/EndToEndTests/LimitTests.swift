@@ -118,7 +118,7 @@ import Transfer
     }
 
     /// The first processes of the instances.
-    private static func processes(in state: String) throws -> [Int] {
+    static func processes(in state: String) throws -> [Int] {
         try FileManager.default.contentsOfDirectory(atPath: state + "/instances").compactMap { id in
             (try? String(contentsOfFile: "\(state)/instances/\(id)/pid", encoding: .utf8))
                 .flatMap { Int($0.filter { !$0.isWhitespace }) }

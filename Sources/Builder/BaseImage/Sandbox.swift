@@ -40,6 +40,7 @@ package enum Sandbox {
     package static let checker =
         program + closed + [
             "--no-lock", "--allow-net", "--allow-run=/usr/bin/deno",
-            "--allow-read=/kiln,/resolve,/tmp,/run/kiln", "--allow-write=/resolve,/tmp,/run/kiln", "/kiln/checker.js",
+            "--allow-read=/kiln,/deno,/resolve,/tmp,/run/kiln", "--allow-write=/resolve,/tmp,/run/kiln",
+            "/kiln/checker.js",
         ]
 }

@@ -76,16 +76,15 @@ package struct Dependencies: Sendable {
                     + "allowed. Import less; the operator can raise the limits with --max-dependencies and "
                     + "--max-dependency-files.")
         }
-        let entries = layer.entries
-        return try await Self.assemble(base, entries, lock)
+        return try await Self.assemble(base, layer, lock)
     }
 
     /// Compresses: away from the caller's executor.
     @concurrent
     private static func assemble(
-        _ base: OCI.Image, _ entries: [LayerEntry], _ lock: DenoLock
+        _ base: OCI.Image, _ layer: DependencyLayer, _ lock: DenoLock
     ) async throws -> DependencyImage {
-        try DependencyImage(base: base, entries: entries, lock: lock)
+        try DependencyImage(base: base, modules: layer.modules, derived: layer.derived, lock: lock)
     }
 
     /// The files of the packages in `folders`, each proven to be in the lock.

@@ -1,7 +1,7 @@
 import Contract
 import OCI
 
-/// The base image with the layer of what a function imports: what its code is put on.
+/// The base image with the layers of what a function imports: what its code is put on.
 ///
 /// It is in the function's repository under a tag made from the set of imports. So the function keeps its versions as
 /// long as it imports the same, whichever Builder makes the next image and however often Kiln is upgraded, and a change
@@ -13,6 +13,8 @@ package struct DependencyImage: Sendable {
     static let importsAnnotation = "dev.kiln.imports"
     /// The annotation with the place of the dependencies among the layers' digests.
     static let layerAnnotation = "dev.kiln.dependencies.layer"
+    /// The annotation with the place of what Deno made of them: compiled code, analyses.
+    static let derivedAnnotation = "dev.kiln.dependencies.caches"
 
     /// The base's layers and the dependencies'.
     let image: OCI.Image
@@ -21,38 +23,49 @@ package struct DependencyImage: Sendable {
     /// The dependencies' layer; without content when it was read from the registry.
     let layer: Layer
 
-    /// Puts the layer of `entries` on `base`.
-    init(base: OCI.Image, entries: [LayerEntry], lock: DenoLock) throws {
-        let layer = try Layer(entries, compression: .balanced)
-        image = try Self.assemble(base: base, layer: layer, isNew: true, lock: lock)
+    /// Puts the layers of `modules` and of what Deno made of them, `derived`, on `base`.
+    init(base: OCI.Image, modules: [LayerEntry], derived: [LayerEntry], lock: DenoLock) throws {
+        layer = try Layer(modules, compression: .balanced)
+        let caches = derived.isEmpty ? nil : try Layer(derived, compression: .balanced)
+        image = try Self.assemble(base: base, layer: layer, derived: caches, lock: lock)
         self.lock = lock
-        self.layer = layer
     }
 
     /// The image as it was read from the registry, on `base` now; throws when it is none of these.
+    ///
+    /// What another Deno made is left out: its databases would hide those of the base.
     init(_ stored: OCI.Image, base: OCI.Image) throws {
-        let annotations = stored.manifest.annotations ?? [:]
-        guard let text = annotations[Self.lockAnnotation],
-            let index = stored.manifest.layers.firstIndex(where: {
-                $0.digest.description == annotations[Self.layerAnnotation]
-            })
+        guard let text = stored.manifest.annotations?[Self.lockAnnotation],
+            let layer = Self.layer(Self.layerAnnotation, of: stored)
         else { throw BuilderError(.dependencies, "The image of the function's dependencies is damaged.") }
         lock = try DenoLock(text)
-        layer = Layer(
-            descriptor: stored.manifest.layers[index], diffID: stored.config.rootfs.diffIDs[index], content: .bytes([]))
-        image = try Self.assemble(base: base, layer: layer, isNew: false, lock: lock)
+        self.layer = layer
+        // The base's first layer is Deno.
+        let isOfThisDeno = stored.manifest.layers.first?.digest == base.manifest.layers.first?.digest
+        let derived = isOfThisDeno ? Self.layer(Self.derivedAnnotation, of: stored) : nil
+        image = try Self.assemble(base: base, layer: layer, derived: derived, lock: lock).stored
     }
 
-    private static func assemble(base: OCI.Image, layer: Layer, isNew: Bool, lock: DenoLock) throws -> OCI.Image {
+    /// The layer of a stored image whose digest is the value of an annotation; without content.
+    private static func layer(_ annotation: String, of stored: OCI.Image) -> Layer? {
+        guard let digest = stored.manifest.annotations?[annotation],
+            let index = stored.manifest.layers.firstIndex(where: { $0.digest.description == digest })
+        else { return nil }
+        return Layer(
+            descriptor: stored.manifest.layers[index], diffID: stored.config.rootfs.diffIDs[index], content: .bytes([]))
+    }
+
+    private static func assemble(base: OCI.Image, layer: Layer, derived: Layer?, lock: DenoLock) throws -> OCI.Image {
         var builder = ImageBuilder(
             on: .init(base, name: "\(BaseImage.repository):\(BaseRecipe.denoVersion)"),
-            steps: [.init(layer, createdBy: "kiln: dependencies")])
+            steps: [.init(layer, createdBy: "kiln: dependencies")]
+                + (derived.map { [.init($0, createdBy: "kiln: caches of dependencies")] } ?? []))
         builder.annotations = [
             lockAnnotation: String(decoding: try lock.baked(), as: UTF8.self),
             layerAnnotation: layer.descriptor.digest.description,
         ]
-        let image = try builder.build()
-        return isNew ? image : image.stored
+        builder.annotations[derivedAnnotation] = derived?.descriptor.digest.description
+        return try builder.build()
     }
 
     /// Notes for the manifest of a function on this image: the lock, with all versions and digests.

@@ -1,17 +1,19 @@
 import Contract
 import OCI
 
-/// What a function imports from elsewhere, as entries of a layer: a cache directory of Deno's at `/deno` with the lock,
-/// the npm packages and the other modules. The same lock makes the same layer on any machine.
+/// What a function imports from elsewhere, as entries of two layers: a cache directory of Deno's at `/deno` with the lock, the npm
+/// packages and the other modules; and above it what one version of Deno makes of them. The same lock makes the same layers on any
+/// machine.
 struct DependencyLayer {
     /// Where it is in the image.
     static let directory = "deno"
     /// Where npm packages are below it: under the public registry, whatever mirror they came from.
     private static let packages = "\(directory)/npm/registry.npmjs.org"
 
-    private static let databases = ["dep_analysis_cache_v2", "node_analysis_cache_v2"]
+    private static let databases = ["dep_analysis_cache_v2", "node_analysis_cache_v2", "v8_code_cache_v2"]
 
     private var files: [String: [UInt8]] = [:]
+    private var caches: [String: [UInt8]] = [:]
 
     /// Takes a module from the web.
     mutating func add(_ path: String, _ bytes: [UInt8]) { files["\(Self.directory)/remote/\(path)"] = bytes }
@@ -25,7 +27,7 @@ struct DependencyLayer {
         guard isDatabase || isCompanion || files["\(Self.directory)/remote/\(module)"] != nil else {
             throw BuilderError(.checkerAnswer, "The resolver sent the cache \(path.prefix(300)) of no module.")
         }
-        files["\(Self.directory)/\(path)"] = bytes
+        caches["\(Self.directory)/\(path)"] = bytes
     }
 
     /// Takes the lock.
@@ -36,11 +38,17 @@ struct DependencyLayer {
         for file in content { files["\(Self.packages)/\(folder)/\(file.path)"] = file.bytes }
     }
 
-    /// Bytes and number of all files.
+    /// Bytes and number of the files that were resolved.
     var size: (bytes: Int, files: Int) { (files.values.reduce(0) { $0 + $1.count }, files.count) }
 
-    /// The entries, with their directories. A file that is in the way of a directory is left out: archives may have both.
-    var entries: [LayerEntry] {
+    /// The entries of what was resolved.
+    var modules: [LayerEntry] { Self.entries(files) }
+
+    /// The entries of what Deno made of it; none when it could not.
+    var derived: [LayerEntry] { Self.entries(caches) }
+
+    /// Entries with their directories. A file that is in the way of a directory is left out: archives may have both.
+    private static func entries(_ files: [String: [UInt8]]) -> [LayerEntry] {
         var directories: Set<String> = []
         for path in files.keys {
             var parent = path[...]

@@ -24,6 +24,10 @@ struct ResolutionReader {
         var end: Bool?
     }
 
+    /// Bytes of caches beside the modules: databases with what the base image has, and the code of as much as a resolver compiles
+    /// (`base-image/resolve.js`).
+    private static let cacheBytes = 128 << 20
+
     private let settings: DependencySettings
     private var frames = FrameReader()
     private var pending: (path: String, size: Int, isCache: Bool)?
@@ -69,10 +73,11 @@ struct ResolutionReader {
             resolution.lock = lock
             resolution.packages = frame.packages ?? []
         } else if let path = frame.file ?? frame.cache, let size = frame.size, size >= 0 {
-            received += min(size, 3 * settings.bytes + 1)
-            let count = max(resolution.files.count, resolution.caches.count)
-            // What is made of modules may be as large again.
-            guard received <= 3 * settings.bytes, count <= settings.files else {
+            let limit = 2 * settings.bytes + Self.cacheBytes
+            received += min(size, limit + 1)
+            guard received <= limit, resolution.files.count <= settings.files,
+                resolution.caches.count <= 2 * settings.files + 100
+            else {
                 throw BuilderError(.checkerAnswer, "The resolver sent more than was asked for.")
             }
             pending = (path, size, frame.file == nil)
