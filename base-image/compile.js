@@ -46,6 +46,21 @@ function isJSX(text) {
   }
 }
 
+/** As engineProblem, the first thing in each of `all`: at most so many as are listed. */
+export async function engineProblems(all) {
+  const found = [];
+  let rest = all;
+  while (rest.length > 0 && found.length < maximumDiagnostics) {
+    const problem = await engineProblem(rest);
+    if (!problem) break;
+    found.push(problem);
+    // Modules are compiled apart from each other: what the others say does not depend on this one.
+    if (problem.line === undefined) break;
+    rest = rest.filter(({ path }) => path !== problem.file);
+  }
+  return found;
+}
+
 /**
  * The first thing that the engine itself rejects in the modules of `all` [{ path, javascript, imports }]: duplicate declarations, bad
  * regular expressions, names that a built-in module does not export. { file, line, column, code, message }

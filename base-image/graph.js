@@ -1,6 +1,6 @@
 // Judges the modules of a function that has several files: all that its entry leads to. Only under `deno test`: see analyst.js.
 import { stripTypeScriptTypes } from "node:module";
-import { engineProblem, failure, parserProblems } from "./compile.js";
+import { engineProblems, failure, parserProblems } from "./compile.js";
 import { decideForm } from "./handler.js";
 import { importProblem, isExternal, shorten } from "./imports.js";
 import { problemOf, references } from "./references.js";
@@ -26,8 +26,8 @@ export async function checkFiles(question) {
   }
   const decorators = [...graph.modules.values()].filter(({ found, isTranspiled }) => found.decorators && !isTranspiled);
   if (decorators.length > 0) return { decorators: decorators.map(({ path }) => path) };
-  const problem = await engineProblem([...graph.modules.values()]);
-  if (problem) return failure(tree.entry, [problem]);
+  const found = await engineProblems([...graph.modules.values()]);
+  if (found.length > 0) return failure(tree.entry, found);
   const outputs = graph.outputs();
   const imports = graph.externalImports();
   return {
