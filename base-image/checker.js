@@ -79,9 +79,9 @@ async function checkTypesOf(module, { lenient, packages, ...bounds }) {
   const { deadline, patience } = bounds;
   const admission = await askParser({ ...module, types: true }, deadline);
   if (!admission.result?.ok) return parsed(admission, deadline);
-  const { external } = admission.result;
+  const { external, files, open, workers } = admission.result;
   const question = module.files
-    ? { files: admission.result.files, open: admission.result.open, lenient: false }
+    ? { files, open, workers, lenient: false }
     : { files: [{ path: module.file, text: module.source.replace(/^\ufeff/, "") }], open: [module.file], lenient };
   if (packages === undefined) return Response.json(await checkTypes(question, deadline, patience));
   const result = await checkTypesWithPackages(question, packages, external, bounds);

@@ -211,63 +211,95 @@ function quoted(text) {
   return JSON.stringify(shorten(text, 200));
 }
 
+/** What a worker has in the place of what others have: its own globals. */
+const workerTypes = '/// <reference lib="deno.worker" />\n';
+
 /**
  * What the type checker may see of the files of `question`: { ok: true, files: [{ path, text, edits }], open }, all modules that the
  * entry leads to, also by types alone, and JSON. Names that only deno.json explains are written out: `edits` [{ at, length, written }]
- * says what stood where in `text`. `external` are the names of modules from elsewhere, each once, and `named` says where each is first. Or
- * { ok: false, diagnostics }.
+ * says what stood where in `text`. `external` are the names of modules from elsewhere, each once, and `named` says where each is first.
+ * What workers run is apart, as `workers` { files, open }: their globals are others. `added` says how many lines a file has before its
+ * own. Or { ok: false, diagnostics }.
  */
 export function admitFiles(question) {
   const tree = new Tree(question);
-  const problems = [...tree.problems];
-  const files = [];
-  const external = new Map();
-  const pending = [tree.entry];
-  const seen = new Set(pending);
-  while (pending.length > 0) {
-    const path = pending.shift();
-    const text = tree.text(path);
-    if (!Tree.isModule(path)) {
-      // What is imported as text has a type, whatever it says.
-      files.push({ path, text: text ?? "", edits: [] });
-      continue;
+  const all = { tree, problems: [...tree.problems], external: new Map(), workers: new Set(), texts: new Map() };
+  const main = admitted(all, [tree.entry]);
+  const workers = all.workers.size > 0 ? admitted(all, all.workers) : undefined;
+  if (all.problems.length > 0) return failure(tree.entry, all.problems);
+  return { ok: true, ...main, workers, external: [...all.external.keys()], named: [...all.external.values()] };
+}
+
+/** { files, open } that `roots` lead to; what they name is noted in `all`. A worker that a worker starts becomes one of the roots. */
+function admitted(all, roots) {
+  const files = new Map();
+  // It may get more while it is gone through.
+  for (const root of roots) {
+    const pending = [root];
+    while (pending.length > 0) {
+      const path = pending.shift();
+      if (files.has(path)) continue;
+      const { file, next } = admittedFile(all, path);
+      files.set(path, all.workers === roots && roots.has(path) ? asWorker(file) : file);
+      pending.push(...next);
     }
-    if (text === undefined) continue;
-    let named;
-    try {
-      named = references(text, path);
-    } catch (error) {
-      problems.push(...parserProblems(text, error).map((problem) => ({ file: path, ...problem })));
-      continue;
-    }
-    const changes = [];
-    for (const { specifier, at, end, isFirm } of named) {
-      const target = tree.resolve(specifier, path);
-      const meant = target.specifier ?? "";
-      if (isFirm && isExternal(meant) && meant.length <= 2000 && !external.has(meant)) {
-        external.set(meant, { specifier: meant, file: path, ...positionIn(text, at) });
-      }
-      const refused = target.mapped ? undefined : problemOf(specifier, path, 0);
-      if (refused) problems.push({ file: path, ...unresolved(positionIn(text, at), specifier, refused) });
-      if (refused || target.problem) continue;
-      if (target.path !== undefined && !seen.has(target.path)) {
-        seen.add(target.path);
-        pending.push(target.path);
-      }
-      if (!target.mapped || end === undefined) continue;
-      const written = target.path === undefined ? target.specifier : Tree.specifier(path, target.path);
-      changes.push({ at, end, written: JSON.stringify(written) });
-    }
-    files.push({ path, ...edited(text, changes) });
   }
-  if (problems.length > 0) return failure(tree.entry, problems);
+  const found = [...files.values()].filter((file) => file !== undefined);
   return {
-    ok: true,
-    files,
-    external: [...external.keys()],
-    named: [...external.values()],
-    open: files.map(({ path }) => path).filter((path) => Tree.isModule(path) && !/\.d\.[cm]?ts$/.test(path)),
+    files: found,
+    open: found.map(({ path }) => path).filter((path) => Tree.isModule(path) && !/\.d\.[cm]?ts$/.test(path)),
   };
+}
+
+/** A file as the type checker may see it, if it may, and the paths of those that it leads to. */
+function admittedFile(all, path) {
+  const known = all.texts.get(path);
+  if (known) return known;
+  const result = { file: undefined, next: [] };
+  all.texts.set(path, result);
+  const { tree, problems, external, workers } = all;
+  const text = tree.text(path);
+  if (!Tree.isModule(path)) {
+    // What is imported as text has a type, whatever it says.
+    result.file = { path, text: text ?? "", edits: [] };
+    return result;
+  }
+  if (text === undefined) return result;
+  let named, started;
+  try {
+    named = references(text, path);
+    started = /\bWorker\b/.test(text) ? survey(text, path).workers : [];
+  } catch (error) {
+    problems.push(...parserProblems(text, error).map((problem) => ({ file: path, ...problem })));
+    return result;
+  }
+  for (const { specifier } of started) {
+    const target = tree.resolve(specifier.replace(/^(?![./])/, "./"), path);
+    if (target.path !== undefined && Tree.isModule(target.path)) workers.add(target.path);
+  }
+  const changes = [];
+  for (const { specifier, at, end, isFirm } of named) {
+    const target = tree.resolve(specifier, path);
+    const meant = target.specifier ?? "";
+    if (isFirm && isExternal(meant) && meant.length <= 2000 && !external.has(meant)) {
+      external.set(meant, { specifier: meant, file: path, ...positionIn(text, at) });
+    }
+    const refused = target.mapped ? undefined : problemOf(specifier, path, 0);
+    if (refused) problems.push({ file: path, ...unresolved(positionIn(text, at), specifier, refused) });
+    if (refused || target.problem) continue;
+    if (target.path !== undefined) result.next.push(target.path);
+    if (!target.mapped || end === undefined) continue;
+    const written = target.path === undefined ? target.specifier : Tree.specifier(path, target.path);
+    changes.push({ at, end, written: JSON.stringify(written) });
+  }
+  result.file = { path, ...edited(text, changes) };
+  return result;
+}
+
+function asWorker(file) {
+  if (!file) return undefined;
+  const edits = file.edits.map((edit) => ({ ...edit, at: edit.at + workerTypes.length }));
+  return { ...file, text: workerTypes + file.text.replace(/^#!/, "//"), edits, added: 1 };
 }
 
 /** `text` with `changes`, and what they were. */

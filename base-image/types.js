@@ -100,7 +100,7 @@ function release(server, works) {
 }
 
 /**
- * Checks the types of `question` { files: [{ path, text }], open: [path], lenient } in `milliseconds`, after at most `patience`
+ * Checks the types of `question` { files: [{ path, text }], open: [path], lenient, workers: { files, open } } in `milliseconds`, after at most `patience`
  * milliseconds of waiting: { ok: true } with a `note` if it could not see all,
  * { ok: false, diagnostics, more } with how many there are beside those, or { unchecked: why }.
  *
@@ -108,6 +108,26 @@ function release(server, works) {
  * JavaScript would be that asks for it, without demanding types where JavaScript has no way to write them.
  */
 export async function checkTypes(question, milliseconds, patience) {
+  return await inTurn(question, (part) => checkPart(part, milliseconds, patience));
+}
+
+/** The answer of `check` for the question, and for what its workers run, together. */
+async function inTurn(question, check) {
+  const first = await check(question);
+  if (!question.workers || !("ok" in first)) return first;
+  const second = await check({ ...question, ...question.workers });
+  if (!("ok" in second)) return second;
+  const note = first.note ?? second.note;
+  if (first.ok && second.ok) return note === undefined ? first : { ...first, note };
+  // What both run has been told once.
+  const told = new Set(first.diagnostics?.map((found) => JSON.stringify(found)));
+  const added = (second.diagnostics ?? []).filter((found) => !told.has(JSON.stringify(found)));
+  const diagnostics = [...first.diagnostics ?? [], ...added];
+  const more = (first.more ?? 0) + (second.more ?? 0) + Math.max(0, diagnostics.length - maximumDiagnostics);
+  return { ok: false, diagnostics: diagnostics.slice(0, maximumDiagnostics), more };
+}
+
+async function checkPart(question, milliseconds, patience) {
   const until = performance.now() + patience;
   for (let attempt = 1;; attempt++) {
     const server = await takeLive(until);
@@ -125,6 +145,10 @@ export async function checkTypes(question, milliseconds, patience) {
  * those of checkWithPackages in packages.js. What a resident server judged says so: { resident: true }.
  */
 export async function checkTypesWithPackages(question, digest, external, bounds) {
+  return await inTurn(question, (part) => checkPartWithPackages(part, digest, external, bounds));
+}
+
+async function checkPartWithPackages(question, digest, external, bounds) {
   const asked = question.lenient ? { ...asJavaScript(question), lenient: true } : question;
   const result = await checkWithPackages(asked, digest, external, bounds);
   return { ...judged(question, result, bounds.deadline), resident: result.resident };
@@ -168,7 +192,7 @@ function verdict({ files, lenient }, { items, root, untyped = [] }) {
     ? "The types of packages are not known to the check: what comes from them counts as any."
     : `No types come with ${names}: what comes from there counts as any.`;
   if (found.length === 0) return isPartial ? { ok: true, note } : { ok: true };
-  const sources = new Map(files.map((file) => [file.path, { lines: file.text.split("\n"), edits: file.edits ?? [] }]));
+  const sources = new Map(files.map((file) => [file.path, { lines: file.text.split("\n"), ...file }]));
   const diagnostics = found.slice(0, maximumDiagnostics).map(({ path, range, code, message }) => ({
     file: path,
     ...place(sources.get(path), Number(range?.start?.line) - (lenient ? 1 : 0), Number(range?.start?.character)),
@@ -182,7 +206,7 @@ function verdict({ files, lenient }, { items, root, untyped = [] }) {
  * Line and column from 1, in characters, of a place counted from 0 in UTF-16 units; nothing for one that is not in the text. `edits` are
  * what was put into the text, in order, and what stood there, see graph.js: no more than one line of each.
  */
-function place({ lines, edits }, line, character) {
+function place({ lines, edits = [], added = 0 }, line, character) {
   const text = lines[line];
   if (text === undefined || !(character >= 0)) return {};
   const start = edits.length === 0 ? 0 : lines.slice(0, line).reduce((sum, { length }) => sum + length + 1, 0);
@@ -191,7 +215,7 @@ function place({ lines, edits }, line, character) {
     const from = at - start;
     if (from >= 0 && from < before.length) before = before.slice(0, from) + written + before.slice(from + length);
   }
-  return { line: line + 1, column: [...before].length + 1 };
+  return line < added ? {} : { line: line - added + 1, column: [...before].length + 1 };
 }
 
 /** A message without the paths of this container. */

@@ -54,6 +54,68 @@ import Transfer
         }
     }
 
+    @Test func `what workers run has its types checked, with the globals of a worker`() async throws {
+        var files = [
+            "main.ts": """
+            import { half } from "./lib/half.ts";
+            const worker = new Worker(new URL("./work/one.ts", import.meta.url), { type: "module" });
+            worker.postMessage(half(4));
+            export default () => new Response("ok");
+            """,
+            "lib/half.ts": "export const half = (n: number): number => n / 2;",
+            "work/one.ts": """
+            #!/usr/bin/env deno
+            import { half } from "@/half.ts";
+            self.onmessage = ({ data }: MessageEvent<number>) => self.postMessage(half(data));
+            new Worker(new URL("two.ts", import.meta.url), { type: "module" });
+            """,
+            "work/two.ts": "import type { Half } from './types.ts';\nconst half: Half = 1;\npostMessage(half);",
+            "work/types.ts": "export type Half = number;", "deno.json": #"{ "imports": { "@/": "./lib/" } }"#,
+        ]
+        let right = files
+        files["lib/half.ts"] = "export const half = (n: number): number => String(n);"
+        files["work/one.ts"] = right["work/one.ts"]?.replacing("(half(data))", with: "(half('x'), wrong)")
+        files["work/two.ts"] = "import type { Half } from './types.ts';\nconst half: Half = '1'; postMessage(half);"
+        try await withChecker { [files] checker in
+            #expect(try await checker.types(of: right) == .passed(note: nil))
+            guard case .failed(let findings) = try await checker.types(of: files) else {
+                throw FixtureFailure("Wrong types were accepted.")
+            }
+            let places = findings.diagnostics.map { "\($0.file):\($0.line ?? 0):\($0.column ?? 0) \($0.code)" }
+            #expect(
+                places.sorted() == [
+                    "lib/half.ts:1:44 TS2322", "work/one.ts:3:76 TS2345", "work/one.ts:3:82 TS2304",
+                    "work/two.ts:2:7 TS2322",
+                ])
+            // The globals of a worker are not the entry's.
+            var confused = right
+            confused["main.ts"] = right["main.ts"].map { $0 + "\nself.postMessage(1);" }
+            guard case .failed(let own) = try await checker.types(of: confused) else {
+                throw FixtureFailure("The entry has postMessage.")
+            }
+            #expect(own.diagnostics.map(\.code) == ["TS2339"], "\(own.diagnostics)")
+            let imports = try await checker.module(
+                of: right.merging([
+                    "work/types.ts": "export type { Half } from 'npm:halves';"
+                ]) { $1 }
+            ).imports
+            #expect(imports.map(\.specifier) == ["npm:halves"] && imports.first?.types == true)
+        }
+    }
+
+    @Test func `every file tells the first thing that the engine rejects in it`() async throws {
+        try await withChecker { checker in
+            let findings = try await checker.findings(in: [
+                "main.ts": "import './a.ts'; import './b.js'; import './c.ts'; export default () => new Response('');",
+                "a.ts": "export const a: number = 1;\n\n  const a = 2;", "b.js": "export const b = /(/;\nlet b;",
+                "c.ts": "import { nothing } from 'node:fs'; export const c = nothing;",
+                "d.ts": "const d = 1; const d = 2;",
+            ])
+            let places = findings.diagnostics.map { "\($0.file):\($0.line ?? 0) \($0.code)" }
+            #expect(places.sorted() == ["a.ts:3 syntax", "b.js:1 syntax", "c.ts:1 syntax"])
+        }
+    }
+
     static let problems: [([String: String], [String])] = [
         (["lib/a.ts": "import './none.ts'"], ["lib/a.ts:1:8 unresolved-import"]),
         (["lib/a.ts": "\n/* ü😀 */ import './b'", "lib/b.ts": ""], ["lib/a.ts:2:17 unresolved-import"]),
@@ -146,6 +208,7 @@ import Transfer
             #expect(
                 found.sorted() == [
                     "lib/late.ts:1:50 TS2322", "lib/late.ts:1:71 TS2345", "main.ts:9:47 TS2345",
+                    "worker.ts:1:7 TS2322",
                 ], "\(findings)")
             #expect(findings.diagnostics.allSatisfy { !$0.message.contains("/tmp") })
         }
