@@ -17,6 +17,7 @@ package struct BuildPipeline: Sendable {
     private let deployer: any DeployerClient
     private let logger: Logger
     private let metrics: BuilderMetrics
+    private let baked = BakedNames()
 
     /// A pipeline that puts functions on `base`. `patience` is the longest that a deploy waits for a checker that is
     /// being started.
@@ -52,15 +53,16 @@ package struct BuildPipeline: Sendable {
         /// What is baked of what the code imports.
         package var dependencies: [String] = []
 
-        init(_ verdict: TypeVerdict, _ module: CheckedModule? = nil, dependencies: [String]) {
+        /// Of `verdict`, `warnings` about the source itself, and what is baked beside it.
+        init(_ verdict: TypeVerdict, warnings: [String], dependencies: [String]) {
             self.dependencies = dependencies
             typesChecked = verdict.isChecked
-            warnings = module?.files?.warnings ?? []
+            self.warnings = warnings
             switch verdict {
-            case .right(let note): warnings += [note].compactMap(\.self)
+            case .right(let note): self.warnings += [note].compactMap(\.self)
             case .notWanted: break
             case .unknown(let reason):
-                warnings += [
+                self.warnings += [
                     "The types were not checked: \(reason) The function was deployed all the same; deploy it again to have "
                         + "them checked."
                 ]
@@ -96,7 +98,8 @@ package struct BuildPipeline: Sendable {
             let ground = try await ground(for: module, work)
             let image = try bake(plan, module, on: ground)
             let verdict = try await checkTypes(module, ground, work)
-            let remarks = Remarks(verdict, module, dependencies: try DependencyImage.names(in: image))
+            let remarks = Remarks(
+                verdict, warnings: module.warnings, dependencies: try DependencyImage.names(in: image))
             return .dryRun(
                 DryRunAnswer(
                     name: request.name, handler: module.form, digest: image.digest, remarks, timings: timings.all()))
@@ -140,11 +143,14 @@ package struct BuildPipeline: Sendable {
         for tag in work.freshness == .kept ? plan.tags : [] {
             let known = try await timings.measure("lookup") { try await registry.descriptor(repository, .tag(tag)) }
             if let known {
-                let stored =
+                let names =
                     ExternalImport.mayBe(in: plan.source)
-                    ? try await registry.image(repository, .digest(known.digest)) : nil
-                let names = try stored.map { try DependencyImage.names(in: $0) } ?? []
-                return (known.digest, Remarks(tag == plan.tag ? .right(note: nil) : .notWanted, dependencies: names))
+                    ? try await baked.names(in: known.digest) {
+                        try DependencyImage.names(in: try await registry.image(repository, .digest(known.digest)))
+                    } : []
+                let verdict: TypeVerdict = tag == plan.tag ? .right(note: nil) : .notWanted
+                let remarks = await Remarks(verdict, warnings: knownWarnings(work), dependencies: names)
+                return (known.digest, remarks)
             }
         }
         return try await registry.withUploadSessions(repository, count: 2) { sessions in
@@ -166,8 +172,16 @@ package struct BuildPipeline: Sendable {
                 let tag = verdict.isChecked ? plan.tag : plan.uncheckedTag
                 try await registry.push(image, to: repository, tags: [tag], base: BaseImage.repository)
             }
-            return (image.digest, Remarks(verdict, module, dependencies: try DependencyImage.names(in: image)))
+            let names = try DependencyImage.names(in: image)
+            baked.keep(names, of: image.digest)
+            return (image.digest, Remarks(verdict, warnings: module.warnings, dependencies: names))
         }
+    }
+
+    /// What there is to be said again of the configuration in a source that was built before; nothing when no checker can be asked.
+    private func knownWarnings(_ work: Work) async -> [String] {
+        guard case .files(let tree) = work.plan.source, tree.hasConfiguration else { return [] }
+        return await (try? check(work))?.warnings ?? []
     }
 
     private func check(_ work: Work) async throws -> CheckedModule {

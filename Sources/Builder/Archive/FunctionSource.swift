@@ -35,6 +35,11 @@ package struct FileTree: Sendable, Hashable {
         return found
     }
 
+    /// Whether any of the files says how the others are meant: the checker may have to say something of that.
+    var hasConfiguration: Bool {
+        ["deno.json", "deno.jsonc", "deno.lock", "package.json"].contains { files[$0] != nil }
+    }
+
     /// Whether the checker has to see a file's content: modules, data that modules import, and `deno.jsonc`.
     static func isChecked(_ path: String) -> Bool {
         [".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", ".json", ".jsonc"].contains(

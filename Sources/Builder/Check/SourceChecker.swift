@@ -28,6 +28,9 @@ package struct CheckedModule: Sendable, Hashable {
         return files.modules.reduce(files.importMap.count) { $0 + $1.code.utf8.count }
     }
 
+    /// What the developer should know of the configuration among its files: sentences.
+    package var warnings: [String] { files?.warnings ?? [] }
+
     /// How a container runs it: what follows the flags of `deno run`.
     package var command: [String] { form.command(files.map { "/app/source/\($0.main)" }) }
 
