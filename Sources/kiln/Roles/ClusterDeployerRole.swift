@@ -54,8 +54,13 @@ struct ClusterDeployerRole {
             "on a cluster",
             metadata: ["server": "\(connection.server)", "namespace": "\(settings.namespace)", "system": "\(system)"])
         let service = HTTPService(token: token, logger: logger, handler: deployer.handle)
-        let serving = Task {
-            try await service.run(on: .tcp(host: listen.host, port: listen.port))
+        let serving = Task { [logger] in
+            do {
+                try await service.run(on: .tcp(host: listen.host, port: listen.port))
+            } catch is CancellationError {
+            } catch {
+                logger.critical("cannot serve", metadata: ["address": "\(listen.text)", "error": "\(error)"])
+            }
         }
         let running = Task { try await deployer.run() }
         return RunningRole { _ in

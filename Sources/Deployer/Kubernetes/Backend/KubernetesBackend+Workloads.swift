@@ -48,6 +48,8 @@ extension KubernetesBackend {
             let generation = try await apply(workload)
             try await untilReady(id, generation)
         } catch {
+            // Nobody has given the revision up: another Deployer goes on with it.
+            if Task.isCancelled || (error as? APIError)?.code == .fenced { throw error }
             await remove(id)
             if let error = error as? APIError { throw RolloutFailure(.platform, error.message) }
             throw error

@@ -140,7 +140,7 @@ package final class ClusterDeployer: Sendable {
                 body: .bytes(Array((isReady ? "ready\n" : "starting\n").utf8)))
         default: break
         }
-        if let leading { return try await leading.handle(request) }
+        if let leading { return try await lead(leading, request) }
         if Self.isRead(request) { return try await reading.handle(request) }
         guard let leader, leader != configuration.address, request.field(LeaderCall.mark).isEmpty else {
             throw Problem(
@@ -149,6 +149,15 @@ package final class ClusterDeployer: Sendable {
                 retryAfter: 3)
         }
         return try await LeaderCall(client: http, address: leader).pass(request, limit: DeployerAPI.bodyLimit)
+    }
+
+    /// Answers a call as the leader, which it may no longer be when the answer is due.
+    private func lead(_ api: DeployerAPI, _ request: ServiceRequest) async throws -> ServiceResponse {
+        do {
+            return try await api.handle(request)
+        } catch let error as APIError where error.code == .fenced {
+            throw LeaderCall.lost("Another Deployer leads since.")
+        }
     }
 
     /// What any replica answers from the record.

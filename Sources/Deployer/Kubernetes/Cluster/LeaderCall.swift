@@ -37,11 +37,15 @@ struct LeaderCall: Sendable {
             }
             return ServiceResponse(status: answer.status, headers: shown, body: .bytes(answer.body))
         } catch {
-            throw Problem(
-                "leader-lost", 503, "The Deployer has ended",
-                "The Deployer that leads did not answer: \(error.message) What it had recorded is carried on by the next one.",
-                retryAfter: 5)
+            throw Self.lost("The Deployer that leads did not answer: \(error.message)")
         }
+    }
+
+    /// The answer to a call whose leader has ended before it was done.
+    static func lost(_ reason: String) -> Problem {
+        Problem(
+            "leader-lost", 503, "The leading Deployer changed",
+            "\(reason) What was recorded is carried on by the next one; GET /func/NAME tells.", retryAfter: 5)
     }
 
     private static func target(_ request: ServiceRequest) -> String {
