@@ -7,8 +7,11 @@ import Glibc
 /// `kiln secret`: values that functions get by name and that appear in no URL, image, log or answer.
 struct SecretCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "secret", abstract: "Keep the secrets of this machine's functions.",
-        discussion: "They are files in the state directory: run this on the platform's machine, as its user.",
+        commandName: "secret", abstract: "Keep the secrets of functions.",
+        discussion: """
+            On one machine they are files in the state directory: run this there, as the platform's user. With --kubernetes they are in a \
+            Secret of the cluster.
+            """,
         subcommands: [Set.self, List.self, Remove.self])
 
     struct Set: ClientCommand {
@@ -25,11 +28,11 @@ struct SecretCommand: ParsableCommand {
             help: ArgumentHelp("Most bytes of the value, as the platform has it (default: 64Ki).", valueName: "bytes"))
         var maxSecretBytes: String?
 
-        @OptionGroup(title: "Installation") var state: StateOptions
+        @OptionGroup(title: "Installation") var installation: InstallationOptions
         @OptionGroup(title: "Output") var output: OutputOptions
 
         func perform(_ printer: Printer) async throws(ClientError) {
-            let store = try SecretStore(state)
+            let store = try installation.secrets()
             try SecretStore.check(name)
             let limit: Int
             do { limit = try SecretFiles.limit(maxSecretBytes) } catch { throw ClientError(.usage, "\(error)") }
@@ -46,13 +49,13 @@ struct SecretCommand: ParsableCommand {
                 )
             }
             guard !value.contains(0) else { throw ClientError(.usage, "A secret must not contain a NUL byte.") }
-            let isNew = try !store.names().contains(name)
-            try store.set(name, value)
+            let isNew = try await !store.names().contains(name)
+            try await store.set(name, value)
             if printer.isJSON {
                 printer.document(
                     .object([
                         "bytes": .integer(Int64(value.count)), "name": .string(name),
-                        "stateDir": .string(store.state.path),
+                        store.document.key: store.document.value,
                     ]))
             } else {
                 let next =
@@ -60,7 +63,7 @@ struct SecretCommand: ParsableCommand {
                     ? "Deploys name it by --secret \(name)."
                     : "Instances that run keep the value before; a deploy with any change, such as --env ROTATED=1, starts new ones."
                 printer.line(
-                    "\(isNew ? "Stored" : "Replaced") \(name) (\(value.count) bytes) for \(store.state.path). \(next)")
+                    "\(isNew ? "Stored" : "Replaced") \(name) (\(value.count) bytes) for \(store.place). \(next)")
             }
         }
 
@@ -77,11 +80,11 @@ struct SecretCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print the names of the secrets, never their values.", aliases: ["ls"])
 
-        @OptionGroup(title: "Installation") var state: StateOptions
+        @OptionGroup(title: "Installation") var installation: InstallationOptions
         @OptionGroup(title: "Output") var output: OutputOptions
 
         func perform(_ printer: Printer) async throws(ClientError) {
-            let names = try SecretStore(state).names()
+            let names = try await installation.secrets().names()
             if printer.isJSON {
                 printer.document(.object(["secrets": .array(names.map { .object(["name": .string($0)]) })]))
                 return
@@ -98,12 +101,13 @@ struct SecretCommand: ParsableCommand {
         @Argument(help: "The name.", completion: .custom(SecretStore.complete))
         var name: String
 
-        @OptionGroup(title: "Installation") var state: StateOptions
+        @OptionGroup(title: "Installation") var installation: InstallationOptions
         @OptionGroup(title: "Output") var output: OutputOptions
 
         func perform(_ printer: Printer) async throws(ClientError) {
-            let store = try SecretStore(state)
-            try store.remove(name)
+            let store = try installation.secrets()
+            try SecretStore.check(name)
+            try await store.remove(name)
             if printer.isJSON {
                 printer.document(.object(["name": .string(name), "removed": .bool(true)]))
             } else {
@@ -113,9 +117,37 @@ struct SecretCommand: ParsableCommand {
     }
 }
 
+/// Where secrets are kept.
+protocol SecretKeeper: Sendable {
+    /// What it is, for messages.
+    var place: String { get }
+    /// The same for programs.
+    var document: (key: String, value: JSONValue) { get }
+
+    /// Keeps `value` as `name`, in the place of an earlier one.
+    func set(_ name: String, _ value: [UInt8]) async throws(ClientError)
+    /// The names there are, sorted.
+    func names() async throws(ClientError) -> [String]
+    /// Forgets `name`; throws when there is none.
+    func remove(_ name: String) async throws(ClientError)
+}
+
+/// Whose secrets are meant.
+struct InstallationOptions: ParsableArguments {
+    @OptionGroup var state: StateOptions
+    @OptionGroup var cluster: ClusterOptions
+
+    func secrets() throws(ClientError) -> any SecretKeeper {
+        if cluster.isWanted { try ClusterSecrets(cluster) } else { try SecretStore(state) }
+    }
+}
+
 /// The secrets of an installation on this machine.
-private struct SecretStore {
+private struct SecretStore: SecretKeeper {
     let state: StateDirectory
+
+    var place: String { state.path }
+    var document: (key: String, value: JSONValue) { ("stateDir", .string(state.path)) }
 
     init(_ options: StateOptions) throws(ClientError) { state = try options.found() }
 
@@ -131,7 +163,7 @@ private struct SecretStore {
         if let index = words.firstIndex(of: "--state-dir"), index + 1 < words.count {
             options.stateDir = words[index + 1]
         }
-        return ((try? SecretStore(options).names()) ?? []).filter { $0.hasPrefix(prefix) }
+        return ((try? SecretStore(options).found()) ?? []).filter { $0.hasPrefix(prefix) }
     }
 
     func set(_ name: String, _ value: [UInt8]) throws(ClientError) {
@@ -143,7 +175,9 @@ private struct SecretStore {
         }
     }
 
-    func names() throws(ClientError) -> [String] {
+    func names() async throws(ClientError) -> [String] { try found() }
+
+    private func found() throws(ClientError) -> [String] {
         guard access(state.secrets, F_OK) == 0 || errno != ENOENT else { return [] }
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: state.secrets) else {
             throw ClientError(
@@ -153,7 +187,6 @@ private struct SecretStore {
     }
 
     func remove(_ name: String) throws(ClientError) {
-        try Self.check(name)
         guard unlink(state.secrets + "/" + name) != 0 else { return }
         let reason = errno
         guard reason == ENOENT else {

@@ -31,14 +31,7 @@ final class Cluster: Sendable {
         self.directory = directory
         api = try server.api()
         client = try HTTPClient()
-        let kubeconfig = """
-            apiVersion: v1
-            kind: Config
-            current-context: test
-            clusters: [{name: test, cluster: {server: "\(server.url)"}}]
-            contexts: [{name: test, context: {cluster: test, namespace: \(Self.system)}}]
-            """
-        try Data(kubeconfig.utf8).write(to: URL(filePath: directory + "/kubeconfig"))
+        try Data(Self.kubeconfig(server.url).utf8).write(to: URL(filePath: directory + "/kubeconfig"))
         let token =
             (0..<4).map { _ in String(UInt64.random(in: .min ... .max), radix: 16) }.joined() + "0123456789abcdef"
         try Data(token.utf8).write(to: URL(filePath: directory + "/token"))
@@ -66,6 +59,17 @@ final class Cluster: Sendable {
                 // Whichever it asks passes on what only the leader may do.
                 "--deployer", "127.0.0.1:\(ports.deployers[1])",
             ], in: directory)
+    }
+
+    /// The text of a kubeconfig file for the server at `url`.
+    static func kubeconfig(_ url: String) -> String {
+        """
+        apiVersion: v1
+        kind: Config
+        current-context: test
+        clusters: [{name: test, cluster: {server: "\(url)"}}]
+        contexts: [{name: test, context: {cluster: test, namespace: \(system)}}]
+        """
     }
 
     /// Starts a Builder, and the checker it asks.

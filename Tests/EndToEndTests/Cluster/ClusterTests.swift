@@ -182,6 +182,40 @@ import Transfer
         }
     }
 
+    @Test(.timeLimit(.minutes(2)))
+    func `secrets are kept in a Secret beside the functions, and never shown`() async throws {
+        let namespaces = [Cluster.functions]
+        try await withKubernetes(namespaces: namespaces) { server in
+            try await withTemporaryDirectory { directory in
+                let path = directory + "/kubeconfig"
+                try Data(Cluster.kubeconfig(server.url).utf8).write(to: URL(filePath: path))
+                func kiln(_ arguments: [String], input: String = "") async throws -> CommandResult {
+                    try await Support.command(
+                        Platform.program, ["secret"] + arguments + ["--kubernetes", "--kubeconfig", path],
+                        input: Array(input.utf8))
+                }
+                for (name, value) in [("API_KEY", "first"), ("OTHER", "other"), ("API_KEY", "swordfish")] {
+                    let stored = try await kiln(["set", name], input: value)
+                    #expect(stored.succeeded, "\(stored.errors)")
+                    #expect(stored.output.contains("Secret kiln-functions/kiln-secrets"), "\(stored.output)")
+                    #expect(!(stored.output + stored.errors).contains(value))
+                }
+                let api = try server.api()
+                let secret = try await api.get(SecretDocument.self, "kiln-secrets", in: Cluster.functions)
+                let values = secret?.data?.mapValues {
+                    Data(base64Encoded: $0).map { String(decoding: $0, as: UTF8.self) }
+                }
+                #expect(values == ["API_KEY": "swordfish", "OTHER": "other"])
+                #expect(secret?.metadata.labels?["app.kubernetes.io/managed-by"] == "kiln")
+                #expect(try await kiln(["list"]).output == "API_KEY\nOTHER\n")
+                #expect(try await kiln(["rm", "API_KEY"]).succeeded)
+                #expect(try await kiln(["list", "--json"]).output == #"{"secrets":[{"name":"OTHER"}]}"# + "\n")
+                let missing = try await kiln(["rm", "API_KEY"])
+                #expect(!missing.succeeded && missing.errors.contains("There is no secret 'API_KEY'"))
+            }
+        }
+    }
+
     /// Calls `name` until the task is cancelled, and returns what was not answered 200.
     private static func load(_ cluster: Cluster, _ name: String) async throws -> [String] {
         var failures: [String] = []
@@ -201,6 +235,13 @@ extension Cluster {
             metadata: ObjectMeta(name: name, namespace: Self.functions, annotations: ["test/touched": "1"]))
         _ = try await api.apply(note, manager: "touch")
     }
+}
+
+/// A Secret as far as a test looks at it.
+struct SecretDocument: KubernetesObject {
+    static let resource = APIResource(group: "", version: "v1", plural: "secrets", kind: "Secret")
+    var metadata: ObjectMeta
+    var data: [String: String]?
 }
 
 /// A Deployment as far as a test looks at it.
