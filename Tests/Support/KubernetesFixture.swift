@@ -126,6 +126,9 @@ package func kubernetesFaults(inFilesOf directory: String) async throws -> [Stri
     return try await kubernetesFaults(files.sorted().map { root + "/" + $0 })
 }
 
+/// Like ``kubernetesFaults(of:)``, for a YAML file.
+package func kubernetesFaults(inFile path: String) async throws -> [String] { try await kubernetesFaults([path]) }
+
 private func kubernetesFaults(_ files: [String], input: String = "") async throws -> [String] {
     let script = repository + "/Tests/Support/KubernetesServer/validate.py"
     let result = try await command(

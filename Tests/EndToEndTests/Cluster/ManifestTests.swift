@@ -1,0 +1,79 @@
+import Foundation
+import Support
+import Testing
+
+/// The manifests in `k8s/`, held against the program that they run. What Kubernetes says of them is in `CustomResourceTests`.
+@Suite struct ManifestTests {
+    private static let directory = Platform.root + "/k8s"
+    private static let hasKubectl = FileManager.default.isExecutableFile(atPath: "/usr/bin/kubectl")
+
+    private static func text(_ path: String) throws -> String {
+        try String(contentsOfFile: "\(directory)/\(path)", encoding: .utf8)
+    }
+
+    @Test(arguments: ["builder", "deployer", "router"])
+    func `each setting of a role is an option that it has`(role: String) async throws {
+        var names: Set<String> = []
+        let files = try FileManager.default.subpathsOfDirectory(atPath: Self.directory).filter {
+            $0 == "base/\(role).yaml" || ($0.hasPrefix("components/") || $0.hasPrefix("overlays/"))
+        }
+        for file in files where file.hasSuffix(".yaml") {
+            // Patches of other roles are passed over: they name their target.
+            let parts = try Self.text(file).components(separatedBy: "- target:")
+            for part in parts where parts.count == 1 || part.contains("name: kiln-\(role)") {
+                names.formUnion(part.matches(of: /name: KILN_([A-Z_]+)/).map { String($0.1) })
+            }
+        }
+        #expect(names.contains("STATE_DIR"))
+        let help = try await Support.command(Platform.program, [role, "--help"]).output
+        for name in names {
+            let option = "--" + name.lowercased().replacing("_", with: "-")
+            #expect(help.contains(option), "KILN_\(name) is no setting of kiln \(role)")
+        }
+    }
+
+    @Test func `functions take calls from the Pods that are the Routers, and from their namespace`() throws {
+        let router = try Self.text("base/router.yaml")
+        // As `WorkloadOptions.settings` has it.
+        #expect(router.contains("namespace: kiln-system"))
+        #expect(router.contains("app.kubernetes.io/name: kiln\n") && router.contains("component: router"))
+        #expect(try Self.text("base/namespaces.yaml").contains("name: \(Cluster.functions)\n"))
+    }
+
+    @Test func `the checker runs the base image of this Deno`() throws {
+        let tag = try #require(
+            try Self.text("components/registry/kustomization.yaml").firstMatch(of: /newTag: ([0-9.]+)/)?.1)
+        #expect(Platform.deno.contains("/\(tag)/"))
+    }
+
+    @Test func `every manifest is named by a kustomization, and every name is a file`() throws {
+        let all = try FileManager.default.subpathsOfDirectory(atPath: Self.directory).filter { $0.hasSuffix(".yaml") }
+        var named: Set<String> = []
+        for file in all where file.hasSuffix("kustomization.yaml") {
+            let folder = file.split(separator: "/").dropLast().joined(separator: "/")
+            let text = try Self.text(file)
+            for match in text.matches(of: /(?m)^- ([a-z.\/-]+)$/) {
+                let place = URL(filePath: "/\(folder)/\(match.1)").standardized.path.dropFirst()
+                let target = place.hasSuffix(".yaml") ? String(place) : "\(place)/kustomization.yaml"
+                #expect(all.contains(target), "\(file) names \(match.1)")
+                named.insert(target)
+            }
+        }
+        let roots = ["overlays/local/kustomization.yaml", "overlays/production/kustomization.yaml"]
+        for file in all where !file.hasPrefix("examples/") && !roots.contains(file) {
+            #expect(named.contains(file), "\(file) is in no kustomization")
+        }
+    }
+
+    @Test(.enabled(if: hasKubectl), arguments: ["local", "production"])
+    func `what an overlay makes is what Kubernetes describes`(overlay: String) async throws {
+        let built = try await Support.command("kubectl", ["kustomize", "\(Self.directory)/overlays/\(overlay)"])
+        #expect(built.succeeded, "\(built.errors)")
+        #expect(!built.output.contains("image: kiln\n") && !built.output.contains("image: kiln-base\n"))
+        try await withTemporaryDirectory { directory in
+            let path = directory + "/built.yaml"
+            try Data(built.output.utf8).write(to: URL(filePath: path))
+            #expect(try await kubernetesFaults(inFile: path) == [])
+        }
+    }
+}
