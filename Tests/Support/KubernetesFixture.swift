@@ -86,14 +86,16 @@ package struct KubernetesFixture: Sendable {
 }
 
 /// Runs a ``KubernetesFixture`` with these namespaces and the objects of these files of the repository beside `body`. With a token file
-/// it takes only the tokens in it.
+/// it takes only the tokens in it. Callers with a token `account:NAME` have the rights that the Roles in the file `roles` give to that
+/// service account.
 package func withKubernetes<Result: Sendable>(
-    namespaces: [String] = ["functions"], manifests: [String] = [], tokenFile: String? = nil,
+    namespaces: [String] = ["functions"], manifests: [String] = [], roles: String? = nil, tokenFile: String? = nil,
     _ body: @Sendable (KubernetesFixture) async throws -> Result
 ) async throws -> Result {
     var arguments = ["-uB", repository + "/Tests/Support/KubernetesServer/server.py", try kubernetesPackages()]
     for namespace in namespaces { arguments += ["--namespace", namespace] }
     for manifest in manifests { arguments += ["--manifest", "\(repository)/\(manifest)"] }
+    if let roles { arguments += ["--roles", "\(repository)/\(roles)"] }
     if let tokenFile { arguments += ["--token-file", tokenFile] }
     return try await withChildReady("python3", arguments) { port in
         try await body(KubernetesFixture(url: "http://127.0.0.1:\(port)", client: try HTTPClient()))

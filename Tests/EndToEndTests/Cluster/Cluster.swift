@@ -31,7 +31,11 @@ final class Cluster: Sendable {
         self.directory = directory
         api = try server.api()
         client = try HTTPClient()
-        try Data(Self.kubeconfig(server.url).utf8).write(to: URL(filePath: directory + "/kubeconfig"))
+        // With the rights of the manifests, and no more.
+        for account in ["kiln-deployer", "kiln-router"] {
+            try Data(Self.kubeconfig(server.url, account: account).utf8)
+                .write(to: URL(filePath: "\(directory)/\(account)"))
+        }
         let token =
             (0..<4).map { _ in String(UInt64.random(in: .min ... .max), radix: 16) }.joined() + "0123456789abcdef"
         try Data(token.utf8).write(to: URL(filePath: directory + "/token"))
@@ -40,13 +44,15 @@ final class Cluster: Sendable {
         url = "http://127.0.0.1:\(front)"
         ports = ([try freePort(), try freePort()], try freePort(), try freePort())
         let common = ["--internal-token-file", directory + "/token"]
-        let cluster = ["--kubernetes", "--kubeconfig", directory + "/kubeconfig"] + common
+        func cluster(_ account: String) -> [String] {
+            ["--kubernetes", "--kubeconfig", "\(directory)/\(account)"] + common
+        }
         var deployers: [RoleProcess] = []
         for (index, port) in ports.deployers.enumerated() {
             deployers.append(
                 try RoleProcess(
                     "deployer-\(index)",
-                    ["deployer"] + cluster + [
+                    ["deployer"] + cluster("kiln-deployer") + [
                         "--role-listen", "127.0.0.1:\(port)", "--registry", registry.authority, "--drain", "1",
                         "--checker", "127.0.0.1:\(ports.checker)", "--progress-deadline", "20",
                     ], in: directory))
@@ -54,21 +60,22 @@ final class Cluster: Sendable {
         self.deployers = deployers
         router = try RoleProcess(
             "router",
-            ["router"] + cluster + [
+            ["router"] + cluster("kiln-router") + [
                 "--listen", "127.0.0.1:\(front)", "--builder", "127.0.0.1:\(ports.builder)",
                 // Whichever it asks passes on what only the leader may do.
                 "--deployer", "127.0.0.1:\(ports.deployers[1])",
             ], in: directory)
     }
 
-    /// The text of a kubeconfig file for the server at `url`.
-    static func kubeconfig(_ url: String) -> String {
+    /// The text of a kubeconfig file for the server at `url`, by default for somebody who may do everything.
+    static func kubeconfig(_ url: String, account: String? = nil) -> String {
         """
         apiVersion: v1
         kind: Config
         current-context: test
         clusters: [{name: test, cluster: {server: "\(url)"}}]
-        contexts: [{name: test, context: {cluster: test, namespace: \(system)}}]
+        users: [{name: test, user: {\(account.map { "token: \"account:\($0)\"" } ?? "")}}]
+        contexts: [{name: test, context: {cluster: test, user: test, namespace: \(system)}}]
         """
     }
 
@@ -161,7 +168,9 @@ final class Cluster: Sendable {
 /// Gives `body` a cluster, ready to take deploys.
 func withCluster(_ body: @escaping @Sendable (Cluster) async throws -> Void) async throws {
     let manifests = ["k8s/base/functions.yaml", "k8s/base/functionrevisions.yaml"]
-    try await withKubernetes(namespaces: [Cluster.functions, Cluster.system], manifests: manifests) { server in
+    try await withKubernetes(
+        namespaces: [Cluster.functions, Cluster.system], manifests: manifests, roles: "k8s/base/access.yaml"
+    ) { server in
         try await withRegistry { registry in
             let directory = "/tmp/kiln-e2e-\(String(UInt32.random(in: 0 ... .max), radix: 16))"
             try FileManager.default.createDirectory(

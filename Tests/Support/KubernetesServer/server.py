@@ -1,6 +1,6 @@
 """A Kubernetes API server in memory, for tests: what Kiln uses of Kubernetes 1.36, as the recordings show it.
 
-server.py PACKAGES [--namespace NAME]… [--manifest FILE]… [--token-file FILE] [--tls CERT KEY CA]
+server.py PACKAGES [--namespace NAME]… [--manifest FILE]… [--roles FILE] [--token-file FILE] [--tls CERT KEY CA]
 
 PACKAGES is where kubernetes-validate and common-expression-language are installed. Prints its port. Tests steer it under
 /_control: faults, compaction, bookmarks, cuts, and a log of the requests.
@@ -18,6 +18,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("packages")
 parser.add_argument("--namespace", action="append", default=[])
 parser.add_argument("--manifest", action="append", default=[])
+parser.add_argument("--roles")
 parser.add_argument("--token-file")
 parser.add_argument("--tls", nargs=3)
 options = parser.parse_args()
@@ -30,6 +31,7 @@ from logs import serve_log  # noqa: E402
 from problems import Failure, PlainNotFound, bad_request, expired, invalid  # noqa: E402
 from schema import Schemas  # noqa: E402
 from paging import page  # noqa: E402
+from rights import Rights  # noqa: E402
 from selection import fields_match, labels_match  # noqa: E402
 from store import Store  # noqa: E402
 
@@ -42,6 +44,11 @@ for path in options.manifest:
         for item in yaml.safe_load_all(file):
             kind = next(kind for kind in store.kinds.values() if (kind.api_version, kind.kind) == (item["apiVersion"], item["kind"]))
             store.create(kind, item["metadata"].get("namespace", ""), item, "server")
+rights = Rights([])
+if options.roles:
+    import yaml
+    with open(options.roles) as file:
+        rights = Rights(list(yaml.safe_load_all(file)))
 control = {"faults": [], "log": [], "watches": set(), "down": False, "bookmarks": 60.0}
 
 
@@ -82,6 +89,7 @@ async def serve(exchange):
     if exchange.path in ("/readyz", "/livez"):
         return await exchange.answer(200, b"ok", kind="text/plain; charset=utf-8")
     kind, namespace, name, part = locate(exchange.path)
+    rights.check(exchange, kind, namespace, name, part, (kind.resource, namespace, name) in store.objects)
     if part == "log" and kind.kind == "Pod" and exchange.method == "GET":
         return await serve_log(exchange, lambda: store.get(kind, namespace, name))
     if part not in (None, "status", "scale") or (part == "status" and not kind.status) or (part == "scale" and not kind.scale):
