@@ -42,6 +42,8 @@ import Transfer
             try await platform.mustDeploy("always", source("on"))
             for round in 0..<3 {
                 try await parked(platform, "sleepy")
+                let shown = try EndToEndTests.run(Platform.program, ["show", "sleepy", "--url", platform.url]).output
+                #expect(shown.contains("parked until the next request"), "\(shown)")
                 if round > 0 {
                     let role = round == 1 ? "deployer" : "router"
                     let pid = try #require(platform.child(role))
@@ -273,6 +275,8 @@ import Transfer
                 let shown = try await platform.get("/func/busy").json
                 return (shown["limited"] as? String)?.contains("no room") == true && shown["ready"] as? Int == 3
             }
+            let told = try EndToEndTests.run(Platform.program, ["show", "busy", "--url", platform.url]).output
+            #expect(told.contains(/Limited .*--memory-budget/) && told.contains(/Load +\d/), "\(told)")
             let result = await load.stop()
             #expect(result.failures.isEmpty, "\(result.failures.prefix(5)) of \(result.answered)")
             #expect(try await platform.get("/func/busy").json["restarts"] as? Int == 0)
