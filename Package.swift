@@ -85,6 +85,7 @@ let package = Package(
                 .embedInCode("Scripts/loader.js"),
                 .embedInCode("Scripts/node.js"),
                 .embedInCode("Scripts/ordered.js"),
+                .embedInCode("Scripts/own-code.js"),
                 .embedInCode("Scripts/packages.js"),
                 .embedInCode("Scripts/parser.js"),
                 .embedInCode("Scripts/references.js"),

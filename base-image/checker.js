@@ -8,12 +8,14 @@
 // With `files=true` the body is JSON, {"entry":"main.ts","files":[{"path","text"}],"names":["page.html"]}: the files that may be modules
 // or JSON (without "text" when it is no UTF-8), and the names of the others. /check answers
 //     {"ok":true,"form","main","modules":[{"path","code"}],"importMap","imports":[{…,"file"}],"warnings":["…"]}, see graph.js
+// `POST /code` makes what spares a large function's starts, see own-code.js.
 // Both answer {"ok":false,"diagnostics":[{"file","line","column","code","message"}],"more":N} for what they find wrong, 503 when they
 // have too much to do, and 504 when the check took longer than `deadline`, a query item in milliseconds; `patience` is how long to
 // wait for a type checker.
 //
 // Source is hostile. It is looked at in other processes that are replaced when they crash, hang or have grown.
 import { askParser, isParserBusy, prepareParser, stopParser } from "./parser.js";
+import { codeOf } from "./own-code.js";
 import { keepPackages } from "./packages.js";
 import { resolve, tunnel } from "./resolve.js";
 import { checkTypes, checkTypesWithPackages, prepareTypes, stopTypes } from "./types.js";
@@ -31,8 +33,11 @@ async function handle(request) {
   if (pathname === "/packages") {
     return await keepPackages(request, searchParams.get("digest"), number(searchParams, "bytes"));
   }
+  if (pathname === "/code") return await codeOf(request);
   const judge = { "/check": checkSyntax, "/types": checkTypesOf }[pathname];
-  if (!judge) return Response.json({ error: "There are POST /check, /types, /packages, /resolve and /tunnel." }, { status: 404 });
+  if (!judge) {
+    return Response.json({ error: "There are POST /check, /types, /code, /packages, /resolve and /tunnel." }, { status: 404 });
+  }
   if (request.method !== "POST") return Response.json({ error: "Use POST." }, { status: 405, headers: { allow: "POST" } });
   const severalFiles = searchParams.get("files") === "true";
   const file = searchParams.get("file") ?? "";

@@ -5,18 +5,33 @@ import { databases, modules } from "./caches.js";
  * Where ES modules are compiled: their code has their path inside, and is to be the same bytes each time. A bounded file system that the
  * container has for this; elsewhere (in tests) a directory of /tmp.
  */
-const place = await Deno.stat("/resolve/code").then(() => "/resolve/code/work", () => "/tmp/kiln-code");
+export const place = await Deno.stat("/resolve/code").then(() => "/resolve/code/work", () => "/tmp/kiln-code");
 /** More than this of ES modules is not compiled. */
 const maximumBytes = 32 << 20;
 const maximumModules = 3000;
 
 let last = Promise.resolve();
 
+/** What `body` gives, which has `place` for itself, empty. */
+export async function alone(body) {
+  const { promise, resolve } = Promise.withResolvers();
+  const before = last;
+  last = promise;
+  await before;
+  try {
+    await Deno.remove(place, { recursive: true }).catch(() => {});
+    return await body();
+  } finally {
+    await Deno.remove(place, { recursive: true }).catch(() => {});
+    resolve();
+  }
+}
+
 /** Loads everything that `main.js` imports and evaluates none of it: what is imported first throws (ECMA-262, 16.2.1.6.1.3). */
 export async function load(directory, cache, signal) {
   await Deno.writeTextFile(`${directory}/stop.js`, `throw "stop";`);
   await Deno.writeTextFile(`${directory}/load.js`, `import "./stop.js"; import "./main.js";`);
-  const message = await run(["--allow-import", `${directory}/load.js`], directory, cache, signal);
+  const message = await run([...locked(cache), "--allow-import", `${directory}/load.js`], directory, cache, signal);
   if (!/Uncaught .*"?stop"?/.test(message)) throw new Error(message.slice(0, 2000));
 }
 
@@ -29,21 +44,21 @@ export async function compileScripts(directory, cache, signal) {
   if (first.length === 0) return;
   const list = `${directory}/scripts.json`;
   await Deno.writeTextFile(list, JSON.stringify(first.map((specifier) => decodeURIComponent(specifier.slice(7))).sort()));
-  const message = await run([`--allow-read=${cache},${list}`, script("commonjs.js"), cache, list], directory, cache, signal);
+  const message = await run(
+    [...locked(cache), `--allow-read=${cache},${list}`, script("commonjs.js"), cache, list],
+    directory,
+    cache,
+    signal,
+  );
   if (message !== "") console.error("checker: compiling packages:", message.slice(0, 2000));
 }
 
 /**
  * Gives `body` a directory of Deno's with the compiled code of the ES modules that `main.js` leads to, or undefined when there is none.
- * `packages` are the directories of packages below `cache`. One at a time: it is always the same directory.
+ * `packages` are the directories of packages below `cache`.
  */
 export async function withCompiledModules(directory, cache, packages, signal, body) {
-  const { promise, resolve } = Promise.withResolvers();
-  const before = last;
-  last = promise;
-  await before;
-  try {
-    await Deno.remove(place, { recursive: true }).catch(() => {});
+  return await alone(async () => {
     let compiled;
     try {
       if (await gather(cache, packages)) {
@@ -54,10 +69,7 @@ export async function withCompiledModules(directory, cache, packages, signal, bo
       console.error("checker: compiling modules:", error);
     }
     return await body(compiled);
-  } finally {
-    await Deno.remove(place, { recursive: true }).catch(() => {});
-    resolve();
-  }
+  });
 }
 
 /** Copies what loading needs of `cache` to `place`; whether it was not too much. */
@@ -96,14 +108,28 @@ async function compileModules(directory, signal) {
   const cache = `${place}/deno`;
   for (const name of ["main.js", "load.js", "stop.js"]) await Deno.copyFile(`${directory}/${name}`, `${place}/${name}`);
   const list = `${place}/list.json`;
-  const command = (name, ...rest) => ["--allow-import", `--allow-read=${place}`, `--allow-write=${place}`, script(name), ...rest];
-  const complaint = await run(command("edges.js", `file://${place}/load.js`, list), directory, cache, signal);
+  const complaint = await run([...flags(locked(cache)), script("edges.js"), `file://${place}/load.js`, list], place, cache, signal);
   if (complaint !== "") throw new Error(complaint.slice(0, 2000));
   const order = inOrder(JSON.parse(await Deno.readTextFile(list)), `file://${place}/main.js`);
   if (order.length > maximumModules) throw new Error(`${order.length} modules`);
-  await Deno.writeTextFile(list, JSON.stringify(order));
   for (const suffix of ["", "-wal", "-shm"]) await Deno.remove(`${cache}/v8_code_cache_v2${suffix}`).catch(() => {});
-  await run(command("ordered.js", place, list), directory, cache, signal);
+  await compileInOrder(order, locked(cache), signal);
+}
+
+/** Compiles the modules with the URLs `order`, one after the other, into Deno's directory in `place`. `lock` are flags. */
+export async function compileInOrder(order, lock, signal) {
+  const list = `${place}/list.json`;
+  await Deno.writeTextFile(list, JSON.stringify(order));
+  await Deno.writeTextFile(`${place}/stop.js`, `throw "stop";`);
+  await run([...flags(lock), script("ordered.js"), place, list], place, `${place}/deno`, signal);
+}
+
+function flags(lock) {
+  return [...lock, "--allow-import", `--allow-read=${place}`, `--allow-write=${place}`];
+}
+
+function locked(cache) {
+  return [`--lock=${cache}/deno.lock`, "--frozen"];
 }
 
 /** What `root` leads to by `edges`, each module after those that it imports. */
@@ -144,9 +170,9 @@ function script(name) {
 
 /** Runs Deno with `cache` as its directory and nothing else to be had; what it complained about. */
 async function run(command, directory, cache, signal) {
-  const flags = ["--quiet", "--no-prompt", "--no-config", "--cached-only", "--node-modules-dir=none"];
+  const closed = ["--quiet", "--no-prompt", "--no-config", "--cached-only", "--node-modules-dir=none"];
   const { stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", ...flags, `--lock=${cache}/deno.lock`, "--frozen", ...command],
+    args: ["run", ...closed, ...command],
     cwd: directory,
     clearEnv: true,
     env: { DENO_DIR: cache, DENO_NO_UPDATE_CHECK: "1", DENO_V8_FLAGS: "--max-heap-size=512", NO_COLOR: "1" },

@@ -96,7 +96,7 @@ package struct BuildPipeline: Sendable {
                 plan: plan, ticket: ticket, requestID: requestID, freshness: request.freshness, timings: timings)
             let module = try await check(work)
             let ground = try await ground(for: module, work)
-            let image = try bake(plan, module, on: ground)
+            let image = try bake(plan, module, try await caches(of: module, work), on: ground)
             let verdict = try await checkTypes(module, ground, work)
             let remarks = Remarks(
                 verdict, warnings: module.warnings, dependencies: try DependencyImage.names(in: image))
@@ -157,7 +157,8 @@ package struct BuildPipeline: Sendable {
             let module = try await check(work)
             let ground = try await ground(for: module, work)
             async let judged = checkTypes(module, ground, work)
-            let image = try await timings.measure("layer") { try bake(plan, module, on: ground) }
+            let caches = try await caches(of: module, work)
+            let image = try await timings.measure("layer") { try bake(plan, module, caches, on: ground) }
             try await timings.measure("push") {
                 if let ground, !ground.image.newLayers.isEmpty {
                     try await registry.push(
@@ -200,6 +201,13 @@ package struct BuildPipeline: Sendable {
         }
     }
 
+    private func caches(of module: CheckedModule, _ work: Work) async throws -> CodeCaches {
+        guard module.isCompiledAhead else { return .none }
+        return try await work.timings.measure("compile") {
+            try await judge.caches(of: module, work.ticket, requestID: work.requestID)
+        }
+    }
+
     /// What to put the code on when it imports modules from elsewhere; `nil` for the base image.
     private func ground(for module: CheckedModule, _ work: Work) async throws -> DependencyImage? {
         let isForTypes = work.plan.typeChecking == .wanted && !module.imports.isEmpty
@@ -215,9 +223,9 @@ package struct BuildPipeline: Sendable {
     }
 
     private func bake(
-        _ plan: BuildPlan, _ module: CheckedModule, on ground: DependencyImage?
+        _ plan: BuildPlan, _ module: CheckedModule, _ caches: CodeCaches, on ground: DependencyImage?
     ) throws(OCIError) -> OCI.Image {
-        let layer = try Layer(plan.layer(module))
+        let layer = try Layer(plan.layer(module, caches))
         // What is imported for its types alone is not needed any more.
         let tag = ground.map { _ in DependencyImage.tag(module.imports) }
         let ground = module.needsImports ? ground : nil

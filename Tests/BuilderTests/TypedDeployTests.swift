@@ -128,6 +128,8 @@ import Transfer
 
 /// A checker without a type checker.
 private struct UntypedChecker: SourceChecker {
+    func caches(of code: String, at endpoint: Endpoint) async throws(BuilderError) -> CodeCaches { .none }
+
     let checker: any SourceChecker
 
     func check(_ source: [UInt8], file: String, at endpoint: Endpoint) async throws(BuilderError) -> CheckResult {

@@ -50,24 +50,7 @@ import Transfer
                     "import { one, two } from 'npm:modules';\nconsole.log(one, two);\n\(try Platform.example("http"))"
                 try await platform.mustDeploy("http", source)
                 #expect(try await platform.get("/fn/http").status == 200)
-                // The same start once more, with Deno saying what it compiles and what it has.
-                let commands = try LimitTests.processes(in: platform.state).map { process in
-                    let text = try String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)
-                    return (process, text.split(separator: "\0").map(String.init))
-                }
-                let (process, words) = try #require(commands.first { $0.1.contains("/app/main.js") })
-                let index = try #require(words.firstIndex(of: "run"))
-                let run =
-                    Array(words[...index]) + ["--log-level=debug"] + words[(index + 1)...].filter { $0 != "--quiet" }
-                let inside = ["-t", "\(process)", "-m", "-p", "-r", "-S", "65532", "-G", "65532", "/usr/bin/deno"]
-                let outcome = try await command(
-                    "timeout", ["3", "nsenter"] + inside + run.dropFirst(),
-                    environment: [
-                        "DENO_DIR": "/deno", "DENO_NO_UPDATE_CHECK": "1", "NO_COLOR": "1",
-                        "DENO_SERVE_ADDRESS": "tcp:127.0.0.1:\(try freePort())",
-                    ])
-                let lines = (outcome.output + outcome.errors).split(separator: "\n")
-                let had = lines.filter { $0.contains("V8 code cache hit") }
+                let (had, compiled) = try await Self.starting(in: platform)
                 for name in ["modules/1.0.0/lib/two.js", "express/4.18.2/lib/router/index.js", "ext:deno_node/zlib.js"]
                 {
                     #expect(had.contains { $0.contains(name) }, "\(name)")
@@ -76,12 +59,49 @@ import Transfer
                 let expected = [
                     "file:///kiln/", "file:///app/", "file:///deno/npm/registry.npmjs.org/express/4.18.2/index.js",
                 ]
-                let compiled = lines.filter { line in
-                    line.contains("Updating V8 code cache") && !expected.contains { line.contains($0) }
-                }
-                #expect(compiled == [])
+                #expect(compiled.filter { line in !expected.contains { line.contains($0) } } == [])
             }
         }
+    }
+
+    @Test func `a large module is compiled once, when it is baked`() async throws {
+        try await withPlatform { platform in
+            let functions = (0..<2000).map {
+                "export function f\($0)(a) { return a.map((b) => b * \($0)).join('\($0)'); }"
+            }
+            let source = functions.joined(separator: "\n") + "\nexport default () => new Response(f3([1, 2]));"
+            let deployed = try await platform.mustDeploy("large", source)
+            #expect(try await platform.get("/fn/large").text == "336")
+            let (had, compiled) = try await Self.starting(in: platform)
+            #expect(had.contains { $0.contains("file:///app/main.js") })
+            #expect(compiled.filter { $0.contains("file:///app/") } == [])
+            // The same bytes each time.
+            let other = try await platform.mustDeploy("other", source)
+            #expect(deployed.json["digest"] as? String == other.json["digest"] as? String)
+        }
+    }
+
+    /// Starts the one function once more beside itself, with Deno saying of what code it had, and what it compiled.
+    private static func starting(in platform: Platform) async throws -> (had: [Substring], compiled: [Substring]) {
+        let commands = try LimitTests.processes(in: platform.state).map { process in
+            let text = try String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)
+            return (process, text.split(separator: "\0").map(String.init))
+        }
+        // The checker has no preloaded or given function.
+        let (process, words) = try #require(commands.first { !$0.1.contains("/kiln/checker.js") })
+        let index = try #require(words.firstIndex(of: "run"))
+        let run = Array(words[...index]) + ["--log-level=debug"] + words[(index + 1)...].filter { $0 != "--quiet" }
+        let inside = ["-t", "\(process)", "-m", "-p", "-r", "-S", "65532", "-G", "65532", "/usr/bin/deno"]
+        let outcome = try await command(
+            "timeout", ["3", "nsenter"] + inside + run.dropFirst(),
+            environment: [
+                "DENO_DIR": "/deno", "DENO_NO_UPDATE_CHECK": "1", "NO_COLOR": "1",
+                "DENO_SERVE_ADDRESS": "tcp:127.0.0.1:\(try freePort())",
+            ])
+        let lines = (outcome.output + outcome.errors).split(separator: "\n")
+        return (
+            lines.filter { $0.contains("V8 code cache hit") }, lines.filter { $0.contains("Updating V8 code cache") }
+        )
     }
 
     @Test func `localStorage and caches work, though everything else is read-only`() async throws {

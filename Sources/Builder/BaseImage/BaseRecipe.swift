@@ -133,6 +133,7 @@ package struct BaseRecipe: Sendable, Hashable {
         .file("kiln/loader.js", PackageResources.loader_js),
         .file("kiln/node.js", PackageResources.node_js),
         .file("kiln/ordered.js", PackageResources.ordered_js),
+        .file("kiln/own-code.js", PackageResources.own_code_js),
         .file("kiln/packages.js", PackageResources.packages_js),
         .file("kiln/parser.js", PackageResources.parser_js),
         .file("kiln/references.js", PackageResources.references_js),

@@ -45,6 +45,14 @@ package struct CheckerConnection: SourceChecker {
         return try CheckerAnswer(body).checkResult(of: tree)
     }
 
+    package func caches(of code: String, at endpoint: Endpoint) async throws(BuilderError) -> CodeCaches {
+        // Compiled code is about as long as its source, beside the base image's.
+        try CodeCaches(
+            try await ask(
+                "/code?", Array(code.utf8), at: endpoint, limit: 8 * code.utf8.count + (32 << 20),
+                within: timing.check + timing.patience))
+    }
+
     package func checkTypes(
         _ question: TypesQuestion, at endpoint: Endpoint
     ) async throws(BuilderError) -> TypesResult {

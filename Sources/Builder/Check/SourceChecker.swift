@@ -37,6 +37,11 @@ package struct CheckedModule: Sendable, Hashable {
     /// Whether anything that it imports from elsewhere is needed when it runs.
     package var needsImports: Bool { imports.contains { $0.types != true } }
 
+    /// Whether its own code is compiled when it is baked: a single module with nothing from elsewhere, whose caches would hide its own.
+    var isCompiledAhead: Bool {
+        files == nil && !needsImports && (CodeCaches.worthwhile...CodeCaches.most).contains(code.utf8.count)
+    }
+
     /// The JavaScript `code` that handles requests as `form` says.
     package init(form: HandlerForm, code: String, isPlain: Bool = false, imports: [ExternalImport] = []) {
         files = nil
@@ -125,6 +130,9 @@ package protocol SourceChecker: Sendable {
 
     /// Checks the modules of `tree` with the checker at `endpoint`: all but their types.
     func check(_ tree: FileTree, at endpoint: Endpoint) async throws(BuilderError) -> CheckResult
+
+    /// Compiles `code`, and runs none of it.
+    func caches(of code: String, at endpoint: Endpoint) async throws(BuilderError) -> CodeCaches
 
     /// Checks the types of a source that has passed the other check.
     func checkTypes(_ question: TypesQuestion, at endpoint: Endpoint) async throws(BuilderError) -> TypesResult

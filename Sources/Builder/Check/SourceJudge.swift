@@ -36,6 +36,18 @@ struct SourceJudge: Sendable {
         }
     }
 
+    /// The compiled code of a module for which that pays. What cannot be made is left out, which costs only time at the starts.
+    func caches(of module: CheckedModule, _ ticket: Ticket, requestID: String) async throws -> CodeCaches {
+        guard module.isCompiledAhead else { return .none }
+        do {
+            return try await asking(ticket.checker, requestID) { endpoint throws(BuilderError) in
+                try await checker.caches(of: module.code, at: endpoint)
+            }
+        } catch is BuilderError {
+            return .none
+        }
+    }
+
     /// Whether the types of the plan's source, which imports `packages`, are right: throws a 422 ``Contract/Problem`` when they are not.
     func types(
         of plan: BuildPlan, _ module: CheckedModule, with packages: PackageTypes?, _ ticket: Ticket, requestID: String

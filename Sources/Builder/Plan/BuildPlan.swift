@@ -91,11 +91,13 @@ package struct BuildPlan: Sendable, Hashable {
     /// The tags of images that do for this plan, the better one first.
     package var tags: [String] { typeChecking == .wanted ? [tag] : [tag, uncheckedTag] }
 
-    /// The code layer: what runs, and what was posted.
-    package func layer(_ module: CheckedModule) -> [LayerEntry] {
+    /// The code layer: what runs, what was posted, and `caches` of it.
+    package func layer(_ module: CheckedModule, _ caches: CodeCaches = .none) -> [LayerEntry] {
         switch source {
         case .module(let bytes):
-            return [
+            let directory = caches.files.isEmpty ? [] : [LayerEntry.directory(DependencyLayer.directory)]
+            let made = caches.files.map { LayerEntry.file("\(DependencyLayer.directory)/\($0)", $1) }
+            return directory + made + [
                 .directory("app"),
                 .file("app/main.js", Array(module.code.utf8)),
                 .directory("app/source"),
