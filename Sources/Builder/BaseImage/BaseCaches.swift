@@ -9,7 +9,6 @@ import OCI
 package struct BaseCaches: Sendable {
     /// How long it may take.
     private static let patience = Duration.seconds(60)
-    private static let databases = ["dep_analysis_cache_v2", "node_analysis_cache_v2", "v8_code_cache_v2"]
     private static let scripts: [(String, [UInt8])] = [
         ("bootstrap.js", PackageResources.bootstrap_js), ("caches.js", PackageResources.caches_js),
         ("node.js", PackageResources.node_js), ("warm.js", PackageResources.warm_js),
@@ -32,13 +31,13 @@ package struct BaseCaches: Sendable {
         var entries: [LayerEntry] = [.directory("deno")]
         // What functions store by localStorage and caches; everything else in Deno's directory is read-only.
         entries.append(.symlink("deno/location_data", to: "/tmp"))
-        for name in Self.databases {
+        for name in DenoCaches.databases {
             guard let data = FileManager.default.contents(atPath: "\(directory)/caches/\(name)") else {
                 throw BuilderError(
                     .recipe, "Deno did not make its cache \(name): is this Deno \(BaseRecipe.denoVersion)?")
             }
             entries.append(.file("deno/\(name)", Array(data)))
-            entries += ["-shm", "-wal"].map { .file("deno/\(name)\($0)", []) }
+            entries += DenoCaches.companions.map { .file("deno/\(name)\($0)", []) }
         }
         return entries
     }

@@ -9,8 +9,6 @@ package struct CodeCaches: Sendable, Hashable {
     /// Bytes of JavaScript beyond which nothing is compiled ahead.
     package static let most = 16 << 20
 
-    private static let databases = ["dep_analysis_cache_v2", "node_analysis_cache_v2", "v8_code_cache_v2"]
-
     /// The files, by their names in Deno's directory; none for a function whose starts compile what it is.
     package private(set) var files: [String: [UInt8]] = [:]
 
@@ -32,15 +30,10 @@ package struct CodeCaches: Sendable, Hashable {
             guard let frame = try? JSONDecoder().decode(Frame.self, from: Data(json)) else { break }
             if frame.end == true { return }
             guard let name = frame.cache, let size = frame.size, size >= 0, let bytes = reader.content(size),
-                Self.isExpected(name, bytes)
+                DenoCaches.isExpected(name, bytes)
             else { break }
             files[name] = bytes
         }
         throw BuilderError(.checkerAnswer, "The checker's answer about compiled code means nothing.")
-    }
-
-    /// Whether it is a database, or one of the files beside them: empty, or Deno could not read what it cannot write.
-    private static func isExpected(_ name: String, _ bytes: [UInt8]) -> Bool {
-        databases.contains(name) || bytes.isEmpty && databases.contains { name == $0 + "-wal" || name == $0 + "-shm" }
     }
 }

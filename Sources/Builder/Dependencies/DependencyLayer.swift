@@ -10,8 +10,6 @@ struct DependencyLayer {
     /// Where npm packages are below it: under the public registry, whatever mirror they came from.
     private static let packages = "\(directory)/npm/registry.npmjs.org"
 
-    private static let databases = ["dep_analysis_cache_v2", "node_analysis_cache_v2", "v8_code_cache_v2"]
-
     private var files: [String: [UInt8]] = [:]
     private var caches: [String: [UInt8]] = [:]
 
@@ -20,11 +18,8 @@ struct DependencyLayer {
 
     /// Takes what Deno made of the modules. Throws ``BuilderError`` `checkerAnswer` for any other file.
     mutating func add(cache path: String, _ bytes: [UInt8]) throws(BuilderError) {
-        let isDatabase = Self.databases.contains(path)
-        // Empty on purpose: with them Deno reads a database that it cannot write (`base-image/caches.js`).
-        let isCompanion = bytes.isEmpty && Self.databases.contains { path == $0 + "-wal" || path == $0 + "-shm" }
         let module = path.hasPrefix("gen/") && path.hasSuffix(".js") ? path.dropFirst(4).dropLast(3) : ""
-        guard isDatabase || isCompanion || files["\(Self.directory)/remote/\(module)"] != nil else {
+        guard DenoCaches.isExpected(path, bytes) || files["\(Self.directory)/remote/\(module)"] != nil else {
             throw BuilderError(.checkerAnswer, "The resolver sent the cache \(path.prefix(300)) of no module.")
         }
         caches["\(Self.directory)/\(path)"] = bytes

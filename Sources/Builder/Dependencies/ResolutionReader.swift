@@ -31,7 +31,8 @@ struct ResolutionReader {
     private let settings: DependencySettings
     private var frames = FrameReader()
     private var pending: (path: String, size: Int, isCache: Bool)?
-    private var received = 0
+    /// Bytes of modules, and of caches.
+    private var received: [Bool: Int] = [:]
 
     /// What was found so far.
     private(set) var resolution = Resolution()
@@ -73,14 +74,17 @@ struct ResolutionReader {
             resolution.lock = lock
             resolution.packages = frame.packages ?? []
         } else if let path = frame.file ?? frame.cache, let size = frame.size, size >= 0 {
-            let limit = 2 * settings.bytes + Self.cacheBytes
-            received += min(size, limit + 1)
-            guard received <= limit, resolution.files.count <= settings.files,
-                resolution.caches.count <= 2 * settings.files + 100
+            let isCache = frame.file == nil
+            let limit = isCache ? settings.bytes + Self.cacheBytes : settings.bytes
+            received[isCache, default: 0] += min(size, limit + 1)
+            // Beside one cache for each module there are the databases, with what stands beside them.
+            let most = settings.files + DenoCaches.databases.count * (1 + DenoCaches.companions.count)
+            guard received[isCache, default: 0] <= limit,
+                max(resolution.files.count, resolution.caches.count) <= most
             else {
                 throw BuilderError(.checkerAnswer, "The resolver sent more than was asked for.")
             }
-            pending = (path, size, frame.file == nil)
+            pending = (path, size, isCache)
         } else if let faults = frame.problems, !faults.isEmpty {
             resolution.faults = faults
         } else if frame.end == true {

@@ -81,7 +81,7 @@ struct HostileResolutionTests {
     }
 
     @Test(arguments: [
-        "gen/https/example.com/unknown.js", "../v8_code_cache_v2", "v8_code_cache_v2", "deno.lock",
+        "gen/https/example.com/unknown.js", "../v8_code_cache_v2", "v8_code_cache_v1", "deno.lock",
         "npm/x/1.0.0/index.js",
         "dep_analysis_cache_v2-wal",
     ])
