@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Cold starts of a function that imports a framework from npm (examples/http.ts, Express) beside one that imports nothing.
+"""Cold starts of a function that imports a framework from npm (examples/http.ts, Express), and of one that is a module of 700 KB,
+beside one that is small and imports nothing.
 
 From the request that wakes the function to its answer, and plain `deno run` of the same file on this machine, with its own, warm cache
-directory. What waking adds to the plain run of a file is the container's start, the same for both functions; the rest is what the image's
+directory. What waking adds to the plain run of a file is the container's start, the same for all of them; the rest is what the image's
 caches lack beside Deno's own.
 
 usage: imports.py KILN DENO [ROUNDS]
@@ -12,6 +13,9 @@ from kiln import Kiln, milliseconds, wait_until
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 ALONE = b"Deno.serve(() => new Response('x'));\n"
+LARGE = "".join(
+    f"export function f{i}(a, b) {{ const x = {{ k: a + b, list: [1, 2, {i}] }}; if (a > {i}) return x.list.map((v) => v * b);"
+    f" return `${{x.k}} text {i}`; }}\n" for i in range(5000)).encode() + ALONE
 
 
 class Registry:
@@ -73,7 +77,7 @@ def main():
         directory = pathlib.Path(path)
         with Kiln(program, deno, directory, ["--npm-registry", registry.url]) as kiln:
             steps = {}
-            for name, source in ("alone", ALONE), ("express", express):
+            for name, source in ("alone", ALONE), ("express", express), ("large", LARGE):
                 took, answer = milliseconds(lambda: kiln.deploy(name, source, "&idle=1s"))
                 print(f"first deploy of {name}: {took:.0f} ms, with {len(answer.get('dependencies', []))} packages", flush=True)
                 steps[f"{name}: waking"] = lambda name=name: wake(kiln, name)
@@ -88,9 +92,9 @@ def main():
     for name, values in times.items():
         print(f"{name:32}{statistics.median(values):12.1f}{min(values):9.1f}")
     for part, of in ("medians", statistics.median), ("minima", min):
-        start = of(times["alone: waking"]) - of(times["alone: plain deno run, warm"])
-        beyond = of(times["express: waking"]) - of(times["express: plain deno run, warm"]) - start
-        print(f"by {part}: a container's start {start:.1f} ms; what waking Express takes beyond that and the plain run {beyond:.1f} ms")
+        added = {name: of(times[f"{name}: waking"]) - of(times[f"{name}: plain deno run, warm"]) for name in ("alone", "express", "large")}
+        print(f"by {part}: a container's start {added['alone']:.1f} ms; what waking takes beyond that and the plain run:", end="")
+        print(f" Express {added['express'] - added['alone']:.1f} ms, the large module {added['large'] - added['alone']:.1f} ms")
 
 
 def wake(kiln, name):
