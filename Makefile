@@ -9,8 +9,9 @@ TEST_FLAGS := --no-parallel
 .DEFAULT_GOAL := help
 
 PREFIX ?= /usr/local
+TAG ?= $(shell sed -n 's/.*static let text = "\(.*\)"/\1/p' Sources/kiln/Kiln.swift)
 
-.PHONY: help up build install test test-long bench bench-router format lint clean
+.PHONY: help up build install images test test-long bench bench-router format lint clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -30,6 +31,10 @@ install: $(KILN) $(DENO) ## Install kiln, its Deno and the completions below PRE
 	@$(KILN) completions zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_kiln
 	@$(KILN) completions fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/kiln.fish
 	@echo "Installed $(DESTDIR)$(PREFIX)/bin/kiln. As root, 'kiln up' starts the platform."
+
+images: $(KILN) $(DENO) ## Make Kiln's own image for a cluster and push it (REGISTRY=host[:port][/path], TAG=…)
+	@test -n "$(REGISTRY)" || { echo "Say where to push it: make images REGISTRY=registry.example.com/tools" >&2; exit 2; }
+	@$(KILN) image "$(REGISTRY)/kiln:$(TAG)" --deno $(DENO)
 
 $(KILN): $(SOURCES) | .tools/setup-run
 	@echo "Building Kiln in release (some minutes the first time) …"

@@ -30,7 +30,7 @@ struct Kiln: AsyncParsableCommand {
                 subcommands: [
                     UpCommand.self, StatusCommand.self, SecretCommand.self, CollectCommand.self, BackupCommand.self,
                     RestoreCommand.self, ExportCommand.self, ImportCommand.self,
-                    CompletionsCommand.self,
+                    ImageCommand.self, CompletionsCommand.self,
                 ]),
             CommandGroup(
                 name: "Role",

@@ -39,6 +39,44 @@ import Transfer
         #expect(digests.count == 1, "\(digests)")
     }
 
+    @Test func `Kiln's own image has all that it needs to make that image again`() async throws {
+        try await withRegistry { registry in
+            let place = "\(registry.authority)/tools/kiln"
+            let made = try run(Platform.program, ["image", "\(place):one", "--deno", Platform.deno])
+            #expect(made.code == 0, "\(made.output)")
+            let digest = try #require(made.output.split(separator: "@").last?.filter { !$0.isWhitespace })
+            try await withTemporaryDirectory { directory in
+                let copied = try run(
+                    "skopeo",
+                    ["copy", "--src-tls-verify=false", "docker://\(place):one", "oci:\(directory)/layout:one"])
+                #expect(copied.code == 0, "\(copied.output)")
+                let unpacked = try run(
+                    "umoci", ["unpack", "--image", "\(directory)/layout:one", "\(directory)/bundle"])
+                #expect(unpacked.code == 0, "\(unpacked.output)")
+                let root = "\(directory)/bundle/rootfs"
+                // With nothing of this machine but its network, and as the user that the image names.
+                let script =
+                    "mount -t proc proc '\(root)/proc' && exec env -i PATH=/usr/sbin:/bin chroot --userspec=65532:65532 '\(root)' "
+                    + "/usr/local/bin/kiln image \(place):two"
+                let again = try run("unshare", ["-m", "--propagation", "private", "sh", "-c", script])
+                #expect(again.code == 0 && again.output.contains(digest), "\(again.output)")
+                let deno = try run("chroot", [root, "/usr/local/lib/kiln/deno", "--version"])
+                #expect(deno.output.contains("deno 2."), "\(deno.output)")
+            }
+        }
+    }
+
+    @Test(arguments: [
+        (["image", "kiln:1"], "no place for an image"), (["image", "127.0.0.1:1/kiln"], "no place for an image"),
+        (["image", "127.0.0.1:1/kiln:1", "--deno", "/nowhere"], "There is no Deno at /nowhere"),
+        (["image", "127.0.0.1:1/kiln@sha256:\(String(repeating: "0", count: 64))"], "Name a tag"),
+    ])
+    func `an image that cannot be made or kept is refused with a sentence`(arguments: [String], sentence: String) throws
+    {
+        let refused = try run(Platform.program, arguments)
+        #expect(refused.code != 0 && refused.output.contains(sentence), "\(refused.output)")
+    }
+
     /// Runs the unpacked bundle by plain runc, sharing this machine's network, and calls it.
     private func servesUnderRunc(_ bundle: String, _ state: String) async throws {
         let file = URL(filePath: bundle + "/config.json")

@@ -10,10 +10,10 @@ enum RuntimeLibraries {
     #if arch(x86_64)
         /// The program interpreter that the binary names (System V ABI, `PT_INTERP`): its path is fixed.
         private static let loader = "/lib64/ld-linux-x86-64.so.2"
-        private static let multiarch = "x86_64-linux-gnu"
+        static let multiarch = "x86_64-linux-gnu"
     #elseif arch(arm64)
         private static let loader = "/lib/ld-linux-aarch64.so.1"
-        private static let multiarch = "aarch64-linux-gnu"
+        static let multiarch = "aarch64-linux-gnu"
     #else
         #error("name this architecture's loader")
     #endif

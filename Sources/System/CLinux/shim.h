@@ -1,5 +1,6 @@
 #pragma once
 // Linux calls that the Glibc module does not export.
+#include <link.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/inotify.h>
@@ -23,3 +24,6 @@ static inline int linux_pidfd_send_signal(int descriptor, int signal) {
 
 /// A file in memory (memfd_create(2), Linux 3.17) that is closed on exec (MFD_CLOEXEC); -1 and errno.
 static inline int linux_memory_file(const char *name) { return (int)syscall(SYS_memfd_create, name, 1u); }
+
+/// The first of the objects that this process runs with, in the order in which they were loaded (the dynamic linker's `_r_debug`).
+static inline const struct link_map *linux_loaded_objects(void) { return _r_debug.r_map; }
