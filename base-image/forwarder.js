@@ -51,8 +51,49 @@ export class Forwarder {
       return await answer(connection, 502, String(reason));
     }
     if (wanted.head === undefined) await write(connection, new TextEncoder().encode("HTTP/1.1 200 Connected\r\n\r\n"));
-    for await (const chunk of incoming) await write(connection, chunk);
+    const passed = wanted.head === undefined ? incoming : closing(incoming);
+    for await (const chunk of passed) await write(connection, chunk);
   }
+}
+
+/**
+ * A response that says of the connection that it ends. A server that was asked for that need not repeat it (RFC 9112, 9.6), and whoever
+ * reads it would send the next request where nobody takes it.
+ */
+export async function* closing(incoming) {
+  let held = new Uint8Array();
+  let isWhole = false;
+  for await (const chunk of incoming) {
+    if (isWhole) {
+      yield chunk;
+      continue;
+    }
+    const bytes = new Uint8Array(held.length + chunk.length);
+    bytes.set(held);
+    bytes.set(chunk, held.length);
+    held = bytes;
+    const end = new TextDecoder("latin1").decode(held.subarray(0, longestHead)).indexOf("\r\n\r\n");
+    if (end < 0 && held.length < longestHead) continue;
+    isWhole = true;
+    yield end < 0 ? held : withFields(held, end);
+  }
+  if (!isWhole && held.length > 0) yield held;
+}
+
+/** The bytes of a response whose head ends at `end`, with the one field for its connection. */
+function withFields(bytes, end) {
+  const [line, ...fields] = latin1(bytes.subarray(0, end)).split("\r\n");
+  const kept = fields.filter((field) => !/^(connection|keep-alive|proxy-connection)\s*:/i.test(field));
+  const head = Uint8Array.from([line, ...kept, "Connection: close"].join("\r\n"), (character) => character.charCodeAt(0));
+  const whole = new Uint8Array(head.length + bytes.length - end);
+  whole.set(head);
+  whole.set(bytes.subarray(end), head.length);
+  return whole;
+}
+
+/** A character for each byte: TextDecoder's "latin1" is windows-1252 (WHATWG Encoding). */
+function latin1(bytes) {
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 }
 
 /** Where a request goes: { host, port }, with the `head` to send there when it is not a CONNECT. */

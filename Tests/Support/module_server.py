@@ -10,6 +10,7 @@ import json
 import os
 import ssl
 import sys
+import time
 
 TYPES = {".ts": "application/typescript", ".js": "text/javascript", ".json": "application/json"}
 directory = sys.argv[1]
@@ -51,7 +52,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path == "/away":
             return self.answer(302, b"", {"location": self.path.split("to=")[1]})
         if path.startswith("/to/"):
-            return self.answer(302, b"", {"location": path[3:]})
+            self.answer(302, b"", {"location": path[3:]})
+            # Servers may take their time to end a connection, and need not say that they will.
+            self.wfile.flush()
+            return time.sleep(0.1)
         content = package(path)
         file = os.path.join(directory, path.lstrip("/"))
         if content is None and os.path.isfile(file):
