@@ -60,7 +60,8 @@ import Testing
         try await withPlatform(arguments: ["--max-tasks", "100"]) { platform in
             try await platform.mustDeploy("greedy", Self.source, "&memory=1Gi")
             let workers = try await platform.get("/fn/greedy/workers").text
-            #expect(workers.contains("os error 11"), "\(workers)")
+            // Which of Deno's threads is refused is chance: that of a worker is an error, one of its own ends it.
+            #expect(workers.contains("os error 11") || workers.contains("upstream-closed"), "\(workers)")
             try await expectWarning(platform, "may have 100", "--max-tasks")
             // One that nobody catches is the end, and it is told what led to it.
             #expect(try await platform.get("/fn/greedy/careless").status == 502)
