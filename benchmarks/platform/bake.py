@@ -108,6 +108,11 @@ class Buildah:
         run(*self.command, "commit", "-q", "--rm", "--tls-verify=false", container, f"{self.target}:{token}")
 
 
+def unmount(directory):
+    """Takes away what containers storage leaves mounted: its overlay directory, on itself."""
+    subprocess.run(["umount", "--quiet", directory / "storage/overlay"], stderr=subprocess.DEVNULL)
+
+
 def storage(directory):
     """Containers storage of its own for buildah and podman. In /tmp so that no path gets too long for a socket."""
     return ["--root", directory / "storage", "--runroot", directory / "runroot", "--storage-driver", "overlay"]

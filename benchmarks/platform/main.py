@@ -3,8 +3,8 @@
 
 usage: main.py KILN DENO [ROUNDS]
 """
-import collections, os, pathlib, secrets, signal, socket, statistics, sys, tempfile, time
-from bake import Bare, Buildah, Umoci, storage
+import collections, contextlib, os, pathlib, secrets, signal, socket, statistics, sys, tempfile, time
+from bake import Bare, Buildah, Umoci, storage, unmount
 from kiln import Kiln, cpu, memory, milliseconds
 from start import Podman, Root, Runc, Spawn
 
@@ -156,8 +156,9 @@ def main():
     # Ended from outside, everything is still put away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     table = Table()
-    with tempfile.TemporaryDirectory(prefix="kiln-bench-", dir="/var/tmp") as path:
+    with tempfile.TemporaryDirectory(prefix="kiln-bench-", dir="/var/tmp") as path, contextlib.ExitStack() as leaving:
         directory = pathlib.Path(path)
+        leaving.callback(unmount, directory)
         with Kiln(program, deno, directory) as kiln:
             cost = deploys(kiln, table, directory, rounds)
             table.heading("Bake and push of a one-file function, base present")
