@@ -1,12 +1,10 @@
 // Brings what resolve.js loaded into the form in which it is baked, loads it once more in that form with nothing else to be had, and
 // so makes what Deno would otherwise make at every start: JavaScript of TypeScript, analyses of modules, and their compiled code.
-import { databases, modules, renamed, write } from "./caches.js";
+import { databases, home, inBase, modules, renamed, write } from "./caches.js";
 import { compileScripts, load, withCompiledModules } from "./code.js";
 
 const publicNPM = "registry.npmjs.org";
 const publicJSR = "https://jsr.io/";
-/** What the base image has: a database of a layer above hides the one below. */
-const base = "/deno";
 const marker = "\n// denoCacheMetadata=";
 
 /**
@@ -39,8 +37,7 @@ export async function makeCaches(directory, order, files, packages, signal) {
   await withCompiledModules(directory, baked, folders, signal, async (compiled) => {
     for (const name of databases) {
       const sources = name.startsWith("v8_") ? code(baked, compiled) : [{ path: `${baked}/${name}`, keep: movedFrom(baked) }];
-      if (await isFile(`${base}/${name}`)) sources.push({ path: `${base}/${name}`, keep: (row) => row });
-      write(sources, `${directory}/caches/${name}`);
+      write([...sources, ...await inBase(name)], `${directory}/caches/${name}`);
     }
   });
   if ((await names(baked)).includes("gen")) await Deno.rename(`${baked}/gen`, `${directory}/caches/gen`);
@@ -64,7 +61,7 @@ function movedFrom(directory) {
   return renamed((specifier) => {
     if (!specifier.startsWith("file:")) return specifier;
     const own = `file://${directory}/`;
-    return specifier.startsWith(own) ? `file://${base}/${specifier.slice(own.length)}` : undefined;
+    return specifier.startsWith(own) ? `file://${home}/${specifier.slice(own.length)}` : undefined;
   });
 }
 
@@ -74,7 +71,7 @@ function movedFrom(directory) {
  */
 function code(baked, compiled) {
   const database = "v8_code_cache_v2";
-  const scripts = { path: `${baked}/${database}`, keep: (row) => row.specifier.startsWith(`file://${base}/`) ? row : undefined };
+  const scripts = { path: `${baked}/${database}`, keep: (row) => row.specifier.startsWith(`file://${home}/`) ? row : undefined };
   if (!compiled) return [scripts];
   const own = movedFrom(baked);
   // Deno finds the code of a module by a number that depends on how it came to the module, too: as a function does, only in `baked`.
@@ -89,10 +86,6 @@ function code(baked, compiled) {
     return found && numbers.has(found.specifier) ? { ...found, source_hash: numbers.get(found.specifier) } : undefined;
   };
   return [scripts, { path: `${compiled}/${database}`, keep }];
-}
-
-async function isFile(path) {
-  return await Deno.stat(path).then((found) => found.isFile, () => false);
 }
 
 async function names(path) {

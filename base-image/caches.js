@@ -28,6 +28,16 @@ export function write(sources, to) {
   for (const suffix of ["-wal", "-shm"]) Deno.writeFileSync(`${to}${suffix}`, new Uint8Array());
 }
 
+/** Deno's directory in an image. */
+export const home = "/deno";
+
+/** What a database above the base image's, which it hides, has to have of that: sources for `write`. None outside of a container. */
+export async function inBase(name) {
+  const path = `${home}/${name}`;
+  const isThere = await Deno.stat(path).then(({ isFile }) => isFile, () => false);
+  return isThere ? [{ path, keep: (row) => row }] : [];
+}
+
 /** The rows of the modules in a database. */
 export function modules(path) {
   const found = [];

@@ -1,11 +1,9 @@
 // Makes the caches of a function that is one large module, so that its starts don't compile it: `POST /code` with the JavaScript answers
 // with frames (see frames.js), {"cache":"v8_code_cache_v2","size":123} each followed by its bytes, and {"end":true}.
-import { databases, renamed, write } from "./caches.js";
+import { databases, inBase, renamed, write } from "./caches.js";
 import { alone, compileInOrder, place } from "./code.js";
 import { encode } from "./frames.js";
 
-/** What the base image has: a database of a layer above hides the one below. */
-const base = "/deno";
 /** Milliseconds that it may take. */
 const patience = 10_000;
 
@@ -31,11 +29,11 @@ async function gather() {
       isOfUse = true;
       return "file:///app/main.js";
     });
-    const sources = [{ path: `${place}/deno/${name}`, keep }, { path: `${base}/${name}`, keep: (row) => row }];
-    const there = [];
-    for (const source of sources) if (await Deno.stat(source.path).then(() => true, () => false)) there.push(source);
+    const path = `${place}/deno/${name}`;
+    // Deno makes those for which it has a use.
+    if (!await Deno.stat(path).then(() => true, () => false)) continue;
     const target = `${place}/caches/${name}`;
-    write(there, target);
+    write([{ path, keep }, ...await inBase(name)], target);
     if (!isOfUse) continue;
     for (const suffix of ["", "-wal", "-shm"]) {
       const bytes = await Deno.readFile(target + suffix);

@@ -48,7 +48,7 @@ package struct BaseRecipe: Sendable, Hashable {
             runtime.append(.file(String(path.dropFirst()), copying: path, mode: 0o755))
         }
         steps = [
-            Step(createdBy: "kiln: deno", entries: Self.directories(of: runtime) + runtime),
+            Step(createdBy: "kiln: deno", entries: LayerEntry.directories(of: runtime) + runtime),
             Step(createdBy: "kiln: scripts", entries: Self.platform),
         ]
         warmingDeno = deno
@@ -145,17 +145,4 @@ package struct BaseRecipe: Sendable, Hashable {
         .file("kiln/types.js", PackageResources.types_js),
         .file("kiln/within.js", PackageResources.within_js),
     ]
-
-    /// The directories that `entries` are in, each once, parents first.
-    private static func directories(of entries: [LayerEntry]) -> [LayerEntry] {
-        var paths: Set<String> = []
-        for entry in entries {
-            var components = entry.path.split(separator: "/").dropLast()
-            while !components.isEmpty {
-                paths.insert(components.joined(separator: "/"))
-                components = components.dropLast()
-            }
-        }
-        return paths.sorted().map { .directory($0) }
-    }
 }

@@ -16,8 +16,9 @@ package struct PlatformImage: Sendable {
     /// The image; its layers' content is in the cache.
     package let image: OCI.Image
 
-    /// Bakes the image in `cache`, with the Deno program at `deno` and `libraries`, the paths of those that this process has loaded. Reads and compresses some 250 MB: away from the caller's executor. Throws
-    /// ``BuilderError`` `recipe` for what is missing on this machine, and `OCIError`.
+    /// Bakes the image in `cache`, with the Deno program at `deno` and `libraries`, the paths of those that this process has
+    /// loaded. Reads and compresses some 300 MB: away from the caller's executor. Throws ``BuilderError`` `recipe` for what is
+    /// missing on this machine, and `OCIError`.
     @concurrent
     package init(deno: String, libraries: [String], cache: BlobCache) async throws {
         guard FileManager.default.isExecutableFile(atPath: deno) else {
@@ -32,7 +33,8 @@ package struct PlatformImage: Sendable {
         ]
         var builder = ImageBuilder()
         for (name, entries) in layers {
-            let all = Self.directories(of: entries) + entries
+            let named = Set(entries.map(\.path))
+            let all = LayerEntry.directories(of: entries).filter { !named.contains($0.path) } + entries
             builder.steps.append(.init(try Layer(all, in: cache, compression: .balanced), createdBy: name))
         }
         builder.execution.user = "65532:65532"
@@ -76,19 +78,6 @@ package struct PlatformImage: Sendable {
             return FileManager.default.fileExists(atPath: "\(directory)/\(name)", isDirectory: &isDirectory)
                 && !isDirectory
         }
-    }
-
-    private static func directories(of entries: [LayerEntry]) -> [LayerEntry] {
-        var paths: Set<String> = []
-        for entry in entries {
-            var parent = entry.path[...]
-            while let slash = parent.lastIndex(of: "/") {
-                parent = parent[..<slash]
-                paths.insert(String(parent))
-            }
-        }
-        for entry in entries { paths.remove(entry.path) }
-        return paths.map { .directory($0) }
     }
 
     private static func relative(_ path: String) -> String { String(path.dropFirst()) }

@@ -4,7 +4,7 @@ import FoundationEssentials
 /// (`base-image/own-code.js`). What comes in is not to be trusted, as the JavaScript that it comes with.
 package struct CodeCaches: Sendable, Hashable {
     /// Bytes of JavaScript from which it pays: a start takes 14 ms for 50 KB (`docs/performance.md`), and the databases, which have what the
-    /// base image's have too, add 700 KB to the function's layer.
+    /// base image's have too, add more than 600 KB to the function's layer.
     package static let worthwhile = 64 << 10
     /// Bytes of JavaScript beyond which nothing is compiled ahead.
     package static let most = 16 << 20

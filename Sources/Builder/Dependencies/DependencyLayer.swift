@@ -44,14 +44,7 @@ struct DependencyLayer {
 
     /// Entries with their directories. A file that is in the way of a directory is left out: archives may have both.
     private static func entries(_ files: [String: [UInt8]]) -> [LayerEntry] {
-        var directories: Set<String> = []
-        for path in files.keys {
-            var parent = path[...]
-            while let slash = parent.lastIndex(of: "/") {
-                parent = parent[..<slash]
-                guard directories.insert(String(parent)).inserted else { break }
-            }
-        }
+        let directories = LayerEntry.directories(above: files.keys)
         return directories.map { .directory($0) }
             + files.filter { !directories.contains($0.key) }.map { .file($0.key, $0.value) }
     }

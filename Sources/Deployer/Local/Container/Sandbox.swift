@@ -119,9 +119,10 @@ struct Sandbox: Sendable {
             destination: "/resolve", type: "tmpfs", source: "tmpfs",
             options: ["nosuid", "nodev", "noexec", "mode=755", "size=64k", "nr_inodes=16"])
         // And what it keeps of packages to check types (`base-image/packages.js`), with Deno's databases.
-        // And where it compiles their code (`base-image/code.js`): copies of at most 32 MiB of modules.
         let types = room("types", configuration.packageTypesBytes + 96 << 20)
-        return [parent, room("0", size), room("1", size), types, room("code", 64 << 20)]
+        // And where it compiles their code (`base-image/code.js`): copies of at most 32 MiB of modules.
+        let code = room("code", 64 << 20)
+        return [parent, room("0", size), room("1", size), types, code]
     }
 
     private func namespaces(_ network: String?) -> [RuntimeSpec.Namespace] {
