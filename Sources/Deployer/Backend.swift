@@ -33,6 +33,10 @@ package protocol Backend: Sendable {
     /// Ends a workload: SIGTERM, the grace period, SIGKILL; returns when nothing of it is left. Unknown ids are no error.
     func retire(_ id: WorkloadID) async
 
+    /// Takes away the instances of a workload that goes on to serve, as ``retire(_:)`` does; what else there is of it may stay, so that
+    /// ``rollOut(_:)`` has them back sooner. Unknown ids are no error.
+    func park(_ id: WorkloadID) async
+
     /// The memory that all instances of functions use, and may use; `nil` when there is no such limit.
     func memory() async -> MemoryUsage?
 
@@ -47,6 +51,9 @@ package protocol Backend: Sendable {
 extension Backend {
     /// Adopts `desired` without leaving anything parked.
     func adopt(_ desired: [Workload]) async throws { _ = try await adopt(desired, parkable: []) }
+
+    /// Nothing of it is kept.
+    package func park(_ id: WorkloadID) async { await retire(id) }
 
     /// Nothing is known of them.
     package func watchLimits(of id: WorkloadID) async {}

@@ -150,6 +150,30 @@ import Testing
         }
     }
 
+    @Test func `what is deleted or replaced while it is being parked ends whole`() async throws {
+        try await withParking(idle: .seconds(3600)) { reconciler, backend, _ in
+            let hello = try FunctionName("hello")
+            let first = WorkloadID.revision(RevisionID(function: hello, number: 1))
+            try await reconciler.deploy("hello", "a")
+            backend.slowDown(.milliseconds(200))
+            await reconciler.park(first)
+            try await eventually(within: .seconds(60)) { await reconciler.retirements[first]?.phase == .stopping }
+            try await reconciler.delete(hello)
+            try await eventually(within: .seconds(60)) { backend.kept.isEmpty }
+
+            // One that is wanted again while it is being parked runs when the deploy answers.
+            try await reconciler.deploy("hello", "a")
+            let second = WorkloadID.revision(RevisionID(function: hello, number: 2))
+            await reconciler.park(second)
+            try await eventually(within: .seconds(60)) { await reconciler.retirements[second]?.phase == .stopping }
+            try await reconciler.deploy("hello", "b")
+            #expect(try await reconciler.rollback(hello, to: 2).serving)
+            #expect(backend.running.contains("hello@2"))
+            try await eventually(within: .seconds(60)) { backend.kept == ["hello@2"] }
+            #expect(backend.running == ["hello@2"])
+        }
+    }
+
     @Test func `a function that is deleted while it wakes leaves nothing`() async throws {
         try await withParking(idle: .seconds(3600)) { reconciler, backend, _ in
             let hello = try FunctionName("hello")

@@ -137,6 +137,7 @@ import Testing
 final class RecordingBackend: Backend {
     private struct State {
         var running: Set<String> = []
+        var kept: Set<String> = []
         var failure: RolloutFailure?
         var retired: [String] = []
         var delay: Duration = .zero
@@ -149,6 +150,8 @@ final class RecordingBackend: Backend {
     init() { (events, sink) = AsyncStream.makeStream() }
 
     var running: [String] { state.withLock { $0.running.sorted() } }
+    /// What there is anything of: what runs, and what was parked.
+    var kept: [String] { state.withLock { $0.kept.sorted() } }
     var retired: [String] { state.withLock { $0.retired } }
     func slowDown(_ delay: Duration) { state.withLock { $0.delay = delay } }
     func failNext(_ failure: RolloutFailure) { state.withLock { $0.failure = failure } }
@@ -166,7 +169,10 @@ final class RecordingBackend: Backend {
         if delay > .zero { try await Task.sleep(for: delay) }
         let failure = state.withLock { state in
             defer { state.failure = nil }
-            if state.failure == nil { state.running.insert(Self.text(workload.id)) }
+            if state.failure == nil {
+                state.running.insert(Self.text(workload.id))
+                state.kept.insert(Self.text(workload.id))
+            }
             return state.failure
         }
         if let failure { throw failure }
@@ -174,9 +180,17 @@ final class RecordingBackend: Backend {
         sink.yield(.endpoints(workload.id, [endpoint]))
     }
 
+    func park(_ id: WorkloadID) async {
+        let delay = state.withLock { $0.delay }
+        if delay > .zero { try? await Task.sleep(for: delay) }
+        _ = state.withLock { $0.running.remove(Self.text(id)) }
+        sink.yield(.endpoints(id, []))
+    }
+
     func retire(_ id: WorkloadID) async {
         state.withLock { state in
             state.running.remove(Self.text(id))
+            state.kept.remove(Self.text(id))
             state.retired.append(Self.text(id))
         }
         sink.yield(.endpoints(id, []))

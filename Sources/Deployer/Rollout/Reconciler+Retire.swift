@@ -14,14 +14,17 @@ extension Reconciler {
     /// Stops `id` as soon as every Router routes by `version` and its last request has ended, or the drain time is over. Parking
     /// waits for the last request however long it takes.
     func scheduleRetirement(_ id: WorkloadID, after version: TableVersion, isParking: Bool = false) {
-        if let current = retirements[id] {
-            guard current.isParking, !isParking, current.phase == .draining else { return }
-            current.task.cancel()
+        let current = retirements[id]
+        if let current {
+            guard current.isParking, !isParking else { return }
+            // What is being parked is then ended whole.
+            if current.phase == .draining { current.task.cancel() }
         }
         let instances = Set((endpoints[id] ?? []).map(\.id))
         let deadline = ContinuousClock.now.advanced(by: isParking ? .seconds(10 * 365 * 86_400) : timing.drain)
         let generation = Int.random(in: .min ... .max)
         let task = Task {
+            if let current { await current.task.value }
             switch timing.switching {
             case .acknowledged: await hub.settle(version, without: instances, deadline: deadline)
             // A request that comes meanwhile calls parking off; what comes in its last moment ends while the instances do.
@@ -29,7 +32,7 @@ extension Reconciler {
                 try? await Task.sleep(for: isParking ? delay + LoadBook.interval * 2 : max(delay, timing.drain))
             }
             guard beginStopping(id, generation) else { return }
-            await backend.retire(id)
+            if isParking { await backend.park(id) } else { await backend.retire(id) }
             endStopping(id, generation)
         }
         retirements[id] = Retirement(phase: .draining, generation: generation, isParking: isParking, task: task)
@@ -41,9 +44,9 @@ extension Reconciler {
         if retirement.phase == .draining {
             retirement.task.cancel()
             retirements[id] = nil
-        } else {
-            await retirement.task.value
         }
+        // Being parked before may still be under way.
+        await retirement.task.value
     }
 
     private func beginStopping(_ id: WorkloadID, _ generation: Int) -> Bool {

@@ -103,6 +103,36 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(3))) func `what is parked keeps its objects, and is found parked by another Deployer`()
+        async throws
+    {
+        try await withBackend { cluster in
+            let workload = try cluster.workload("hello", 1) { $0.minimumInstances = 2 }
+            let settled = try cluster.workload("settled", 1)
+            for one in [workload, settled] {
+                try await cluster.backend.rollOut(one)
+                await cluster.backend.park(one.id)
+                #expect(await cluster.backend.status(of: one.id)?.ready == 0)
+            }
+            let name = RevisionObjects.name(try #require(workload.revisionID))
+            #expect(try await cluster.api.get(Deployment.self, name, in: "functions")?.spec?.replicas == 0)
+
+            let other = cluster.another()
+            // The second may no longer be parked.
+            #expect(try await other.adopt([workload, settled], parkable: [workload.id]) == [workload.id])
+            try await waitUntil("what may not be parked runs") { await other.status(of: settled.id)?.ready == 1 }
+            #expect(try await cluster.api.get(Deployment.self, name, in: "functions")?.spec?.replicas == 0)
+
+            _ = try await cluster.server.order(.look(forget: true))
+            try await other.rollOut(workload)
+            #expect(await other.status(of: workload.id)?.ready == 2)
+            let writes = try await cluster.server.order(.look()).log.filter {
+                $0.contains("fieldManager=kiln") && $0.contains("hello-r1")
+            }
+            #expect(writes.count == 1 && writes.allSatisfy { $0.contains("deployments/hello-r1/scale") }, "\(writes)")
+        }
+    }
+
     @Test(.timeLimit(.minutes(3))) func `endpoints are told again after the server was away`() async throws {
         try await withBackend { cluster in
             let workload = try cluster.workload("hello", 1)

@@ -175,10 +175,19 @@ import Transfer
                 let function = try await cluster.function("hello")
                 let deployment = try await cluster.api.get(
                     DeploymentDocument.self, "hello-r1", in: Cluster.functions)
-                return function?.condition("Ready") == "True Parked" && deployment == nil
+                return function?.condition("Ready") == "True Parked" && deployment?.spec?.replicas == 0
             }
             let answer = try await cluster.call(.get, "/fn/hello")
             #expect(answer.status == 200, "the request waits for the Pod: \(answer.text)\n\(cluster.logs)")
+            // What is parked and no longer wanted goes.
+            try await eventually("it is parked again", within: .seconds(30)) {
+                try await cluster.function("hello")?.condition("Ready") == "True Parked"
+            }
+            try await cluster.apply("hello", image: "b")
+            try await eventually("revision 2 answers") { try await cluster.served("hello") == "hello-r2" }
+            try await eventually("revision 1 has gone") {
+                try await cluster.api.get(DeploymentDocument.self, "hello-r1", in: Cluster.functions) == nil
+            }
         }
     }
 
@@ -247,7 +256,11 @@ struct SecretDocument: KubernetesObject {
 /// A Deployment as far as a test looks at it.
 struct DeploymentDocument: KubernetesObject, Equatable {
     static let resource = APIResource(group: "apps", version: "v1", plural: "deployments", kind: "Deployment")
+    struct Spec: Codable, Sendable, Equatable {
+        var replicas: Int?
+    }
     var metadata: ObjectMeta
+    var spec: Spec?
 }
 
 /// A revision as far as a test looks at it.

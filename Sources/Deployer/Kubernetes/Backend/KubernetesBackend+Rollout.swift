@@ -6,8 +6,8 @@ extension KubernetesBackend {
     /// How many of the last lines of a failed Pod are shown.
     private static let shownLines = 20
 
-    /// Returns when all Pods of the Deployment at `generation`, or a later one, are ready and have addresses; throws ``RolloutFailure``
-    /// with the reason when they will not be.
+    /// Returns when all Pods of the Deployment at `generation`, or a later one, of which there is one at least, are ready and have
+    /// addresses; throws ``RolloutFailure`` with the reason when they will not be.
     func untilReady(_ id: RevisionID, _ generation: Int64) async throws {
         let deadline = ContinuousClock.now + .seconds(settings.progressSeconds) + timing.patience
         var stuckSince: ContinuousClock.Instant?
@@ -17,6 +17,9 @@ extension KubernetesBackend {
             if let deployment = known.deployment, deployment.metadata.generation ?? 0 >= generation {
                 wasSeen = true
                 switch RolloutVerdict(deployment, pods: Array(known.pods.values)) {
+                case .ready where deployment.spec?.replicas == 0:
+                    // It has not been heard of yet that it is to have Pods again.
+                    stuckSince = nil
                 case .ready:
                     if known.endpoints.count >= deployment.spec?.replicas ?? 1 { return }
                     stuckSince = nil

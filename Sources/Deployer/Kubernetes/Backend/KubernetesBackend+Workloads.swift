@@ -22,8 +22,14 @@ extension KubernetesBackend {
         var present: [Workload] = []
         for workload in desired {
             guard let id = workload.revisionID else { continue }
-            if known(id).deployment != nil {
-                present.append(workload)
+            if let deployment = known(id).deployment {
+                let isAtRest = deployment.spec?.replicas == 0
+                if isAtRest, parkable.contains(workload.id) { parked.insert(workload.id) }
+                if isAtRest, !parkable.contains(workload.id) {
+                    Task { await self.startLater(workload) }
+                } else {
+                    present.append(workload)
+                }
             } else if parkable.contains(workload.id) {
                 parked.insert(workload.id)
             } else {
@@ -46,6 +52,10 @@ extension KubernetesBackend {
         do {
             try await watch()
             let generation = try await apply(workload)
+            if known(id).deployment?.spec?.replicas == 0 {
+                try await api.scale(
+                    RevisionObjects.name(id), in: settings.namespace, to: RevisionObjects.firstReplicas(workload.spec))
+            }
             try await untilReady(id, generation)
         } catch {
             // Nobody has given the revision up: another Deployer goes on with it.
@@ -59,6 +69,17 @@ extension KubernetesBackend {
     package func retire(_ id: WorkloadID) async {
         guard case .revision(let revision) = id else { return }
         await remove(revision)
+    }
+
+    /// The Deployment is left with no Pods, which suspends its autoscaler, too: a start from there is one call.
+    package func park(_ id: WorkloadID) async {
+        guard case .revision(let revision) = id, known(revision).deployment != nil else { return }
+        do {
+            try await api.scale(RevisionObjects.name(revision), in: settings.namespace, to: 0)
+            while !known(revision).endpoints.isEmpty { try await change() }
+        } catch {
+            logger.warning("cannot park", metadata: ["revision": "\(revision)", "error": "\(error)"])
+        }
     }
 
     package func scale(
