@@ -138,7 +138,7 @@ let package = Package(
         .testTarget(
             name: "DeployerTests",
             dependencies: [
-                "Contract", "Deployer", "Kubernetes", "OCI", "Support", "Transfer", logging,
+                "Contract", "Deployer", "Kubernetes", "OCI", "Service", "Support", "Transfer", logging,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ] + nio,
             swiftSettings: strict),

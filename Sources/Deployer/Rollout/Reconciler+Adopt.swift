@@ -22,7 +22,7 @@ extension Reconciler {
                 $0.pinned || $0.revision.number == record.summary.live?.number
             }
             for entry in wanted { await self.startImported(entry.revision) }
-            await self.waitForRouters(try await self.refresh(function.name))
+            await self.waitForRouters(function.name, try await self.refresh(function.name))
         }
     }
 

@@ -73,7 +73,7 @@ extension Reconciler {
             let record = await self.serving[name]
             guard try await self.store.delete(name, ticket: ticket) else { throw Self.unknown(name) }
             let version = try await self.refresh(name)
-            await self.waitForRouters(version)
+            await self.waitForRouters(name, version)
             for revision in [record?.live].compactMap(\.self) + (record?.pinned ?? []) {
                 await self.scheduleRetirement(.revision(revision.id), after: version)
             }
@@ -93,7 +93,7 @@ extension Reconciler {
                 throw Self.problem(failure, id)
             }
             _ = try await self.store.setPinned(id, true)
-            await self.waitForRouters(try await self.refresh(id.function))
+            await self.waitForRouters(id.function, try await self.refresh(id.function))
         }
     }
 
@@ -102,7 +102,7 @@ extension Reconciler {
         try await lanes.run(id.function) {
             guard try await self.store.setPinned(id, false) else { throw Self.unknownRevision(id) }
             let version = try await self.refresh(id.function)
-            await self.waitForRouters(version)
+            await self.waitForRouters(id.function, version)
             if await self.serving[id.function]?.live?.number != id.number {
                 await self.scheduleRetirement(.revision(id), after: version)
             }
@@ -127,7 +127,7 @@ extension Reconciler {
         case .live(let previous):
             let version = try await refresh(id.function)
             await observer?.rollOut(of: id, .live(cause))
-            await waitForRouters(version)
+            await waitForRouters(id.function, version)
             if let previous { await retireUnlessServing(RevisionID(function: id.function, number: previous), version) }
             metrics.rolledOut(cause, "live", after: started.duration(to: .now))
             logger.info("revision live", metadata: ["revision": "\(id)", "cause": "\(cause.rawValue)"])
@@ -164,11 +164,19 @@ extension Reconciler {
         scheduleRetirement(.revision(id), after: version)
     }
 
-    func waitForRouters(_ version: TableVersion) async {
-        switch timing.switching {
-        case .acknowledged: await hub.settle(version, without: [], deadline: .now.advanced(by: timing.switchOver))
-        case .delayed(let delay): try? await Task.sleep(for: delay)
-        }
+    /// Returns when all Routers route `name` as it is recorded, by `version` of the table, or have had time enough to.
+    func waitForRouters(_ name: FunctionName, _ version: TableVersion) async {
+        let deadline = ContinuousClock.now.advanced(by: timing.switchOver)
+        guard let routers else { return await hub.settle(version, without: [], deadline: deadline) }
+        if await !routers.settle(routeCheck(name), deadline: deadline) { try? await Task.sleep(for: timing.hearsay) }
+    }
+
+    /// What Routers of a cluster are asked: whether they route `name` as it is recorded.
+    func routeCheck(_ name: FunctionName, without: Set<String> = []) -> RouteCheck {
+        let record = serving[name]
+        return RouteCheck(
+            function: name, live: record?.live?.number, pinned: Set((record?.pinned ?? []).map(\.number)),
+            without: without)
     }
 
     func rollOutLater(_ revision: Revision, ticket: Int) async {

@@ -25,17 +25,29 @@ extension Reconciler {
         let generation = Int.random(in: .min ... .max)
         let task = Task {
             if let current { await current.task.value }
-            switch timing.switching {
-            case .acknowledged: await hub.settle(version, without: instances, deadline: deadline)
-            // A request that comes meanwhile calls parking off; what comes in its last moment ends while the instances do.
-            case .delayed(let delay):
-                try? await Task.sleep(for: isParking ? delay + LoadBook.interval * 2 : max(delay, timing.drain))
-            }
+            await drain(id, of: instances, version, isParking: isParking, deadline: deadline)
             guard beginStopping(id, generation) else { return }
             if isParking { await backend.park(id) } else { await backend.retire(id) }
             endStopping(id, generation)
         }
         retirements[id] = Retirement(phase: .draining, generation: generation, isParking: isParking, task: task)
+    }
+
+    /// Returns when no Router sends requests to `instances` of `id` any more nor has any under way, or at `deadline`.
+    private func drain(
+        _ id: WorkloadID, of instances: Set<String>, _ version: TableVersion, isParking: Bool,
+        deadline: ContinuousClock.Instant
+    ) async {
+        guard let routers, case .revision(let revision) = id else {
+            return await hub.settle(version, without: instances, deadline: deadline)
+        }
+        if isParking {
+            // They go on sending until the instances leave; a request that comes meanwhile calls it off. What comes in its last moment
+            // ends while the instances do.
+            try? await Task.sleep(for: timing.hearsay + LoadBook.interval * 2)
+        } else if await !routers.settle(routeCheck(revision.function, without: instances), deadline: deadline) {
+            try? await Task.sleep(until: deadline)
+        }
     }
 
     /// Keeps `id` running if it is still draining; if it is being stopped, waits until it has.

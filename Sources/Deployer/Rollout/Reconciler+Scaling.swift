@@ -59,7 +59,7 @@ extension Reconciler {
             scales[.revision(revision.revision)]?.active = now
             scales[.revision(revision.revision)]?.isWatched = true
             // Routers that are not fed by this Deployer go on sending to what is being parked.
-            if timing.switching != .acknowledged, retirements[.revision(revision.revision)]?.isParking == true {
+            if routers != nil, retirements[.revision(revision.revision)]?.isParking == true {
                 wake(revision.revision)
             }
         }

@@ -20,16 +20,9 @@ package actor Reconciler {
         package var restBeforeEviction: Duration = .seconds(5)
         /// How instances come and go with the load.
         package var scaling = Scaling()
-        /// How it is known that the Routers have switched.
-        package var switching = Switching.acknowledged
-
-        /// How it is known that all Routers route by a table.
-        package enum Switching: Sendable, Hashable {
-            /// They say so, and which endpoints that left have requests: Routers that are fed by this Deployer.
-            case acknowledged
-            /// They hear of it from elsewhere, and have after this time. Old revisions are kept for ``Timing/drain`` then.
-            case delayed(Duration)
-        }
+        /// After so long Routers have heard of a change that are neither fed by this Deployer nor known to it. Old revisions are kept for
+        /// ``drain`` then.
+        package var hearsay: Duration = .milliseconds(500)
 
         /// The default times.
         package init() {}
@@ -46,6 +39,7 @@ package actor Reconciler {
     let metrics: DeployerMetrics
     let limits: DeployLimits
     let observer: (any RolloutObserver)?
+    let routers: (any RouterCensus)?
     var serving: [FunctionName: ServingRecord] = [:]
     var endpoints: [WorkloadID: [Endpoint]] = [:]
     var retirements: [WorkloadID: Retirement] = [:]
@@ -65,13 +59,14 @@ package actor Reconciler {
     /// What an earlier Deployer recorded and did not finish. Read before the first call is taken: a deploy of this one is no leftover.
     var interrupted: [PendingRevision] = []
 
-    /// A reconciler over its parts.
+    /// A reconciler over its parts. With `routers`, those are asked whether they have switched; without, they are fed by the hub.
     package init(
         store: any FunctionStore, backend: any Backend, tags: any RevisionTags, epoch: String,
         timing: Timing = Timing(), limits: DeployLimits = DeployLimits(), metrics: DeployerMetrics = DeployerMetrics(),
-        observer: (any RolloutObserver)? = nil, logger: Logger
+        observer: (any RolloutObserver)? = nil, routers: (any RouterCensus)? = nil, logger: Logger
     ) {
         self.observer = observer
+        self.routers = routers
         self.store = store
         self.backend = backend
         self.tags = tags

@@ -52,12 +52,17 @@ package struct EndpointSlice: KubernetesObject, Hashable {
     /// Where the Pods of `slices`, which are all of one Service, take new requests at the port called `port`: ready ones that do not end,
     /// each once however many slices it is in, in the order of their names.
     package static func endpoints(of slices: some Collection<EndpointSlice>, port name: String) -> [Endpoint] {
-        endpoints(of: slices, port: name) { $0?.ready ?? true }
+        endpoints(of: slices, port: name) { $0?.ready ?? true && $0?.terminating != true }
     }
 
     /// Where the Pods of `slices` will take requests that are not ready and do not end: a process may listen well before its probe says so.
     package static func starting(of slices: some Collection<EndpointSlice>, port name: String) -> [Endpoint] {
-        endpoints(of: slices, port: name) { $0?.ready == false }
+        endpoints(of: slices, port: name) { $0?.ready == false && $0?.terminating != true }
+    }
+
+    /// Where the Pods of `slices` are, whatever they do: also those that start or end.
+    package static func all(of slices: some Collection<EndpointSlice>, port name: String) -> [Endpoint] {
+        endpoints(of: slices, port: name) { _ in true }
     }
 
     private static func endpoints(
@@ -67,7 +72,7 @@ package struct EndpointSlice: KubernetesObject, Hashable {
         for slice in slices.sorted(by: { $0.key < $1.key }) where slice.addressType != "FQDN" {
             guard let port = slice.ports?.first(where: { $0.name == name })?.port else { continue }
             for address in slice.endpoints ?? [] {
-                guard holds(address.conditions), address.conditions?.terminating != true,
+                guard holds(address.conditions),
                     let pod = address.targetRef, pod.kind == "Pod", let id = pod.uid, found[id] == nil,
                     let host = address.addresses?.first
                 else { continue }

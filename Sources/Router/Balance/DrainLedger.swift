@@ -24,6 +24,12 @@ struct DrainLedger {
     /// Endpoints that have left and may still have requests.
     var leaving: [SharedEndpoint] { departures.map(\.endpoint) }
 
+    /// Whether every loop routes by the last table, and of the endpoints that have left none of `ids` has requests.
+    func isSettled(without ids: Set<String>) -> Bool {
+        lastStep == applied?.number ?? 0
+            && !departures.contains { ids.contains($0.endpoint.endpoint.id) && $0.endpoint.isBusy }
+    }
+
     /// Begins to apply a table; each loop calls ``installed(_:)`` with the step it returns.
     ///
     /// Marks what has left before any loop installs the table, see ``SharedEndpoint/release()``.

@@ -118,6 +118,18 @@ final class RouterCore: Sendable {
         }
     }
 
+    func holds(_ check: RouteCheck) -> Bool {
+        books.withLock { books in
+            guard !books.routes.isEmpty else { return true }
+            let route = books.routes.functions[check.function.value]
+            let used = (route?.targets ?? []) + (route?.pinned ?? [])
+            return route?.targets.map(\.revision) ?? [] == [check.live].compactMap(\.self)
+                && Set((route?.pinned ?? []).map(\.revision)) == check.pinned
+                && !used.contains { $0.endpoints.contains { check.without.contains($0.endpoint.id) } }
+                && books.ledger.isSettled(without: check.without)
+        }
+    }
+
     private func report(_ body: (inout DrainLedger) -> RouterStatus?) {
         books.withLock { books in
             if let status = body(&books.ledger) { statuses.yield(status) }

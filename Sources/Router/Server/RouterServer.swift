@@ -78,6 +78,10 @@ package struct RouterServer: Sendable {
         }
     }
 
+    /// Whether every new request for the function of `check` is routed as that says, and the endpoints that it names have none under way. A
+    /// Router without a table passes nothing on: that holds for it.
+    package func holds(_ check: RouteCheck) -> Bool { core.holds(check) }
+
     /// Stops as `plan` says, and returns when every client connection is closed.
     package func drain(_ plan: DrainPlan = DrainPlan()) async { await core.drain(plan) }
 

@@ -28,9 +28,8 @@ struct ClusterDeployerRole {
         var configuration = ClusterDeployer.Configuration(
             settings: settings, system: system, identity: "\(ReplicaName.own)_\(address)", address: address,
             token: token)
-        let switching = configuration.timing.switching
         configuration.timing = try command.local.timing()
-        configuration.timing.switching = switching
+        configuration.routers.service = try command.workloads.routers()
         configuration.timing.scaling = try command.scale.scaling()
         configuration.limits = try command.upkeep.limits(directory)
         // The record is the cluster's: there is no disk to keep free.

@@ -10,12 +10,17 @@ struct Observer: Sendable {
     /// The longest that a role's part is waited for, and its most bytes.
     private static let patience = Duration.seconds(3)
     private static let limit = 64 << 20
+    /// The most bytes of a ``RouteCheck``, and the longest that its answer takes, in milliseconds.
+    private static let checkLimit = 1 << 20
+    private static let longestWait = 30_000
 
     let server: RouterServer
     let client: HTTPClient
     let token: String
     /// The other roles, and where they are asked.
     let roles: [(name: String, address: RoleAddress)]
+    /// Who is asked by Deployers that do not feed this Router.
+    var witness: RouteWitness?
 
     /// Answers one request.
     func handle(_ request: ServiceRequest) async throws -> ServiceResponse {
@@ -39,6 +44,7 @@ struct Observer: Sendable {
             return ServiceResponse(
                 status: 200, headers: [("Content-Type", "application/json")],
                 body: .bytes(PackageResources.openapi_json))
+        case ["internal", "routed"] where request.method == "POST": return try await routed(request)
         default:
             throw Problem(
                 "not-found", 404, "Not found",
@@ -53,6 +59,12 @@ struct Observer: Sendable {
                 "method-not-allowed", 405, "Method not allowed",
                 "/\(request.path.joined(separator: "/")) takes GET, not \(request.method).", allow: "GET, HEAD")
         }
+    }
+
+    private func routed(_ request: ServiceRequest) async throws -> ServiceResponse {
+        let check = try JSON.decode(RouteCheck.self, from: try await request.body.collect(upTo: Self.checkLimit))
+        let patience = Duration.milliseconds(min(max(0, check.waitMilliseconds), Self.longestWait))
+        return ServiceResponse(status: await witness?.holds(check, within: patience) == true ? 204 : 409)
     }
 
     private func metrics() async throws -> [UInt8] {

@@ -81,12 +81,14 @@ struct RouterCommand: AsyncParsableCommand {
             let server = try await RouterServer.start(configuration, group: group, logger: logger)
             let client = try HTTPClient()
             // In a cluster there are several of each, and each is asked for its own.
+            let witness = inCluster ? RouteWitness(server) : nil
             let observer = Observer(
                 server: server, client: client, token: internalToken,
-                roles: inCluster ? [] : [("builder", builder), ("deployer", deployer)])
+                roles: inCluster ? [] : [("builder", builder), ("deployer", deployer)], witness: witness)
             let own = HTTPService(token: internalToken, logger: logger, handler: observer.handle)
-            let path = directory.socket("router")
-            let observing = Task { try await own.run(on: .unix(path: path), group: group) }
+            var places = [ListenAddress.unix(path: directory.socket("router"))]
+            if inCluster, let place = try role.option() { places.append(.tcp(host: place.host, port: place.port)) }
+            let observing = Task { [places] in await Self.observe(own, at: places, witness, group, logger) }
             let name = inCluster ? "\(ReplicaName.own)-\(RequestToken.make(bytes: 4))" : "local"
             let feed = RouteFeed(client: client, deployer: deployer, token: internalToken, id: name, logger: logger)
             let routes = inCluster ? try clusterRoutes(name, logger) : nil
@@ -102,6 +104,27 @@ struct RouterCommand: AsyncParsableCommand {
                 feeding.cancel()
                 observing.cancel()
             }
+        }
+    }
+
+    /// Takes the other roles' calls, until the task is cancelled.
+    private static func observe(
+        _ service: HTTPService, at places: [ListenAddress], _ witness: RouteWitness?, _ group: any EventLoopGroup,
+        _ logger: Logger
+    ) async {
+        await withTaskGroup(of: Void.self) { tasks in
+            if let witness { tasks.addTask { await witness.run() } }
+            for place in places {
+                tasks.addTask {
+                    do {
+                        try await service.run(on: place, group: group)
+                    } catch is CancellationError {
+                    } catch {
+                        logger.critical("cannot serve", metadata: ["address": "\(place)", "error": "\(error)"])
+                    }
+                }
+            }
+            await tasks.waitForAll()
         }
     }
 

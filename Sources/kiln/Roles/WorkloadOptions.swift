@@ -37,6 +37,12 @@ struct WorkloadOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "The Service of the Routers, in Kiln's own namespace, which are asked at its port 'role' whether they have switched (default: kiln-routers).",
+            valueName: "name"))
+    var routerService: String?
+
+    @Option(
+        help: ArgumentHelp(
             "Seconds a revision may take on a cluster until its Pods are ready (default: 120).", valueName: "seconds"))
     var progressDeadline: Int?
 
@@ -46,6 +52,9 @@ struct WorkloadOptions: ParsableArguments {
         // A kubeconfig that names none means `default`, where Kiln has nothing.
         return connection.namespace == "default" ? "kiln-system" : connection.namespace
     }
+
+    /// The Service of the Routers.
+    func routers() throws -> String { try Setting.resolve(routerService, "ROUTER_SERVICE", "kiln-routers") }
 
     /// Where the other Deployers reach this one.
     func address(_ listen: ListenOption) throws -> String {

@@ -21,7 +21,7 @@ final class Cluster: Sendable {
     let directory: String
     let deployers: [RoleProcess]
     let router: RoleProcess
-    private let ports: (deployers: [Int], builder: Int, checker: Int)
+    private let ports: (deployers: [Int], builder: Int, checker: Int, router: Int)
 
     init(_ server: KubernetesFixture, _ nodes: SimulatedNodes, _ registry: RegistryFixture, in directory: String) throws
     {
@@ -42,7 +42,7 @@ final class Cluster: Sendable {
         chmod(directory + "/token", 0o640)
         let front = try freePort()
         url = "http://127.0.0.1:\(front)"
-        ports = ([try freePort(), try freePort()], try freePort(), try freePort())
+        ports = ([try freePort(), try freePort()], try freePort(), try freePort(), try freePort())
         let common = ["--internal-token-file", directory + "/token"]
         func cluster(_ account: String) -> [String] {
             ["--kubernetes", "--kubeconfig", "\(directory)/\(account)"] + common
@@ -61,7 +61,8 @@ final class Cluster: Sendable {
         router = try RoleProcess(
             "router",
             ["router"] + cluster("kiln-router") + [
-                "--listen", "127.0.0.1:\(front)", "--builder", "127.0.0.1:\(ports.builder)",
+                "--listen", "127.0.0.1:\(front)", "--role-listen", "127.0.0.1:\(ports.router)",
+                "--builder", "127.0.0.1:\(ports.builder)",
                 // Whichever it asks passes on what only the leader may do.
                 "--deployer", "127.0.0.1:\(ports.deployers[1])",
             ], in: directory)
@@ -78,6 +79,12 @@ final class Cluster: Sendable {
         contexts: [{name: test, context: {cluster: test, user: test, namespace: \(system)}}]
         """
     }
+
+    /// The Service by which the Deployers find the Routers.
+    var routers: SimulatedService { SimulatedService(api, "kiln-routers", in: Self.system, port: "role") }
+
+    /// The Router, as its Service lists it.
+    var routerPod: SimulatedService.Pod { .init("router-0", port: ports.router) }
 
     /// Starts a Builder, and the checker it asks.
     func withBuilder(_ body: () async throws -> Void) async throws {
@@ -184,6 +191,7 @@ func withCluster(_ body: @escaping @Sendable (Cluster) async throws -> Void) asy
                     let listed = try await cluster.call(.get, "/func").status == 200
                     return try await cluster.leader() != nil && listed
                 }
+                try await cluster.routers.list([cluster.routerPod])
                 try await body(cluster)
             } catch {
                 Issue.record("\(error)\n\(cluster.logs)")

@@ -58,6 +58,43 @@ import Testing
         }
     }
 
+    @Test func `it is told whether a function is routed as recorded, and what left is unused`() async throws {
+        try await withRouter { router in
+            let (f, gate) = (try FunctionName("f"), DispatchSemaphore(value: 0))
+            func holds(_ live: Int?, pinned: Set<Int> = [], without: Set<String> = []) -> Bool {
+                router.server.holds(RouteCheck(function: f, live: live, pinned: pinned, without: without))
+            }
+            // Without a table nothing is passed on.
+            #expect(holds(7))
+            let old = try TestUpstream("old", path: router.path("old")) { request in
+                gate.wait()
+                return ok("old")
+            }
+            let new = try TestUpstream("new", path: router.path("new")) { _ in ok("new") }
+            func target(_ revision: Int, _ upstream: TestUpstream) -> RouteTarget {
+                RouteTarget(
+                    revision: revision, weight: 1, timeoutMilliseconds: 10_000, concurrency: 10,
+                    endpoints: [upstream.endpoint])
+            }
+            router.apply([f: Route(targets: [target(1, old)])])
+            try await eventually("revision 1 is routed") { holds(1) }
+            #expect(!holds(2) && !holds(nil) && !holds(1, pinned: [2]) && !holds(1, without: ["old"]))
+            async let first = router.get("/fn/f")
+            try await eventually("it is there") { old.requests.count == 1 }
+            router.apply([f: Route(targets: [target(2, new)])])
+            try await eventually("revision 2 is routed") { holds(2) }
+            #expect(!holds(2, without: ["old"]) && holds(2, without: ["other"]))
+            gate.signal()
+            #expect(try await first.text == "old")
+            try await eventually("the old one is unused") { holds(2, without: ["old"]) }
+            router.apply([f: Route(targets: [target(2, new)], pinned: [target(1, old)])])
+            try await eventually("revision 1 is pinned") { holds(2, pinned: [1]) }
+            #expect(!holds(2))
+            router.apply([:])
+            try await eventually("nothing is routed") { holds(nil) }
+        }
+    }
+
     @Test func `a request that is still dialling counts`() async throws {
         try await withRouter(
             loops: 1,

@@ -1,6 +1,7 @@
 import Contract
 import Kubernetes
 import Logging
+import Service
 
 /// Runs functions on a Kubernetes cluster: for each revision a Deployment, a Service without an address, an autoscaler and a NetworkPolicy.
 ///
@@ -32,8 +33,7 @@ package actor KubernetesBackend: Backend {
     /// Tables that are not complete yet.
     private var incomplete: Set<String> = []
     private var watches: [Task<Void, Never>] = []
-    private var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
-    private var nextWaiter = 0
+    private var waiters = ChangeWaiters()
     /// Revisions whose roll-out somebody is going to resume.
     var unfinished: Set<RevisionID> = []
     /// Objects that are being removed.
@@ -75,22 +75,19 @@ package actor KubernetesBackend: Backend {
 
     /// Waits for the next change of anything, at most `Timing.look`.
     func change() async throws {
-        let number = nextWaiter
-        nextWaiter += 1
+        let number = waiters.number()
         let timer = Task {
             try? await Task.sleep(for: timing.look)
-            wake(number)
+            waiters.wake(number)
         }
         await withTaskCancellationHandler {
-            await withCheckedContinuation { waiters[number] = $0 }
+            await withCheckedContinuation { waiters.add(number, $0) }
         } onCancel: {
             timer.cancel()
         }
         timer.cancel()
         try Task.checkCancellation()
     }
-
-    private func wake(_ number: Int) { waiters.removeValue(forKey: number)?.resume() }
 
     private func follow<Object: KubernetesObject>(
         _ type: Object.Type, _ table: any WritableKeyPath<ClusterView.Revision, [ObjectKey: Object]> & Sendable
@@ -112,9 +109,7 @@ package actor KubernetesBackend: Backend {
             for id in view.revisions.keys { publish(id) }
         }
         if let id = view.note(change, table), incomplete.isEmpty { publish(id) }
-        let all = waiters.values
-        waiters = [:]
-        for waiter in all { waiter.resume() }
+        waiters.wakeAll()
     }
 
     private func publish(_ id: RevisionID) {

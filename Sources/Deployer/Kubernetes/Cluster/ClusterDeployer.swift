@@ -29,6 +29,8 @@ package final class ClusterDeployer: Sendable {
         package var limits = DeployLimits()
         /// The backend's times.
         package var backend = KubernetesBackend.Timing()
+        /// Which Routers there are.
+        package var routers: ClusterRouters.Configuration
         /// The limits of the API client.
         package var client = APIClient.Configuration()
         /// Kiln's version, for metrics.
@@ -41,7 +43,7 @@ package final class ClusterDeployer: Sendable {
             self.identity = identity
             self.address = address
             self.token = token
-            timing.switching = .delayed(.milliseconds(500))
+            routers = ClusterRouters.Configuration(namespace: system, token: token)
         }
     }
 
@@ -214,9 +216,10 @@ package final class ClusterDeployer: Sendable {
         let store = KubernetesStore(api, namespace: settings.namespace, system: configuration.system)
         let backend = KubernetesBackend(api, settings: settings, timing: configuration.backend, logger: logger)
         let reporter = try reporter(client)
+        let routers = ClusterRouters(api, configuration.routers, client: http, logger: logger)
         let reconciler = Reconciler(
             store: store, backend: backend, tags: tags, epoch: configuration.identity, timing: configuration.timing,
-            limits: configuration.limits, metrics: metrics, observer: reporter, logger: logger)
+            limits: configuration.limits, metrics: metrics, observer: reporter, routers: routers, logger: logger)
         await backend.keep(Set(try await store.pending().map(\.revision.id)))
         try await reconciler.start(base: nil)
         let collection = upkeep?.make(reconciler)
@@ -227,6 +230,7 @@ package final class ClusterDeployer: Sendable {
         state.withLock { $0.leading = term.isOver ? nil : leading }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await reconciler.run() }
+            group.addTask { await routers.run() }
             group.addTask {
                 try? await Task.sleep(for: Self.settling)
                 await reporter.open()

@@ -1,0 +1,139 @@
+import Contract
+import Kubernetes
+import Logging
+import Service
+import Transfer
+
+/// The Routers of a cluster: the Pods of a Service without an address, each of which is asked how it routes.
+///
+/// Those that start or end count, too: they may pass requests on. One at which nothing listens does not.
+package actor ClusterRouters: RouterCensus {
+    /// Which Service, and how its Pods are asked.
+    package struct Configuration: Sendable {
+        /// The namespace of the Service.
+        package var namespace: String
+        /// The Service; flag `--router-service`.
+        package var service = "kiln-routers"
+        /// The name of its port for the other roles.
+        package var port = "role"
+        /// The token between roles.
+        package var token: String
+        /// How long one question waits for a Router to switch; then it is asked again, if it is still there.
+        package var wait = Duration.seconds(5)
+        /// How long the first look at the Service may take.
+        package var first = Duration.seconds(2)
+
+        /// A Service in `namespace`, whose Pods know `token`.
+        package init(namespace: String, token: String) {
+            self.namespace = namespace
+            self.token = token
+        }
+    }
+
+    /// Between two questions to one that gave no answer.
+    private static let pause = Duration.milliseconds(100)
+
+    private let api: APIClient
+    private let configuration: Configuration
+    private let client: HTTPClient
+    private let logger: Logger
+    private var slices: [ObjectKey: EndpointSlice] = [:]
+    private var isComplete = false
+    private var waiters = ChangeWaiters()
+
+    /// The Routers of the cluster that `api` reaches.
+    package init(_ api: APIClient, _ configuration: Configuration, client: HTTPClient, logger: Logger) {
+        self.api = api
+        self.configuration = configuration
+        self.client = client
+        self.logger = logger
+    }
+
+    /// Follows which Routers there are, until the task is cancelled.
+    package func run() async {
+        let selection = Selection(
+            namespace: configuration.namespace, labels: "kubernetes.io/service-name=\(configuration.service)")
+        for await change in Reflector<EndpointSlice>(api, selection).changes() {
+            switch change {
+            case .added(let slice), .changed(_, let slice): slices[slice.key] = slice
+            case .removed(let slice): slices[slice.key] = nil
+            case .synced:
+                isComplete = true
+                waiters.wakeAll()
+            }
+        }
+    }
+
+    package func settle(_ check: RouteCheck, deadline: ContinuousClock.Instant) async -> Bool {
+        await untilComplete()
+        let routers = known
+        guard !routers.isEmpty else { return false }
+        await withTaskGroup(of: Void.self) { group in
+            for router in routers { group.addTask { await self.ask(router, check, deadline) } }
+            await group.waitForAll()
+        }
+        return true
+    }
+
+    /// The Routers that are known.
+    var known: [Endpoint] { EndpointSlice.all(of: slices.values, port: configuration.port) }
+
+    private func untilComplete() async {
+        let deadline = ContinuousClock.now + configuration.first
+        while !isComplete, .now < deadline, !Task.isCancelled {
+            let number = waiters.number()
+            let timer = Task {
+                try? await Task.sleep(until: deadline)
+                waiters.wake(number)
+            }
+            await withTaskCancellationHandler {
+                await withCheckedContinuation { waiters.add(number, $0) }
+            } onCancel: {
+                timer.cancel()
+            }
+            timer.cancel()
+        }
+    }
+
+    /// Asks one Router until it routes as `check` says, is gone, or time is up.
+    private func ask(_ router: Endpoint, _ check: RouteCheck, _ deadline: ContinuousClock.Instant) async {
+        guard case .tcp(let host, let port) = router.address else { return }
+        let authority = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        var trouble = "it still routes otherwise, or has requests under way"
+        while !Task.isCancelled, known.contains(router) {
+            let left = ContinuousClock.now.duration(to: deadline)
+            guard left > .zero else {
+                logger.warning(
+                    "a Router has not said in time that it has switched",
+                    metadata: [
+                        "router": "\(router.id)", "address": "\(authority)", "function": "\(check.function)",
+                        "reason": "\(trouble)",
+                    ])
+                return
+            }
+            var question = check
+            let wait = min(left, configuration.wait)
+            question.waitMilliseconds = Int(wait / .milliseconds(1))
+            do {
+                let answer = try await client.collect(
+                    ClientRequest(
+                        .post, "http://\(authority)/internal/routed",
+                        headers: [
+                            "Authorization": "Bearer \(configuration.token)", "Content-Type": "application/json",
+                        ], body: .bytes(JSON.encode(question)),
+                        timeouts: Timeouts(connect: .seconds(1), total: wait + .seconds(2), idle: nil)), limit: 1 << 16)
+                switch answer.status {
+                case 204: return
+                case 409: continue
+                default: trouble = "it answered \(answer.status)"
+                }
+            } catch let error as TransferError where error.code == .cannotConnect {
+                // Nothing listens there: it has ended, or has not begun to.
+                return
+            } catch {
+                trouble = "\(error)"
+            }
+            try? await Task.sleep(for: Self.pause)
+        }
+    }
+}

@@ -1,0 +1,38 @@
+import Contract
+import Router
+import Service
+
+/// Answers whether a Router routes as a Deployer has recorded: the way by which a Deployer that does not feed it learns that it has switched.
+actor RouteWitness {
+    private let server: RouterServer
+    private var waiters = ChangeWaiters()
+
+    /// A witness of `server`.
+    init(_ server: RouterServer) { self.server = server }
+
+    /// Follows the Router's statuses, whose one consumer this is, until the task is cancelled.
+    func run() async {
+        for await _ in server.statuses { waiters.wakeAll() }
+    }
+
+    /// Whether `check` holds now, or comes to hold within `patience`.
+    func holds(_ check: RouteCheck, within patience: Duration) async -> Bool {
+        let deadline = ContinuousClock.now + patience
+        while !Task.isCancelled {
+            if server.holds(check) { return true }
+            guard .now < deadline else { return false }
+            let number = waiters.number()
+            let timer = Task {
+                try? await Task.sleep(until: deadline)
+                waiters.wake(number)
+            }
+            await withTaskCancellationHandler {
+                await withCheckedContinuation { waiters.add(number, $0) }
+            } onCancel: {
+                timer.cancel()
+            }
+            timer.cancel()
+        }
+        return false
+    }
+}
