@@ -53,6 +53,8 @@ package struct BaseProvision: Sendable {
                 // All roles start at once: in the first moments the others may not answer yet.
                 let level: Logger.Level = started.duration(to: .now) < Self.patience ? .debug : .warning
                 logger.log(level: level, "the base image is not ready yet", metadata: ["error": "\(error)"])
+                // Only what an operator has to act on: the others pass.
+                if let error = error as? OCIError, level == .warning { api.wait(because: error.message) }
             }
             try await Task.sleep(for: pause)
             pause = min(pause * 2, .seconds(5))

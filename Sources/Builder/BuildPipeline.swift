@@ -163,15 +163,15 @@ package struct BuildPipeline: Sendable {
                 if let ground, !ground.image.newLayers.isEmpty {
                     try await registry.push(
                         ground.image, to: repository, tags: [DependencyImage.tag(module.imports)],
-                        base: BaseImage.repository)
+                        base: base.pinned.repository)
                 }
                 try await registry.pushContent(
-                    of: image, to: repository, base: BaseImage.repository, sessions: sessions)
+                    of: image, to: repository, base: base.pinned.repository, sessions: sessions)
             }
             let verdict = try await judged
             try await timings.measure("manifest") {
                 let tag = verdict.isChecked ? plan.tag : plan.uncheckedTag
-                try await registry.push(image, to: repository, tags: [tag], base: BaseImage.repository)
+                try await registry.push(image, to: repository, tags: [tag], base: base.pinned.repository)
             }
             let names = try DependencyImage.names(in: image)
             baked.keep(names, of: image.digest)
@@ -230,7 +230,7 @@ package struct BuildPipeline: Sendable {
         let tag = ground.map { _ in DependencyImage.tag(module.imports) }
         let ground = module.needsImports ? ground : nil
         var builder = ImageBuilder(
-            on: .init(ground?.image ?? base.image, name: "\(BaseImage.repository):\(BaseRecipe.denoVersion)"),
+            on: .init(ground?.image ?? base.image, name: BaseImage.name),
             steps: [.init(layer, createdBy: "kiln: code")])
         builder.execution = plan.execution(module)
         builder.annotations = plan.annotations(module)

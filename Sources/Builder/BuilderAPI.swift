@@ -25,6 +25,8 @@ package final class BuilderAPI: Sendable {
 
     private struct State {
         var pipeline: BuildPipeline?
+        /// Why there is none yet, as a sentence, if something failed.
+        var obstacle: String?
         var running = 0
     }
 
@@ -44,6 +46,9 @@ package final class BuilderAPI: Sendable {
 
     /// Lets deploys in: the base image is there.
     package func open(_ pipeline: BuildPipeline) { state.withLock { $0.pipeline = pipeline } }
+
+    /// Deploys are told what keeps the base image from being there.
+    func wait(because obstacle: String) { state.withLock { $0.obstacle = obstacle } }
 
     /// Answers one request.
     package func handle(_ request: ServiceRequest) async throws -> ServiceResponse {
@@ -120,15 +125,16 @@ package final class BuilderAPI: Sendable {
 
     /// The pipeline, with this build counted among the running ones.
     private func enter() throws(Problem) -> BuildPipeline {
-        let (pipeline, admitted) = state.withLock { state in
+        let (pipeline, admitted, obstacle) = state.withLock { state in
             let admitted = state.pipeline != nil && state.running < limits.builds
             if admitted { state.running += 1 }
-            return (state.pipeline, admitted)
+            return (state.pipeline, admitted, state.obstacle)
         }
         guard let pipeline else {
             throw Problem(
-                "starting", 503, "Starting", "The base image is still being made ready; this takes some seconds once.",
-                retryAfter: 2)
+                "starting", 503, "Starting",
+                obstacle.map { "The base image is not ready, and is tried again: \($0)" }
+                    ?? "The base image is still being made ready; this takes some seconds once.", retryAfter: 2)
         }
         guard admitted else {
             throw Problem(

@@ -29,7 +29,7 @@ extension Problem {
 
     private init(_ error: OCIError) {
         switch error.code {
-        case _ where error.status == 405:
+        case .collecting:
             self.init(
                 "collecting", 503, "Garbage is being collected",
                 "The registry takes no images while garbage is collected; this takes a moment. Deploy again.",

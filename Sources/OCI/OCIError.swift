@@ -1,3 +1,5 @@
+internal import Transfer
+
 /// Why something with an image, a layer or a registry failed.
 package struct OCIError: Error, Sendable, CustomStringConvertible {
     /// The kinds of failure that a caller may want to tell apart.
@@ -18,6 +20,8 @@ package struct OCIError: Error, Sendable, CustomStringConvertible {
         case notFound
         /// The registry wants credentials, or others.
         case unauthorized
+        /// Kiln's own registry is read-only while garbage is collected.
+        case collecting
         /// A redirect, token service or upload location points where requests must not go.
         case locationRefused
         /// The registry answered with an error; ``OCIError/status`` has it.
@@ -57,6 +61,9 @@ package struct OCIError: Error, Sendable, CustomStringConvertible {
     }
 
     package var description: String {
-        if let cause { "\(message) (\(cause))" } else { message }
+        guard let cause else { return message }
+        // What a transfer failed of is in the sentence already.
+        if let transfer = cause as? TransferError, message.contains(transfer.message.dropLast()) { return message }
+        return "\(message) (\(cause))"
     }
 }

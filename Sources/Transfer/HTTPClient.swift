@@ -25,6 +25,8 @@ package final class HTTPClient: Sendable {
 
     /// Starts a client.
     package init(_ configuration: Configuration = Configuration()) throws(TransferError) {
+        var configuration = configuration
+        configuration.tls.trust = configuration.tls.trust.loaded()
         mailbox = try Mailbox()
         try Engine.start(mailbox, configuration)
     }

@@ -203,7 +203,7 @@ final class MemoryRegistry: ImageInventory {
         state.withLock { $0.onSweep = body }
     }
 
-    func repositories() async throws -> [String] { state.withLock { $0.images.keys.sorted() } }
+    func listed() async throws -> [String]? { state.withLock { $0.images.keys.sorted() } }
     func tags(of repository: String) async throws -> [String] {
         state.withLock { state in
             let imported = Set(state.imports.values).union(state.used.values.flatMap(\.self))
@@ -241,6 +241,7 @@ final class MemoryRegistry: ImageInventory {
 }
 
 extension MemoryRegistry: RevisionTags {
+    var repositories: RepositoryNames { .standard }
     func highestRevision(in repository: String) async throws -> Int { 0 }
     func tag(_ revision: Revision) async throws {}
     func has(_ image: PinnedImage) async throws -> Bool {

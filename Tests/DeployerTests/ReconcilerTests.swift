@@ -207,6 +207,7 @@ final class RecordingBackend: Backend {
 }
 
 struct NoTags: RevisionTags {
+    let repositories = RepositoryNames.standard
     func highestRevision(in repository: String) async throws -> Int { 0 }
     func has(_ image: PinnedImage) async throws -> Bool { true }
     func tag(_ revision: Revision) async throws {}

@@ -44,7 +44,7 @@ private let script = #"""
     lock = threading.Lock()
     blobs, manifests, tags, sessions, seen, notes, parts = {}, {}, {}, {}, {}, {}, {}
     sha = lambda data: 'sha256:' + hashlib.sha256(data).hexdigest()
-    store = None
+    store, places = None, set()
 
     def first(key):
         with lock:
@@ -117,7 +117,7 @@ private let script = #"""
 
         def blobs(self, quirk, repository, rest, query, body):
             if rest.startswith('uploads/'): return self.uploads(quirk, repository, rest[8:], query, body)
-            if rest not in blobs: return self.error(404, 'BLOB_UNKNOWN')
+            if rest not in blobs or quirk == 'separate' and (repository, rest) not in places: return self.error(404, 'BLOB_UNKNOWN')
             data = blobs[rest]
             if quirk == 'redirect': return self.say(307, Location='http://127.0.0.1:%d/store/%s' % (store, rest))
             if quirk == 'evil-redirect': return self.say(307, Location='http://127.0.0.2:%d/store/%s' % (port, rest))
@@ -133,7 +133,7 @@ private let script = #"""
                 if 'mount' in query:
                     notes['mounts'] = notes.get('mounts', 0) + 1
                     if quirk == 'forbidding': return self.error(403, 'DENIED')
-                    if quirk != 'mountless' and query['mount'][0] in blobs: return self.say(201, Location='/x')
+                    if quirk not in ('mountless', 'separate') and query['mount'][0] in blobs: return self.say(201, Location='/x')
                 with lock:
                     name = str(len(sessions) + 1)
                     sessions[name] = 'open'
@@ -158,6 +158,7 @@ private let script = #"""
                 self.close_connection = True
                 return
             blobs[digest] = body
+            places.add((repository, digest))
             if quirk == 'dropping-late' and first(digest):
                 self.close_connection = True
                 return

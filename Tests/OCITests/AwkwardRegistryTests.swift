@@ -56,6 +56,36 @@ import Transfer
         }
     }
 
+    @Test func `base layers are carried over where a registry does not mount`() async throws {
+        try await withAwkwardRegistry { awkward in
+            let registry = awkward.registry()
+            let base = try RegistryTests.base()
+            try await registry.push(base, to: "separate/base")
+            let image = try RegistryTests.function(on: base, "x")
+            try await registry.push(image, to: "separate/x", base: "separate/base")
+            for layer in base.manifest.layers {
+                #expect(try await registry.blob("separate/x", layer).count == layer.size)
+            }
+            let left = try FileManager.default.contentsOfDirectory(atPath: FileManager.default.temporaryDirectory.path)
+            #expect(!left.contains { $0.hasPrefix("kiln-copy-") })
+        }
+    }
+
+    @Test func `calls at the same time are all let in once credentials are asked for`() async throws {
+        try await withAwkwardRegistry { awkward in
+            let registry = awkward.registry(.basic(user: "u", password: "p"))
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for byte in 0..<16 as Range<UInt8> {
+                    group.addTask {
+                        try await registry.push(
+                            .bytes([byte]), Descriptor(describing: [byte], as: .layerTar), to: "basic/x")
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test func `a missing base layer is named`() async throws {
         try await withAwkwardRegistry { awkward in
             let image = try RegistryTests.function(on: RegistryTests.base(), "x")

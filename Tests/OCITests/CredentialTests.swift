@@ -46,6 +46,24 @@ import Transfer
         }
     }
 
+    @Test func `Docker Hub has the name in files that docker gives it`() async throws {
+        try await withHelpers { directory in
+            let path = directory + "/config.json"
+            for (text, expected) in [
+                (#"{"auths":{"https://index.docker.io/v1/":{"auth":"dTpw"}}}"#, "p"),
+                (#"{"credsStore":"kiln-test"}"#, "https://index.docker.io/v1/"),
+            ] {
+                try text.write(toFile: path, atomically: true, encoding: .utf8)
+                guard case .basic(_, let password) = try await CredentialFile(path: path).credentials(for: "docker.io")
+                else {
+                    Issue.record("no credentials in \(text)")
+                    continue
+                }
+                #expect(password == expected)
+            }
+        }
+    }
+
     @Test func `a helper that does not read its input harms nobody`() async throws {
         try await withHelpers { directory in
             let path = directory + "/config.json"

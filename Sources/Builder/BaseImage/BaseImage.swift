@@ -3,8 +3,8 @@ import OCI
 
 /// The base image as it is in the registry.
 package struct BaseImage: Sendable {
-    /// Its repository.
-    package static let repository = "kiln/base"
+    /// Its name in what images say of their base: the same in every registry, for it is part of their content.
+    package static let name = "kiln/base:\(BaseRecipe.denoVersion)"
 
     /// Its documents.
     package let image: OCI.Image
@@ -14,7 +14,8 @@ package struct BaseImage: Sendable {
     /// The base image `image` of `registry`.
     package init(image: OCI.Image, registry: Registry) {
         self.image = image
-        pinned = PinnedImage(registry: registry.endpoint.name, repository: Self.repository, digest: image.digest)
+        let endpoint = registry.endpoint
+        pinned = PinnedImage(registry: endpoint.name, repository: endpoint.repositories.base, digest: image.digest)
     }
 
     /// The image of `recipe`: the one in the registry that was made from the same input, or else a new one, baked in
@@ -22,6 +23,7 @@ package struct BaseImage: Sendable {
     package static func ensure(
         _ recipe: BaseRecipe, in registry: Registry, cache: BlobCache, progress: @Sendable (String) -> Void
     ) async throws -> BaseImage {
+        let repository = registry.endpoint.repositories.base
         let tag = try await "b-" + digest(of: recipe).hex
         if try await registry.descriptor(repository, .tag(tag)) != nil {
             return try await BaseImage(image: registry.image(repository, .tag(tag)), registry: registry)

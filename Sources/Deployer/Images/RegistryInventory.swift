@@ -12,7 +12,7 @@ package struct RegistryInventory: ImageInventory {
         self.sweeper = sweeper
     }
 
-    package func repositories() async throws -> [String] { try await registry.repositories() }
+    package func listed() async throws -> [String]? { try await registry.repositories() }
 
     package func tags(of repository: String) async throws -> [String] { try await registry.tags(repository) }
 
@@ -21,6 +21,8 @@ package struct RegistryInventory: ImageInventory {
     }
 
     package func facts(of digest: Digest, in repository: String) async throws -> ImageFacts? {
+        // A revision from before the operator chose another place for images.
+        guard registry.endpoint.repositories.contains(repository) else { return nil }
         let image: OCI.Image
         do throws(OCIError) {
             image = try await registry.image(repository, .digest(digest))

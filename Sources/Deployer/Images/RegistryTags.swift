@@ -8,6 +8,8 @@ package struct RegistryTags: RevisionTags {
     /// The tags in `registry`.
     package init(_ registry: Registry) { self.registry = registry }
 
+    package var repositories: RepositoryNames { registry.endpoint.repositories }
+
     package func highestRevision(in repository: String) async throws -> Int {
         try await registry.tags(repository).compactMap(Self.number).max() ?? 0
     }

@@ -11,7 +11,7 @@ extension DeployerAPI {
         case ("POST", 2, "import"):
             let function = try JSON.decode(
                 ImportedFunction.self, from: try await request.body.collect(upTo: ImportedFunction.limit))
-            try await reconciler.adopt(function.snapshot, registry: function.registry)
+            try await reconciler.adopt(function.snapshot, images: function.images)
             return ServiceResponse(status: 204)
         case ("DELETE", 5, "functions") where path[3] == "tickets":
             guard let ticket = Int(path[4]) else { throw Self.notFound(request) }

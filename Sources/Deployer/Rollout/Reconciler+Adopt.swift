@@ -4,14 +4,14 @@ import Logging
 extension Reconciler {
     /// Records a function of another platform, whose images are in the registry, and starts what is live and pinned. Throws a 409 when
     /// there is a function of that name. What does not start is no error: it is recorded and shown as it is.
-    package func adopt(_ function: FunctionSnapshot, registry: String) async throws {
+    package func adopt(_ function: FunctionSnapshot, images: ImagePlace) async throws {
         guard let store = store as? any ImportingStore else {
             throw Problem(
                 "not-on-this-store", 409, "Not here",
                 "Functions are imported into platforms that keep their state in SQLite.")
         }
         try await lanes.run(function.name) {
-            guard try await store.adopt(function, registry: registry) else {
+            guard try await store.adopt(function, images: images) else {
                 throw Problem(
                     "function-exists", 409, "Function exists",
                     "There is a function '\(function.name)' already. Delete it before the import, or leave it out with --function."

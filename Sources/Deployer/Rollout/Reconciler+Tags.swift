@@ -6,7 +6,7 @@ extension Reconciler {
     func highestTag(_ name: FunctionName) async throws -> Int {
         if let known = knownTags[name] { return known }
         do {
-            let highest = try await tags.highestRevision(in: Self.repository(of: name))
+            let highest = try await tags.highestRevision(in: tags.repositories.repository(of: name))
             knownTags[name] = highest
             return highest
         } catch {

@@ -117,7 +117,8 @@ package actor Reconciler {
         try await admit(name)
         let number = try await store.issueTicket(for: name)
         await gate.begin(name, number)
-        return try await Ticket(number: number, repository: Self.repository(of: name), checker: checkerPlace())
+        return try await Ticket(
+            number: number, repository: tags.repositories.repository(of: name), checker: checkerPlace())
     }
 
     /// Where the checker answers. Waits up to five seconds for one that is being started; `nil` when none is there then.
@@ -138,9 +139,6 @@ package actor Reconciler {
 
     /// Nothing more will come of the deploy with this ticket.
     package func giveUp(_ ticket: Int, of name: FunctionName) async { await gate.end(name, ticket) }
-
-    /// Where the images of `name` are.
-    package static func repository(of name: FunctionName) -> String { "kiln/\(name)" }
 
     /// Runs the checker from `image` from now on.
     package func setBase(_ image: PinnedImage) async throws {

@@ -3,6 +3,9 @@ import Contract
 /// The `r<N>` tags that the Deployer keeps in the registry, so that a person, and a Deployer with an older record, can see which
 /// revisions there have been.
 package protocol RevisionTags: Sendable {
+    /// Where functions' images are.
+    var repositories: RepositoryNames { get }
+
     /// The highest N of the `r<N>` tags in `repository`; 0 when there is none.
     func highestRevision(in repository: String) async throws -> Int
 

@@ -196,5 +196,5 @@ package struct PendingRevision: Sendable, Hashable {
 /// A store that functions of another platform can be brought into.
 package protocol ImportingStore: FunctionStore {
     /// Records a function of another platform whose images are in `registry`; `false` when there is one of that name.
-    func adopt(_ function: FunctionSnapshot, registry: String) async throws -> Bool
+    func adopt(_ function: FunctionSnapshot, images: ImagePlace) async throws -> Bool
 }

@@ -25,7 +25,7 @@ extension SQLiteStore: ImportingStore {
         }
     }
 
-    package func adopt(_ function: FunctionSnapshot, registry: String) async throws -> Bool {
+    package func adopt(_ function: FunctionSnapshot, images: ImagePlace) async throws -> Bool {
         let name = function.name.value
         try await reserve([name: max(function.revisions.map(\.number).max() ?? 0, function.collected)])
         return try await database.write { database in
@@ -35,7 +35,7 @@ extension SQLiteStore: ImportingStore {
             guard database.changesCount > 0 else { return false }
             for item in function.revisions {
                 let image = ImageReference(
-                    registry: registry, repository: Reconciler.repository(of: function.name), digest: item.digest)
+                    registry: images.registry, repository: images.repository, digest: item.digest)
                 try database.execute(
                     sql: """
                         INSERT INTO revision (function, number, image, spec, created, ticket, state, failure, pinned, tagged)

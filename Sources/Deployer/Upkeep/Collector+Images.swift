@@ -64,8 +64,8 @@ extension Collector {
         let kept = try await kept(without: removed)
         var garbage: Images = [:]
         report.skipped = []
-        for repository in try await inventory.repositories() where repository.hasPrefix("kiln/") {
-            let name = try? FunctionName(String(repository.dropFirst("kiln/".count)))
+        for repository in try await repositories(kept, removed, &report) {
+            let name = reconciler.tags.repositories.function(of: repository)
             if let name, underWay.contains(name) {
                 report.skipped.append(name)
                 continue
@@ -78,6 +78,18 @@ extension Collector {
             if !found.isEmpty { garbage[repository] = found }
         }
         return garbage
+    }
+
+    /// Kiln's repositories: those that the registry lists, else those that the record knows.
+    private func repositories(
+        _ kept: Images, _ removed: [Revision], _ report: inout CollectionReport
+    ) async throws -> [String] {
+        let names = reconciler.tags.repositories
+        if let listed = try await inventory.listed() { return listed.filter(names.contains) }
+        let note =
+            "The registry does not list its repositories: the images of functions that are deleted stay until its operator removes them."
+        if !report.notes.contains(note) { report.notes.append(note) }
+        return Set(kept.keys).union(removed.map(\.image.repository)).filter(names.contains).sorted()
     }
 
     /// The images in `repository` but those with what `needed` ones import; `removed` are known to be there.

@@ -72,6 +72,17 @@ package actor Collector {
     }
 
     private func work(_ retention: Retention, _ mode: Mode) async throws -> CollectionReport {
+        do {
+            return try await collect(retention, mode)
+        } catch let error as OCIError {
+            reconciler.metrics.registryFailed()
+            throw Problem(
+                "registry-failed", 502, "Registry failed", "Garbage in the registry was not collected: \(error.message)"
+            )
+        }
+    }
+
+    private func collect(_ retention: Retention, _ mode: Mode) async throws -> CollectionReport {
         let started = ContinuousClock.now
         var report = CollectionReport(dryRun: mode == .dryRun)
         let removed = try await collectRevisions(retention, mode)

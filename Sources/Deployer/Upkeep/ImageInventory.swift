@@ -2,8 +2,8 @@ import Contract
 
 /// What garbage collection has to know of the registry and do in it.
 package protocol ImageInventory: Sendable {
-    /// All repositories.
-    func repositories() async throws -> [String]
+    /// All repositories, also those of others; `nil` when this registry does not tell.
+    func listed() async throws -> [String]?
 
     /// The tags of `repository`.
     func tags(of repository: String) async throws -> [String]

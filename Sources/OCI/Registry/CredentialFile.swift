@@ -8,26 +8,28 @@ package struct CredentialFile: CredentialSource {
     /// The longest file that is read, in bytes.
     private static let limit = 1 << 20
 
-    private let path: String
+    private let file: String
+
+    package var path: String? { file }
 
     /// The file at `path`; it need not exist yet.
-    package init(path: String) { self.path = path }
+    package init(path: String) { file = path }
 
     package func credentials(for registry: String) async throws(OCIError) -> RegistryEndpoint.Credentials {
-        guard FileManager.default.fileExists(atPath: path) else { return .anonymous }
+        guard FileManager.default.fileExists(atPath: file) else { return .anonymous }
         let bytes: [UInt8]
-        do { bytes = Array(try Data(contentsOf: URL(filePath: path))) } catch {
-            throw OCIError(.file, "The registry credentials in \(path) cannot be read.", cause: error)
+        do { bytes = Array(try Data(contentsOf: URL(filePath: file))) } catch {
+            throw OCIError(.file, "The registry credentials in \(file) cannot be read.", cause: error)
         }
         guard bytes.count <= Self.limit else {
-            throw OCIError(.tooLarge, "The registry credentials in \(path) have more than \(Self.limit) bytes.")
+            throw OCIError(.tooLarge, "The registry credentials in \(file) have more than \(Self.limit) bytes.")
         }
-        let content = try CanonicalJSON.decode(Content.self, from: bytes, what: "The file \(path)")
+        let content = try CanonicalJSON.decode(Content.self, from: bytes, what: "The file \(file)")
         if let helper = content.helper(for: registry) {
             return try await CredentialHelper(helper).credentials(for: registry)
         }
         guard let entry = content.entry(for: registry) else { return .anonymous }
-        return try entry.credentials(in: path, registry)
+        return try entry.credentials(in: file, registry)
     }
 
     private struct Content: Decodable {

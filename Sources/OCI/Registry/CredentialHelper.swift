@@ -22,6 +22,8 @@ struct CredentialHelper: Sendable {
 
     /// What the helper has for `registry`; anonymous when it has nothing.
     func credentials(for registry: String) async throws(OCIError) -> RegistryEndpoint.Credentials {
+        // docker's own word for Docker Hub.
+        let key = registry == "docker.io" ? "https://index.docker.io/v1/" : registry
         let output: String
         let succeeded: Bool
         do {
@@ -29,7 +31,7 @@ struct CredentialHelper: Sendable {
                 group.addTask {
                     let result = try await Subprocess.run(
                         .name(program), arguments: ["get"],
-                        input: .fileDescriptor(try Self.pipe(registry), closeAfterSpawningProcess: true),
+                        input: .fileDescriptor(try Self.pipe(key), closeAfterSpawningProcess: true),
                         output: .string(limit: Self.limit), error: .discarded)
                     return (result.standardOutput, result.terminationStatus.isSuccess)
                 }

@@ -1,18 +1,23 @@
 internal import Transfer
 
 extension Registry {
-    /// All repositories, over all pages (`GET /v2/_catalog`); none if the registry does not tell.
-    package func repositories() async throws(OCIError) -> [String] {
+    /// All repositories, over all pages (`GET /v2/_catalog`); `nil` if the registry does not tell, or not us: those of several tenants
+    /// keep their list to themselves.
+    package func repositories() async throws(OCIError) -> [String]? {
         var address = try address("_catalog?n=1000")
         var repositories: [String] = []
         // A registry that points in circles must not keep us forever.
         for _ in 0..<1000 {
             var call = RegistryCall(.get, address)
             call.scopes = ["registry:catalog:*"]
-            let answer = try await collect(call)
-            if answer.status == 404 || answer.status == 405 { return [] }
+            let answer: CollectedResponse
+            do throws(OCIError) { answer = try await collect(call) } catch {
+                guard error.code == .unauthorized else { throw error }
+                return nil
+            }
+            if [401, 403, 404, 405].contains(answer.status) { return nil }
             guard answer.status == 200 else {
-                throw OCIError(refusal: answer, "The repositories of \(endpoint.name) cannot be listed")
+                throw refusal(answer, "The repositories of \(endpoint.name) cannot be listed")
             }
             let page = try CanonicalJSON.decode(Catalog.self, from: answer.body, what: "The list of repositories")
             repositories += page.repositories ?? []

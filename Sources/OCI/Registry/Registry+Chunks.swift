@@ -58,7 +58,9 @@ extension Registry {
         call.body = .bytes(bytes)
         let answer = try await collect(call, retrying: .never)
         guard answer.status == 202 else {
-            throw OCIError(refusal: answer, "A part of a blob cannot be stored in \(endpoint.name)/\(repository)")
+            throw refusal(
+                answer, "A part of a blob cannot be stored in \(endpoint.name)/\(repository)",
+                to: .push)
         }
         return try next(answer, location)
     }
@@ -69,7 +71,7 @@ extension Registry {
     ) async throws(OCIError) -> (WebAddress, Int) {
         let answer = try await collect(RegistryCall(.get, location, pushing: repository))
         guard answer.status == 204 else {
-            throw OCIError(refusal: answer, "\(endpoint.name) cannot say how far an upload has come")
+            throw refusal(answer, "\(endpoint.name) cannot say how far an upload has come", to: .push)
         }
         let range = answer.headers["Range"] ?? ""
         // "0-0" is the specification's only word for nothing: parts are never of one byte here.

@@ -15,7 +15,7 @@ extension Registry {
             else { return try await manifest(repository, name).descriptor }
             return Descriptor(mediaType: type, digest: digest, size: size)
         case 404: return nil
-        default: throw OCIError(refusal: answer, "\(endpoint.name)/\(repository) cannot be asked for \(name.text)")
+        default: throw refusal(answer, "\(endpoint.name)/\(repository) cannot be asked for \(name.text)")
         }
     }
 
@@ -25,8 +25,8 @@ extension Registry {
     ) async throws(OCIError) -> (descriptor: Descriptor, bytes: [UInt8]) {
         let answer = try await collect(manifestCall(.get, repository, name))
         guard answer.status == 200 else {
-            throw OCIError(
-                refusal: answer, "The manifest \(name.text) of \(endpoint.name)/\(repository) cannot be read")
+            throw refusal(
+                answer, "The manifest \(name.text) of \(endpoint.name)/\(repository) cannot be read")
         }
         let type = try CanonicalJSON.decode(TypedDocument.self, from: answer.body, what: "The manifest \(name.text)")
             .mediaType
@@ -77,7 +77,7 @@ extension Registry {
             known.insert(digest, in: repository)
             return answer.headers["Content-Length"].flatMap { Int($0) } ?? 0
         case 404: return nil
-        default: throw OCIError(refusal: answer, "\(endpoint.name)/\(repository) cannot be asked for \(digest)")
+        default: throw refusal(answer, "\(endpoint.name)/\(repository) cannot be asked for \(digest)")
         }
     }
 
@@ -139,7 +139,7 @@ extension Registry {
     }
 
     private func unreadable(_ answer: CollectedResponse, _ repository: String, _ descriptor: Descriptor) -> OCIError {
-        OCIError(refusal: answer, "The blob \(descriptor.digest) of \(endpoint.name)/\(repository) cannot be read")
+        refusal(answer, "The blob \(descriptor.digest) of \(endpoint.name)/\(repository) cannot be read")
     }
 
     private func manifestCall(

@@ -12,8 +12,9 @@ extension Registry {
         call.body = .bytes(bytes)
         let answer = try await collect(call)
         guard answer.status == 201 || answer.status == 200 else {
-            throw OCIError(
-                refusal: answer, "The manifest \(name.text) cannot be stored in \(endpoint.name)/\(repository)")
+            throw refusal(
+                answer, "The manifest \(name.text) cannot be stored in \(endpoint.name)/\(repository)",
+                to: .push)
         }
         if let stored = try Self.contentDigest(answer), stored != descriptor.digest {
             throw OCIError(.mismatch, "\(endpoint.name) stored the manifest \(stored) instead of \(descriptor.digest).")
@@ -73,7 +74,8 @@ extension Registry {
     private func provide(_ layer: Descriptor, in repository: String, from base: String?) async throws(OCIError) {
         if known.contains(layer.digest, in: repository) { return }
         if let base, base != repository, try await mount(layer.digest, to: repository, from: base) { return }
-        guard try await blobSize(repository, layer.digest) != nil else {
+        if try await blobSize(repository, layer.digest) != nil { return }
+        guard let base, base != repository, try await copy(layer, to: repository, from: base) else {
             throw OCIError(
                 .notFound,
                 "The base layer \(layer.digest) is not in \(endpoint.name)/\(repository)\(base.map { " and not in \($0)" } ?? "")."

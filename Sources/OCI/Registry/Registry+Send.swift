@@ -72,12 +72,15 @@ extension Registry {
             let request = try await authorized(call)
             let answer: Answer
             do throws(TransferError) { answer = try await transfer(request) } catch {
-                throw OCIError(error, "\(endpoint.name) could not be asked.")
+                throw unreachable(error, call.address)
             }
             switch answer.status {
             case 401 where challenges < 2 && trust.isRegistry(call.address):
                 let offered = Challenge.parse(answer.headers.values(of: "WWW-Authenticate"))
-                guard try await authenticator.learn(offered, for: call.scopes, trusting: trust) else { return answer }
+                let sent = request.headers["Authorization"]
+                guard try await authenticator.learn(offered, for: call.scopes, sent: sent, trusting: trust) else {
+                    return answer
+                }
                 challenges += 1
             case 301, 302, 307, 308:
                 guard call.method == .get || call.method == .head, let location = answer.headers["Location"],

@@ -21,7 +21,7 @@ extension Registry {
             let answer = try await collect(RegistryCall(.get, address, pulling: repository))
             if answer.status == 404 { return [] }
             guard answer.status == 200 else {
-                throw OCIError(refusal: answer, "The tags of \(endpoint.name)/\(repository) cannot be read")
+                throw refusal(answer, "The tags of \(endpoint.name)/\(repository) cannot be read")
             }
             tags += try CanonicalJSON.decode(TagList.self, from: answer.body, what: "The list of tags").tags ?? []
             guard let next = Self.nextPage(answer.headers.values(of: "Link")) else { return tags }
@@ -56,7 +56,7 @@ extension Registry {
         case 200, 202, 204: return .deleted
         case 404: return .absent
         case 400, 405: return .unsupported
-        default: throw OCIError(refusal: answer, "\(name.text) of \(endpoint.name)/\(repository) cannot be deleted")
+        default: throw refusal(answer, "\(name.text) of \(endpoint.name)/\(repository) cannot be deleted", to: .delete)
         }
     }
 

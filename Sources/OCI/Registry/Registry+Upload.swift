@@ -39,7 +39,7 @@ extension Registry {
         call.timeouts.total = .seconds(10)
         let answer = try await collect(call, retrying: .never)
         guard answer.status == 202, let location = answer.headers["Location"] else {
-            throw OCIError(refusal: answer, "No upload to \(endpoint.name)/\(repository) can be begun")
+            throw refusal(answer, "No upload to \(endpoint.name)/\(repository) can be begun", to: .push)
         }
         let least = answer.headers["OCI-Chunk-Min-Length"].flatMap { Int($0) }
         return (try session(location, at: call.address), least.flatMap { (1...Chunking.most).contains($0) ? $0 : nil })
@@ -159,8 +159,9 @@ extension Registry {
             return true
         case 404: return false
         default:
-            throw OCIError(
-                refusal: answer, "The blob \(descriptor.digest) cannot be stored in \(endpoint.name)/\(repository)")
+            throw refusal(
+                answer, "The blob \(descriptor.digest) cannot be stored in \(endpoint.name)/\(repository)",
+                to: .push)
         }
     }
 
@@ -186,7 +187,7 @@ extension Registry {
             }
             return false
         case 401, 403, 404, 405: return false
-        default: throw OCIError(refusal: answer, "\(digest) cannot be mounted into \(endpoint.name)/\(repository)")
+        default: throw refusal(answer, "\(digest) cannot be mounted into \(endpoint.name)/\(repository)", to: .push)
         }
     }
 }

@@ -35,6 +35,6 @@ package final class Registry: Sendable {
     /// Asks whether the registry is there and lets us in (`GET /v2/`).
     package func ping() async throws(OCIError) {
         let answer = try await collect(RegistryCall(.get, try address("")))
-        guard answer.status == 200 else { throw OCIError(refusal: answer, "\(endpoint.name) does not let us in") }
+        guard answer.status == 200 else { throw refusal(answer, "\(endpoint.name) does not let us in") }
     }
 }

@@ -29,30 +29,4 @@ extension OCIError {
             }
         self.init(code, message, cause: error)
     }
-
-    /// An answer that says no. `what` begins the sentence.
-    init(refusal answer: CollectedResponse, _ what: String) {
-        let code: Code =
-            switch answer.status {
-            case 401, 403: .unauthorized
-            case 404: .notFound
-            case 413: .tooLarge
-            default: .registry
-            }
-        let errors = (try? CanonicalJSON.decode(ErrorBody.self, from: answer.body, what: ""))?.errors ?? []
-        let reason = errors.map { [$0.code, $0.message].compactMap(\.self).joined(separator: ": ") }.joined(
-            separator: "; ")
-        self.init(
-            code, "\(what): the registry answered \(answer.status)\(reason.isEmpty ? "" : ", \(reason.prefix(500))").",
-            status: answer.status, cause: nil, retryAfter: answer.headers["Retry-After"])
-    }
-
-    /// OCI distribution-spec, "Error Codes".
-    private struct ErrorBody: Decodable {
-        struct Item: Decodable {
-            var code: String?
-            var message: String?
-        }
-        var errors: [Item]?
-    }
 }

@@ -18,6 +18,7 @@ struct TokenRequest {
     let realm: WebAddress
     let service: String?
     let scopes: [String]
+    let account: RegistryAccount
 
     /// A token for `credentials`.
     func send(as credentials: RegistryEndpoint.Credentials) async throws(OCIError) -> Token {
@@ -69,7 +70,8 @@ struct TokenRequest {
             let code: OCIError.Code = [400, 401, 403].contains(response.status) ? .unauthorized : .registry
             throw OCIError(
                 code,
-                "The token service of \(endpoint.name) answered \(response.status) to a request for \(scopes.joined(separator: " ")).",
+                "The token service of \(endpoint.name) answered \(response.status) to a request for \(scopes.joined(separator: " "))."
+                    + (code == .unauthorized ? " " + account.refused : ""),
                 status: response.status)
         }
         let answer = try CanonicalJSON.decode(Answer.self, from: response.body, what: "The token service's answer")

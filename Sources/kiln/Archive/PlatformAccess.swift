@@ -29,10 +29,16 @@ struct PlatformAccess: Sendable {
         _ state: StateDirectory, _ body: (PlatformAccess) async throws -> Value
     ) async throws -> Value {
         let http = try HTTPClient()
+        let external = try RegistryHome(state).external()?.client(http, keeper: .another)
         if let address = runningRegistry(state) {
-            return try await body(PlatformAccess(state, .running, address, http))
+            let registry = external ?? own(address, http)
+            return try await body(PlatformAccess(state: state, condition: .running, registry: registry, http: http))
         }
         let lock = try StateLock(state.lock)
+        if let external {
+            return try await body(
+                PlatformAccess(state: state, condition: .stopped(lock), registry: external, http: http))
+        }
         await ProcessRecord(path: state.record("registry")).end(grace: .seconds(5))
         await RegistryProgram.endLeftovers(of: state.registryConfiguration)
         let program = try RegistryProgram(
@@ -45,7 +51,10 @@ struct PlatformAccess: Sendable {
         let outcome: Result<Value, any Error>
         do {
             try await wait(for: program.address, http)
-            outcome = .success(try await body(PlatformAccess(state, .stopped(lock), program.address, http)))
+            outcome = .success(
+                try await body(
+                    PlatformAccess(
+                        state: state, condition: .stopped(lock), registry: own(program.address, http), http: http)))
         } catch {
             outcome = .failure(error)
         }
@@ -57,8 +66,9 @@ struct PlatformAccess: Sendable {
 
     /// Records `function`, whose images are in the registry.
     func adopt(_ function: FunctionSnapshot, store: SQLiteStore?) async throws {
+        let images = ImagePlace(of: function.name, in: registry.endpoint)
         if let store {
-            guard try await store.adopt(function, registry: registry.endpoint.name) else {
+            guard try await store.adopt(function, images: images) else {
                 throw StartError(
                     "There is a function '\(function.name)' already. Delete it before the import, or import others with --function."
                 )
@@ -71,8 +81,7 @@ struct PlatformAccess: Sendable {
                 headers: [
                     "Authorization": "Bearer \(try state.internalTokenText())", "Content-Type": "application/json",
                 ],
-                body: .bytes(
-                    try JSON.encode(ImportedFunction(registry: registry.endpoint.name, snapshot: function))),
+                body: .bytes(try JSON.encode(ImportedFunction(images: images, snapshot: function))),
                 timeouts: Timeouts(connect: .seconds(5), total: nil, idle: nil)))
         guard answer.status == 204 else {
             let problem = try? JSON.decode(Problem.self, from: answer.body)
@@ -92,11 +101,8 @@ struct PlatformAccess: Sendable {
         return nil
     }
 
-    private init(_ state: StateDirectory, _ condition: Condition, _ address: String, _ http: HTTPClient) {
-        self.state = state
-        self.condition = condition
-        self.http = http
-        registry = Registry(RegistryEndpoint(name: address, url: "http://\(address)"), client: http)
+    private static func own(_ address: String, _ http: HTTPClient) -> Registry {
+        Registry(RegistryEndpoint(name: address, url: "http://\(address)", keeper: .kiln), client: http)
     }
 
     /// The address of the running platform's registry; `nil` when none runs.

@@ -24,14 +24,23 @@ struct ImageCommand: ClientCommand {
     var deno: String?
 
     @Option(
+        name: [.long, .customLong("registry-credentials")],
         help: ArgumentHelp(
             "The file with the registry's credentials (REGISTRY_AUTH_FILE); without it ~/.docker/config.json.",
             valueName: "file"),
         completion: .file())
     var authfile: String?
 
-    @Flag(help: "Speak HTTP without TLS to the registry; on the loopback device that is so by itself.")
+    @Flag(
+        name: [.long, .customLong("registry-plain-http")],
+        help: "Speak HTTP without TLS to the registry; on the loopback device that is so by itself.")
     var plainHttp = false
+
+    @Option(
+        help: ArgumentHelp(
+            "A PEM file of certificates to trust beside the public ones when the registry is spoken to.",
+            valueName: "file"), completion: .file())
+    var registryCa: String?
 
     @OptionGroup(title: "Output") var output: OutputOptions
 
@@ -68,18 +77,22 @@ struct ImageCommand: ClientCommand {
             throw ClientError(.failed, error.message)
         } catch let error as OCIError {
             throw ClientError(.failed, error.message)
+        } catch let error as StartError {
+            throw ClientError(.usage, error.description)
         } catch {
             throw ClientError(.failed, "The image could not be made: \(error)")
         }
     }
 
     private func registry(_ name: String) throws -> Registry {
-        let isLoopback = ["localhost", "127.0.0.1", "[::1]"].contains { name == $0 || name.hasPrefix($0 + ":") }
-        let scheme = plainHttp || isLoopback ? "http" : "https"
         let home = Setting.variable("HOME") ?? "/root"
-        let file = authfile ?? Setting.variable("REGISTRY_AUTH_FILE") ?? home + "/.docker/config.json"
-        return Registry(
-            RegistryEndpoint(name: name, url: "\(scheme)://\(name)"), client: try HTTPClient(),
-            credentials: CredentialFile(path: file))
+        var access = RegistryAccess(registry: name)
+        access.plainHTTP = plainHttp
+        access.certificates = registryCa ?? Setting.optional("REGISTRY_CA")
+        access.credentials =
+            authfile ?? Setting.optional("REGISTRY_CREDENTIALS") ?? Setting.variable("REGISTRY_AUTH_FILE")
+            ?? home + "/.docker/config.json"
+        try access.check()
+        return try access.client(try HTTPClient(), keeper: .another)
     }
 }

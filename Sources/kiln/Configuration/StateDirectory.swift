@@ -41,6 +41,8 @@ struct StateDirectory: Sendable {
     func record(_ child: String) -> String { "\(run)/\(child).pid" }
     var registryLog: String { run + "/registry.log" }
     var collectorLog: String { run + "/collector.log" }
+    /// The note of a registry that is not the directory's own.
+    var externalRegistry: String { path + "/registry.json" }
     var registryAddress: String { run + "/registry" }
     var lastCollection: String { path + "/last-collection" }
     var registryConfiguration: String { run + "/registry.yml" }

@@ -98,7 +98,7 @@ struct DeployerCommand: AsyncParsableCommand {
     private func inventory(
         _ registry: Registry, _ http: HTTPClient, _ directory: StateDirectory
     ) throws -> RegistryInventory {
-        guard supervised else { return RegistryInventory(registry, sweeper: nil) }
+        guard registry.endpoint.keeper == .kiln else { return RegistryInventory(registry, sweeper: nil) }
         let token = try directory.internalTokenText()
         return RegistryInventory(registry) {
             try await SupervisorService.collect(http, socket: directory.socket("up"), token: token)

@@ -16,6 +16,7 @@ struct UpCommand: AsyncParsableCommand {
     @OptionGroup var state: StateOptions
     @OptionGroup var logs: LogOptions
     @OptionGroup var up: UpOptions
+    @OptionGroup var registry: RegistryOptions
     @OptionGroup var door: DoorOptions
     @OptionGroup var traffic: TrafficOptions
     @OptionGroup var accessLog: AccessLogOptions
@@ -58,21 +59,23 @@ struct UpCommand: AsyncParsableCommand {
         }
         await RegistryProgram.endLeftovers(of: directory.registryConfiguration)
         let frontDoor = try FrontDoor(try door.address())
-        let registry = try RegistryProgram(
-            directory, address: up.registryAddress(), secret: RequestToken.make(bytes: 16))
-        let plans = try plans(directory, frontDoor, registry)
+        let images = try await images(directory)
+        let plans = try plans(directory, frontDoor, images)
         let supervisor = try Supervisor(state: directory, logger: logger)
-        let keeper = try RegistryKeeper(directory, registry, supervisor, logger: logger)
+        let keeper = try images.program.map { try RegistryKeeper(directory, $0, supervisor, logger: logger) }
         let token = try directory.internalTokenText()
-        let service = Task {
-            await SupervisorService(keeper: keeper).run(socket: directory.socket("up"), token: token, logger: logger)
+        let service = keeper.map { keeper in
+            Task {
+                await SupervisorService(keeper: keeper)
+                    .run(socket: directory.socket("up"), token: token, logger: logger)
+            }
         }
         let watching = Task { await reserve.watch(logger) }
         let trimming = Task { [limit = try up.registryLogLimit()] in
             await CappedLog(path: directory.registryLog, limit: limit).watch()
         }
         defer {
-            service.cancel()
+            service?.cancel()
             watching.cancel()
             trimming.cancel()
         }
@@ -81,17 +84,17 @@ struct UpCommand: AsyncParsableCommand {
         let outcome = await waitUntilReady(directory, supervisor, reasons)
         if outcome == .ready {
             let url = "http://\(ListenOption(host: try door.address().host, port: frontDoor.port).text)"
-            try DurableFile.write(Array("\(registry.address)\n".utf8), to: directory.registryAddress)
+            try DurableFile.write(Array("\(images.address)\n".utf8), to: directory.registryAddress)
             try DurableFile.write(Array("\(url)\n".utf8), to: directory.address)
             Console.banner(
-                url: url, registry: registry.address, started.duration(to: .now),
+                url: url, registry: images.address, started.duration(to: .now),
                 token: try door.managementToken() != nil)
         }
         let failed = outcome == .ready ? await Self.waitForEnd(supervisor, reasons) : outcome
         unlink(directory.address)
         unlink(directory.registryAddress)
         frontDoor.leave()
-        await keeper.close()
+        await keeper?.close()
         await stop(plans, supervisor, reasons)
         withExtendedLifetime(lock) {}
         if case .failed(let child) = failed {
@@ -119,22 +122,50 @@ struct UpCommand: AsyncParsableCommand {
         case failed(String)
     }
 
-    private func plans(_ directory: StateDirectory, _ frontDoor: FrontDoor, _ registry: RegistryProgram) throws
-        -> [ChildPlan]
-    {
+    /// Where the images are, and how the roles are told.
+    private enum Images {
+        case embedded(RegistryProgram)
+        case external(RegistryAccess)
+
+        var program: RegistryProgram? { if case .embedded(let program) = self { program } else { nil } }
+
+        var address: String {
+            switch self {
+            case .embedded(let program): program.address
+            case .external(let access): access.registry
+            }
+        }
+
+        var arguments: [String] {
+            switch self {
+            case .embedded(let program): ["--registry", program.address, "--registry-embedded"]
+            case .external(let access): access.arguments
+            }
+        }
+    }
+
+    private func images(_ directory: StateDirectory) async throws -> Images {
+        let external = try registry.external()
+        try await RegistryHome(directory).settle(external)
+        if let external { return .external(external) }
+        return .embedded(
+            try RegistryProgram(directory, address: up.registryAddress(), secret: RequestToken.make(bytes: 16)))
+    }
+
+    private func plans(_ directory: StateDirectory, _ frontDoor: FrontDoor, _ images: Images) throws -> [ChildPlan] {
         let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let common = ["--state-dir", directory.path, "--supervised"] + logs.arguments
-        return [
-            try registry.plan(.writable),
+        let embedded = try images.program.map { [try $0.plan(.writable)] } ?? []
+        return embedded + [
             ChildPlan(
                 name: "deployer",
-                arguments: [program, "deployer", "--registry", registry.address] + common + local.arguments
+                arguments: [program, "deployer"] + images.arguments + common + local.arguments
                     + scale.arguments + metrics.arguments + upkeep.arguments
                     + packageChecks.arguments + ["--max-dependencies", String(try imports.settings().bytes)],
                 grace: .seconds(30)),
             ChildPlan(
                 name: "builder",
-                arguments: [program, "builder", "--registry", registry.address] + common + builder.arguments
+                arguments: [program, "builder"] + images.arguments + common + builder.arguments
                     + imports.arguments + packageChecks.arguments,
                 grace: .seconds(10)),
             ChildPlan(

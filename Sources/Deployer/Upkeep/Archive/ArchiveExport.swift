@@ -73,7 +73,7 @@ package struct ArchiveExport: Sendable {
     ) async throws -> Index {
         var entries: [Descriptor] = []
         for function in archive.functions {
-            let repository = Reconciler.repository(of: function.name)
+            let repository = registry.endpoint.repositories.repository(of: function.name)
             for item in function.revisions.reversed() {
                 let (read, bytes) = try await registry.manifest(repository, .digest(item.digest))
                 var descriptor = read

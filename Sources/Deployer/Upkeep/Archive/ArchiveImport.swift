@@ -53,7 +53,7 @@ package struct ArchiveImport: Sendable {
     package func run(_ functions: [FunctionSnapshot], registry: Registry, adopt: Adopt) async throws {
         var homes: [Digest: String] = [:]
         for function in functions {
-            let repository = Reconciler.repository(of: function.name)
+            let repository = registry.endpoint.repositories.repository(of: function.name)
             for item in function.revisions.reversed() {
                 let bytes = try cache.read(item.digest, limit: Manifest.maximumSize)
                 let manifest = try JSONDecoder().decode(Manifest.self, from: Data(bytes))

@@ -33,15 +33,29 @@ package struct ImportedFunction: Sendable, Codable {
     /// The longest body, in bytes: revisions have a configuration of at most some 100 KiB each.
     package static let limit = 256 << 20
 
-    /// The registry that has its images.
-    package var registry: String
+    /// Where its images are.
+    package var images: ImagePlace
     /// The function.
     package var snapshot: FunctionSnapshot
 
-    /// The function `snapshot`, its images in `registry`.
-    package init(registry: String, snapshot: FunctionSnapshot) {
-        self.registry = registry
+    /// The function `snapshot`, its images in `images`.
+    package init(images: ImagePlace, snapshot: FunctionSnapshot) {
+        self.images = images
         self.snapshot = snapshot
+    }
+}
+
+/// A repository with the images of a function.
+package struct ImagePlace: Hashable, Sendable, Codable {
+    /// The registry's authority, as in image references.
+    package var registry: String
+    /// The repository.
+    package var repository: String
+
+    /// Where `registry` has the images of `name`.
+    package init(of name: FunctionName, in registry: RegistryEndpoint) {
+        self.registry = registry.name
+        repository = registry.repositories.repository(of: name)
     }
 }
 
