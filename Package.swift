@@ -127,7 +127,9 @@ let package = Package(
             name: "Support",
             dependencies: ["Contract", "Kubernetes", "Transfer", "CLinux", logging, subprocess, system],
             path: "Tests/Support",
-            exclude: ["KubernetesServer", "module_server.py", "npm_registry.py", "simulated_pod.py"],
+            exclude: [
+                "KubernetesServer", "module_server.py", "npm_registry.py", "simulated_pod.py", "token_service.py",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests", dependencies: ["kiln", "Contract", "Kubernetes", "Support", "Transfer"],

@@ -21,10 +21,15 @@ final class Cluster: Sendable {
     let directory: String
     let deployers: [RoleProcess]
     let router: RoleProcess
+    private let images: [String]
     private let ports: (deployers: [Int], builder: Int, checker: Int, router: Int)
 
-    init(_ server: KubernetesFixture, _ nodes: SimulatedNodes, _ registry: RegistryFixture, in directory: String) throws
-    {
+    /// `images` are the options that say where the roles keep images: by default in `registry`.
+    init(
+        _ server: KubernetesFixture, _ nodes: SimulatedNodes, _ registry: RegistryFixture, images: [String]? = nil,
+        in directory: String
+    ) throws {
+        self.images = images ?? ["--registry", registry.authority]
         self.server = server
         self.nodes = nodes
         self.registry = registry
@@ -53,9 +58,9 @@ final class Cluster: Sendable {
                 try RoleProcess(
                     "deployer-\(index)",
                     ["deployer"] + cluster("kiln-deployer") + [
-                        "--role-listen", "127.0.0.1:\(port)", "--registry", registry.authority, "--drain", "1",
-                        "--checker", "127.0.0.1:\(ports.checker)", "--progress-deadline", "20",
-                    ], in: directory))
+                        "--role-listen", "127.0.0.1:\(port)", "--drain", "1", "--checker",
+                        "127.0.0.1:\(ports.checker)", "--progress-deadline", "20",
+                    ] + self.images, in: directory))
         }
         self.deployers = deployers
         router = try RoleProcess(
@@ -105,10 +110,9 @@ final class Cluster: Sendable {
         let builder = try RoleProcess(
             "builder",
             [
-                "builder", "--role-listen", "127.0.0.1:\(ports.builder)", "--registry", registry.authority, "--deno",
-                Platform.deno, "--deployer", "127.0.0.1:\(ports.deployers[0])", "--internal-token-file",
-                directory + "/token",
-            ], in: directory)
+                "builder", "--role-listen", "127.0.0.1:\(ports.builder)", "--deno", Platform.deno, "--deployer",
+                "127.0.0.1:\(ports.deployers[0])", "--internal-token-file", directory + "/token",
+            ] + images, in: directory)
         defer { builder.kill() }
         do {
             try await body()
@@ -173,7 +177,9 @@ final class Cluster: Sendable {
 }
 
 /// Gives `body` a cluster, ready to take deploys.
-func withCluster(_ body: @escaping @Sendable (Cluster) async throws -> Void) async throws {
+func withCluster(
+    images: [String]? = nil, _ body: @escaping @Sendable (Cluster) async throws -> Void
+) async throws {
     let manifests = ["k8s/base/functions.yaml", "k8s/base/functionrevisions.yaml"]
     try await withKubernetes(
         namespaces: [Cluster.functions, Cluster.system], manifests: manifests, roles: "k8s/base/access.yaml"
@@ -185,7 +191,7 @@ func withCluster(_ body: @escaping @Sendable (Cluster) async throws -> Void) asy
             defer { try? FileManager.default.removeItem(atPath: directory) }
             let nodes = SimulatedNodes(try server.api(), namespace: Cluster.functions, containers: .processes)
             let running = Task { await nodes.run() }
-            let cluster = try Cluster(server, nodes, registry, in: directory)
+            let cluster = try Cluster(server, nodes, registry, images: images, in: directory)
             do {
                 try await eventually("a Deployer leads and the Router routes", within: .seconds(30)) {
                     let listed = try await cluster.call(.get, "/func").status == 200
