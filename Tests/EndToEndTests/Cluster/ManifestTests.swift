@@ -41,9 +41,11 @@ import Testing
     }
 
     @Test func `the checker runs the base image of this Deno`() throws {
-        let tag = try #require(
-            try Self.text("components/registry/kustomization.yaml").firstMatch(of: /newTag: ([0-9.]+)/)?.1)
-        #expect(Platform.deno.contains("/\(tag)/"))
+        for file in ["components/registry", "overlays/private-registry"] {
+            let text = try Self.text(file + "/kustomization.yaml")
+            let tag = try #require(text.firstMatch(of: /name: kiln-base\n *newName: .*\/base\n *newTag: ([0-9.]+)/)?.1)
+            #expect(Platform.deno.contains("/\(tag)/"), "\(file)")
+        }
     }
 
     @Test func `every manifest is named by a kustomization, and every name is a file`() throws {
@@ -59,13 +61,36 @@ import Testing
                 named.insert(target)
             }
         }
-        let roots = ["overlays/local/kustomization.yaml", "overlays/production/kustomization.yaml"]
+        let roots = ["local", "production", "private-registry"].map { "overlays/\($0)/kustomization.yaml" }
         for file in all where !file.hasPrefix("examples/") && !roots.contains(file) {
             #expect(named.contains(file), "\(file) is in no kustomization")
         }
     }
 
-    @Test(.enabled(if: hasKubectl), arguments: ["local", "production"])
+    @Test(.enabled(if: hasKubectl))
+    func `Builder and Deployer have the registry's Secret as a file, and Pods pull with it`() async throws {
+        let built = try await Support.command("kubectl", ["kustomize", "\(Self.directory)/overlays/private-registry"])
+        let parts = built.output.components(separatedBy: "\n---\n").filter { $0.contains("kind: Deployment") }
+        #expect(parts.count == 4)
+        for part in parts {
+            #expect(part.contains("imagePullSecrets:\n      - name: kiln-registry\n"))
+            let speaksToIt = part.contains("name: kiln-builder\n") || part.contains("name: kiln-deployer\n")
+            for line in [
+                "value: /run/secrets/registry/config.json", "mountPath: /run/secrets/registry\n",
+                "secretName: kiln-registry\n", "value: /etc/kiln/registry/ca.crt", "name: kiln-registry-ca\n",
+                "value: registry.example.com/acme/functions\n",
+            ] {
+                #expect(part.contains(line) == speaksToIt, "\(line)")
+            }
+            #expect(!part.contains("KILN_REGISTRY_PLAIN_HTTP"))
+            #expect(part.contains("KILN_PULL_SECRET") == part.contains("name: kiln-deployer\n"))
+        }
+        // Inside the cluster there is no TLS.
+        let local = try await Support.command("kubectl", ["kustomize", "\(Self.directory)/overlays/local"])
+        #expect(local.output.matches(of: /KILN_REGISTRY_PLAIN_HTTP\n *value: "true"/).count == 2)
+    }
+
+    @Test(.enabled(if: hasKubectl), arguments: ["local", "production", "private-registry"])
     func `what an overlay makes is what Kubernetes describes`(overlay: String) async throws {
         let built = try await Support.command("kubectl", ["kustomize", "\(Self.directory)/overlays/\(overlay)"])
         #expect(built.succeeded, "\(built.errors)")
