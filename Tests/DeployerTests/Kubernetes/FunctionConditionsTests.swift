@@ -32,12 +32,16 @@ import Testing
         }
         conditions.note(id, .began)
         #expect(said("Progressing") == "True RollingOut" && said("Degraded") == "")
+        #expect(said("Ready") == "False NeverLive" && conditions.traffic == nil)
         conditions.note(id, .failed(RolloutFailure(.outOfMemory, "out of memory")))
         #expect(said("Progressing") == "False Failed" && said("Degraded") == "True OutOfMemory")
         conditions.note(id, .began)
         #expect(said("Degraded") == "True OutOfMemory")
+        conditions.note(Self.target(1), isParked: false)
         conditions.note(id, .live(.deploy))
         #expect(said("Progressing") == "False Complete" && said("Degraded") == "False AsWanted")
+        conditions.note(id, .began)
+        #expect(said("Ready") == "True Serving" && conditions.traffic == "r2=100%")
     }
 
     @Test func `times move only when a condition changes sides, and what is unknown is left alone`() {

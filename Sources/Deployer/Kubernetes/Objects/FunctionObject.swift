@@ -24,6 +24,8 @@ package struct FunctionObject: KubernetesObject, Hashable {
         package var liveTicket: Int?
         /// Where it is called.
         package var url: String?
+        /// Which share of the requests each revision gets, e.g. `r3=100%`.
+        package var traffic: String?
         /// What has been live, oldest first.
         package var history: [HistoryEntry]?
         /// The highest number among the revisions that garbage collection removed.

@@ -8,10 +8,14 @@ import Contract
 struct FunctionConditions: Sendable, Hashable {
     /// By type: those that something is known of.
     private(set) var known: [String: Condition] = [:]
+    /// Which share of the requests each revision gets, e.g. `r3=100%`; `nil` as long as none has been live.
+    private(set) var traffic: String?
 
     /// How a roll-out fares.
     mutating func note(_ revision: RevisionID, _ progress: RolloutProgress) {
         let name = "r\(revision.number)"
+        // What serves is told before its roll-outs are.
+        if known["Ready"] == nil { note(nil, isParked: false) }
         switch progress {
         case .began: set("Progressing", true, "RollingOut", "Revision \(name) is being rolled out.")
         case .live(let cause):
@@ -27,6 +31,7 @@ struct FunctionConditions: Sendable, Hashable {
 
     /// What serves.
     mutating func note(_ target: RouteTarget?, isParked: Bool) {
+        traffic = target.map { "r\($0.revision)=100%" }
         guard let target else { return set("Ready", false, "NeverLive", "No revision has been live yet.") }
         let name = "r\(target.revision)"
         switch (target.endpoints.isEmpty, target.notice) {

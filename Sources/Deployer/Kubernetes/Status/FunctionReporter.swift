@@ -101,6 +101,7 @@ extension KubernetesStore {
         try await noteStatus(name.value) { status, generation in
             status.conditions = conditions.merged(into: status.conditions ?? [], at: now, generation: generation)
             status.url = "/fn/\(name)"
+            status.traffic = conditions.traffic
         }
     }
 
