@@ -242,6 +242,7 @@ final class MemoryRegistry: ImageInventory {
 
 extension MemoryRegistry: RevisionTags {
     var repositories: RepositoryNames { .standard }
+    var registry: String { "127.0.0.1:5080" }
     func highestRevision(in repository: String) async throws -> Int { 0 }
     func tag(_ revision: Revision) async throws {}
     func has(_ image: PinnedImage) async throws -> Bool {

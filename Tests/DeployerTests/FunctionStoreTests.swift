@@ -65,6 +65,41 @@ import Testing
         }
     }
 
+    @Test func `a function of another platform is taken in as it was, once, and its numbers are not used again`()
+        async throws
+    {
+        try await withEachStore { store in
+            let hello = try name("hello")
+            let first = try await store.deployLive("hello", "a")
+            let second = try await store.deployLive("hello", "b")
+            _ = try await store.deploy("hello", "c")
+            _ = try await store.setPinned(second.id, true)
+            let back = try await store.issueTicket(for: hello)
+            guard case .live = try await store.goLive(first.id, ticket: back, cause: .rollback) else {
+                throw Unexpected()
+            }
+            let before = try #require(try await store.function(hello))
+            let snapshot = FunctionSnapshot(before)
+
+            try await withEachStore { other in
+                let importing = try #require(other as? any ImportingStore)
+                let images = ImagePlace(registry: "elsewhere:5000", repository: "own/hello")
+                #expect(try await importing.adopt(snapshot, images: images))
+                let after = try #require(try await other.function(hello))
+                #expect(FunctionSnapshot(after) == snapshot)
+                #expect(after.summary.live?.image.description.hasPrefix("elsewhere:5000/own/hello@") == true)
+                // What was under way is nothing to go on with.
+                #expect(try await other.pending().isEmpty)
+                #expect(try await other.serving().map(\.live?.number) == [1])
+                #expect(try await importing.adopt(snapshot, images: images) == false)
+                #expect(try await other.deploy("hello", "d").number == 4)
+                if let declared = other as? any DeclarativeStore {
+                    #expect(try await declared.unrecorded(hello) == nil)
+                }
+            }
+        }
+    }
+
     @Test func `of two racing deploys the later ticket is live, whichever ends first`() async throws {
         try await withEachStore { store in
             let hello = try name("hello")

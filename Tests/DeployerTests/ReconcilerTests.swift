@@ -208,6 +208,7 @@ final class RecordingBackend: Backend {
 
 struct NoTags: RevisionTags {
     let repositories = RepositoryNames.standard
+    let registry = "127.0.0.1:5080"
     func highestRevision(in repository: String) async throws -> Int { 0 }
     func has(_ image: PinnedImage) async throws -> Bool { true }
     func tag(_ revision: Revision) async throws {}

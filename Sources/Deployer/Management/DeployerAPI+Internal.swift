@@ -10,8 +10,8 @@ extension DeployerAPI {
             return try await .json(reconciler.ticket(for: Self.name(path[2])))
         case ("POST", 2, "import"):
             let function = try JSON.decode(
-                ImportedFunction.self, from: try await request.body.collect(upTo: ImportedFunction.limit))
-            try await reconciler.adopt(function.snapshot, images: function.images)
+                FunctionSnapshot.self, from: try await request.body.collect(upTo: FunctionSnapshot.limit))
+            try await reconciler.adopt(function)
             return ServiceResponse(status: 204)
         case ("DELETE", 5, "functions") where path[3] == "tickets":
             guard let ticket = Int(path[4]) else { throw Self.notFound(request) }

@@ -3,14 +3,22 @@ import Logging
 
 extension Reconciler {
     /// Records a function of another platform, whose images are in the registry, and starts what is live and pinned. Throws a 409 when
-    /// there is a function of that name. What does not start is no error: it is recorded and shown as it is.
-    package func adopt(_ function: FunctionSnapshot, images: ImagePlace) async throws {
+    /// there is a function of that name, or the registry has not the image of what is live. What does not start is no error: it is
+    /// recorded and shown as it is.
+    package func adopt(_ function: FunctionSnapshot) async throws {
         guard let store = store as? any ImportingStore else {
+            throw Problem("not-on-this-store", 409, "Not here", "Functions cannot be imported into this platform.")
+        }
+        let repository = tags.repositories.repository(of: function.name)
+        if let live = function.revisions.first(where: { $0.number == function.live }),
+            try await !tags.has(PinnedImage(registry: tags.registry, repository: repository, digest: live.digest))
+        {
             throw Problem(
-                "not-on-this-store", 409, "Not here",
-                "Functions are imported into platforms that keep their state in SQLite.")
+                "image-missing", 409, "Image is missing",
+                "\(tags.registry)/\(repository) has not the image of revision \(live.number). Import through that registry.")
         }
         try await lanes.run(function.name) {
+            let images = ImagePlace(registry: self.tags.registry, repository: repository)
             guard try await store.adopt(function, images: images) else {
                 throw Problem(
                     "function-exists", 409, "Function exists",

@@ -6,6 +6,9 @@ package protocol RevisionTags: Sendable {
     /// Where functions' images are.
     var repositories: RepositoryNames { get }
 
+    /// The registry's authority, as in image references.
+    var registry: String { get }
+
     /// The highest N of the `r<N>` tags in `repository`; 0 when there is none.
     func highestRevision(in repository: String) async throws -> Int
 

@@ -20,22 +20,27 @@ struct ArchiveOutput {
             guard FileManager.default.fileExists(atPath: directory.database) else {
                 throw StartError("There is no platform in \(directory.path). Name its directory with --state-dir.")
             }
-            guard access(file, F_OK) != 0 else {
-                throw StartError("\(file) exists. Choose another name, or remove it.")
-            }
+            try Self.check(file)
             let secrets = withSecrets ? Self.secrets(in: directory) : [:]
             let archive = try await PlatformAccess.with(directory) { platform in
                 try await ArchiveExport(
-                    database: directory.database, registry: platform.registry, secrets: secrets, version: Version.text
+                    record: DatabaseRecord(path: directory.database), registry: platform.registry, secrets: secrets, version: Version.text
                 ).write(file, functions: names)
             }
-            report(archive, secrets.keys.sorted(), printer)
+            Self.report(file, archive, secrets.keys.sorted(), printer)
         } catch {
             throw ClientError(archive: error)
         }
     }
 
-    private func report(_ archive: StateArchive, _ secrets: [String], _ printer: Printer) {
+    /// Throws when there is something in the place of the file.
+    static func check(_ file: String) throws {
+        guard access(file, F_OK) != 0 else {
+            throw StartError("\(file) exists. Choose another name, or remove it.")
+        }
+    }
+
+    static func report(_ file: String, _ archive: StateArchive, _ secrets: [String], _ printer: Printer) {
         var status = stat()
         let size = stat(file, &status) == 0 ? Int(status.st_size) : 0
         let revisions = archive.functions.reduce(0) { $0 + $1.revisions.count }
@@ -71,7 +76,7 @@ struct ExportCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "export", abstract: "Write functions with all their revisions and images into a file.",
         discussion:
-            "For 'kiln import' on another machine. The platform may run meanwhile. Run this on its machine, as its user."
+            "For 'kiln import' elsewhere. The platform may run meanwhile. Run this on its machine, as its user; or, with --kubernetes, anywhere from where the cluster and its registry can be reached."
     )
 
     @Argument(help: "The file to write; it must not exist.", completion: .file())
@@ -86,11 +91,15 @@ struct ExportCommand: ClientCommand {
     var withSecrets = false
 
     @OptionGroup(title: "Installation") var state: StateOptions
+    @OptionGroup(title: "Cluster") var cluster: ClusterExportOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
     func perform(_ printer: Printer) async throws(ClientError) {
         var names: [FunctionName] = []
         for name in functions { names.append(try FunctionNaming.name(name)) }
+        if cluster.cluster.isWanted {
+            return try await ClusterArchive(file: file).write(cluster, names, secrets: withSecrets, printer)
+        }
         try await ArchiveOutput(state: state, file: file).write(printer, functions: names, secrets: withSecrets)
     }
 }

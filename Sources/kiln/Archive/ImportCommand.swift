@@ -30,7 +30,7 @@ struct ArchiveInput {
             let kept = try await PlatformAccess.with(directory) { platform in
                 try await bring(functions, from: source, into: platform, demand)
             }
-            report(functions, secrets: source.secrets.keys.sorted(), kept: kept, printer)
+            Self.report(file, functions, secrets: source.secrets.keys.sorted(), kept: kept, printer)
         } catch {
             throw ClientError(archive: error)
         }
@@ -56,7 +56,7 @@ struct ArchiveInput {
                         + "'kiln import' adds to a platform.")
             }
             if let name = functions.map(\.name).first(where: taken.contains) { throw Self.taken(name) }
-        } else if let name = try await platform.taken(functions.map(\.name)) {
+        } else if let name = try await platform.deployer().taken(functions.map(\.name)) {
             throw Self.taken(name)
         }
         if demand.names.isEmpty, let store { try await store.reserve(source.archive.numbers) }
@@ -68,7 +68,7 @@ struct ArchiveInput {
         return kept
     }
 
-    private static func taken(_ name: FunctionName) -> StartError {
+    static func taken(_ name: FunctionName) -> StartError {
         StartError(
             "There is a function '\(name)' already, so nothing was changed. Delete it before the import, or import others with --function."
         )
@@ -84,7 +84,9 @@ struct ArchiveInput {
         return kept
     }
 
-    private func report(_ functions: [FunctionSnapshot], secrets: [String], kept: [String], _ printer: Printer) {
+    static func report(
+        _ file: String, _ functions: [FunctionSnapshot], secrets: [String], kept: [String], _ printer: Printer
+    ) {
         let revisions = functions.reduce(0) { $0 + $1.revisions.count }
         if printer.isJSON {
             printer.document(
@@ -114,7 +116,7 @@ struct ImportCommand: ClientCommand {
         commandName: "import", abstract: "Add the functions of an exported file to a platform, running or stopped.",
         discussion: """
             The file is verified before anything is changed. Functions of names that are taken are refused. Run this on the platform's \
-            machine, as its user.
+            machine, as its user; or, with --kubernetes, anywhere from where the cluster's Deployer and registry can be reached.
             """)
 
     @Argument(help: "The file that 'kiln export' or 'kiln backup' wrote.", completion: .file())
@@ -126,11 +128,13 @@ struct ImportCommand: ClientCommand {
     var functions: [String] = []
 
     @OptionGroup(title: "Installation") var state: StateOptions
+    @OptionGroup(title: "Cluster") var cluster: ClusterImportOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
     func perform(_ printer: Printer) async throws(ClientError) {
         var names: [FunctionName] = []
         for name in functions { names.append(try FunctionNaming.name(name)) }
+        if cluster.cluster.isWanted { return try await ClusterArchive(file: file).read(cluster, names, printer) }
         try await ArchiveInput(state: state, file: file).read(printer, .merge(names))
     }
 }

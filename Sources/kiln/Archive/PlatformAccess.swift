@@ -66,8 +66,8 @@ struct PlatformAccess: Sendable {
 
     /// Records `function`, whose images are in the registry.
     func adopt(_ function: FunctionSnapshot, store: SQLiteStore?) async throws {
-        let images = ImagePlace(of: function.name, in: registry.endpoint)
         if let store {
+            let images = ImagePlace(of: function.name, in: registry.endpoint)
             guard try await store.adopt(function, images: images) else {
                 throw StartError(
                     "There is a function '\(function.name)' already. Delete it before the import, or import others with --function."
@@ -75,30 +75,14 @@ struct PlatformAccess: Sendable {
             }
             return
         }
-        let answer = try await http.collect(
-            ClientRequest(
-                .post, "http://deployer/internal/import", socket: state.socket("deployer"),
-                headers: [
-                    "Authorization": "Bearer \(try state.internalTokenText())", "Content-Type": "application/json",
-                ],
-                body: .bytes(try JSON.encode(ImportedFunction(images: images, snapshot: function))),
-                timeouts: Timeouts(connect: .seconds(5), total: nil, idle: nil)))
-        guard answer.status == 204 else {
-            let problem = try? JSON.decode(Problem.self, from: answer.body)
-            throw StartError(problem?.detail ?? "The Deployer answered \(answer.status).")
-        }
+        try await deployer().adopt(function)
     }
 
-    /// The first of `names` that the running platform has.
-    func taken(_ names: [FunctionName]) async throws -> FunctionName? {
-        for name in names {
-            let answer = try await http.collect(
-                ClientRequest(
-                    .get, "http://deployer/func/\(name)", socket: state.socket("deployer"),
-                    headers: ["Authorization": "Bearer \(try state.internalTokenText())"]))
-            if answer.status == 200 { return name }
-        }
-        return nil
+    /// The Deployer of a platform that runs.
+    func deployer() throws -> DeployerAccess {
+        DeployerAccess(
+            http: http, address: RoleAddress(address: .unix(path: state.socket("deployer"))),
+            token: try state.internalTokenText())
     }
 
     private static func own(_ address: String, _ http: HTTPClient) -> Registry {

@@ -62,6 +62,16 @@ struct ClusterSecrets: SecretKeeper {
         }
     }
 
+    /// All values by name.
+    func values() async throws(ClientError) -> [String: [UInt8]] {
+        do throws(APIError) {
+            let secret = try await api.get(Made.self, Self.object, in: namespace)
+            return (secret?.data ?? [:]).compactMapValues { Data(base64Encoded: $0).map { Array($0) } }
+        } catch {
+            throw Self.failure(error)
+        }
+    }
+
     func remove(_ name: String) async throws(ClientError) {
         guard try await names().contains(name) else {
             throw ClientError(

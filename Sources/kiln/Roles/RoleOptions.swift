@@ -42,6 +42,11 @@ struct RoleOptions: ParsableArguments {
             }
             return try directory.internalTokenText()
         }
+        return try Self.token(path)
+    }
+
+    /// The token in the file `path`.
+    static func token(_ path: String) throws -> String {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw StartError("The file of the token between roles, \(path), is missing or cannot be read.")
         }

@@ -91,6 +91,9 @@ final class Cluster: Sendable {
     /// The Router, as its Service lists it.
     var routerPod: SimulatedService.Pod { .init("router-0", port: ports.router) }
 
+    /// Where a Deployer is asked, which need not be the one that leads.
+    var deployerAddress: String { "127.0.0.1:\(ports.deployers[1])" }
+
     /// Starts a Builder, and the checker it asks.
     func withBuilder(_ body: () async throws -> Void) async throws {
         let checker = Process()

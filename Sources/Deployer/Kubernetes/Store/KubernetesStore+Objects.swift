@@ -29,12 +29,9 @@ extension KubernetesStore {
     /// else has set otherwise are refused with a 409, unless the deploy takes them by force.
     func want(_ draft: RevisionDraft, _ known: FunctionObject?) async throws -> FunctionObject? {
         guard case .call(let force) = draft.source else { return known }
-        let labels = [
-            "app.kubernetes.io/name": draft.function.value, "app.kubernetes.io/part-of": "kiln",
-            "kiln.dev/function": draft.function.value,
-        ]
         var object = FunctionObject(
-            metadata: ObjectMeta(name: draft.function.value, namespace: namespace, labels: labels),
+            metadata: ObjectMeta(
+                name: draft.function.value, namespace: namespace, labels: Self.labels(draft.function)),
             spec: .init(image: draft.image.description, configuration: draft.spec))
         let created = known.map { $0.metadata.annotations?[FunctionObject.createdAnnotation] } ?? draft.now.description
         object.metadata.annotations = created.map { [FunctionObject.createdAnnotation: $0] }
@@ -45,6 +42,11 @@ extension KubernetesStore {
             guard error.code == .foreignOwner else { throw error }
             throw Self.foreign(error, draft.function)
         }
+    }
+
+    /// The labels of the object of `name`.
+    static func labels(_ name: FunctionName) -> [String: String] {
+        ["app.kubernetes.io/name": name.value, "app.kubernetes.io/part-of": "kiln", "kiln.dev/function": name.value]
     }
 
     /// The answer to a deploy that would overwrite what others have set.

@@ -4,7 +4,13 @@ import Kubernetes
 extension KubernetesStore {
     package func function(_ name: FunctionName) async throws -> FunctionRecord? {
         guard let function = try await object(name) else { return nil }
-        let revisions = try await revisions(of: name)
+        return try Self.record(function, try await revisions(of: name))
+    }
+
+    /// What is remembered of `function`, whose revisions are these.
+    static func record(
+        _ function: FunctionObject, _ revisions: [FunctionRevisionObject]
+    ) throws -> FunctionRecord {
         let live = try revisions.first { $0.spec?.number == function.status?.live }?.revision()
         return FunctionRecord(
             summary: try function.summary(live: live),
@@ -50,7 +56,7 @@ extension KubernetesStore {
     }
 
     /// All functions by name, each with its revisions. Revisions whose function is gone are on their way out.
-    private func everything() async throws -> [(FunctionObject, [FunctionRevisionObject])] {
+    func everything() async throws -> [(FunctionObject, [FunctionRevisionObject])] {
         // Revisions first: one whose function is made in between is not missed the next time.
         let revisions = try await api.list(FunctionRevisionObject.self, Selection(namespace: namespace)).items
         let functions = try await api.list(FunctionObject.self, Selection(namespace: namespace)).items

@@ -10,7 +10,7 @@ import Kubernetes
 package struct KubernetesStore: FunctionStore {
     let api: APIClient
     let namespace: String
-    private let counters: NameCounters
+    let counters: NameCounters
 
     /// How often a call begins again because somebody else wrote first.
     static let attempts = 20

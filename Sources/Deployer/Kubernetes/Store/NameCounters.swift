@@ -26,6 +26,8 @@ struct NameCounters: Sendable {
     }
 
     static let shards = 64
+    /// How the ConfigMaps are called before their number.
+    private static let prefix = "kiln-counters-"
 
     let api: APIClient
     let namespace: String
@@ -34,6 +36,20 @@ struct NameCounters: Sendable {
     func read(_ name: FunctionName) async throws -> Counter {
         let shard = try await api.get(CounterShard.self, Self.shard(of: name), in: namespace)
         return try Self.counter(of: name, in: shard)
+    }
+
+    /// All counters by name.
+    func all() async throws -> [String: Counter] {
+        let selection = Selection(namespace: namespace, labels: "app.kubernetes.io/name=kiln")
+        let shards = try await api.list(CounterShard.self, selection).items.filter { $0.key.name.hasPrefix(Self.prefix) }
+        var counters: [String: Counter] = [:]
+        for shard in shards {
+            for name in (shard.data ?? [:]).keys {
+                guard let function = try? FunctionName(name) else { continue }
+                counters[name] = try Self.counter(of: function, in: shard)
+            }
+        }
+        return counters
     }
 
     /// Changes the counter of `name` and returns what `change` does. Begins again while others write.
@@ -87,7 +103,7 @@ struct NameCounters: Sendable {
     static func shard(of name: FunctionName) -> String {
         let hash = name.value.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         let digits = String(hash % UInt64(shards), radix: 16)
-        return "kiln-counters-\(digits.count < 2 ? "0" : "")\(digits)"
+        return "\(prefix)\(digits.count < 2 ? "0" : "")\(digits)"
     }
 }
 

@@ -1,21 +1,20 @@
 import Contract
 import FoundationEssentials
-import GRDB
 import Glibc
 import OCI
 
 /// Writes a platform, or some of its functions, into one file: record, images and, if wanted, secrets.
 ///
-/// The platform may run: the record is copied as it is at one moment (SQLite's online backup), and images never change.
+/// The platform may run: each function is recorded as it is at one moment, and images never change.
 package struct ArchiveExport: Sendable {
-    let database: String
+    let record: any ArchivedRecord
     let registry: Registry
     let secrets: [String: [UInt8]]
     let version: String
 
-    /// An export of the record in the file `database` and its images in `registry`, with `secrets` by name.
-    package init(database: String, registry: Registry, secrets: [String: [UInt8]], version: String) {
-        self.database = database
+    /// An export of `record` and its images in `registry`, with `secrets` by name.
+    package init(record: any ArchivedRecord, registry: Registry, secrets: [String: [UInt8]], version: String) {
+        self.record = record
         self.registry = registry
         self.secrets = secrets
         self.version = version
@@ -27,7 +26,8 @@ package struct ArchiveExport: Sendable {
         try FileManager.default.createDirectory(
             atPath: parts, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         defer { DiskFile.removeTree(parts) }
-        let archive = try await record(parts, names)
+        let functions = try await record.functions(names, scratch: parts)
+        let archive = StateArchive(kiln: version, functions: functions.snapshots, numbers: functions.numbers)
         do {
             var bundle = try BundleWriter.create(path)
             try bundle.add(StateArchive.file, Array(Self.encoder.encode(archive)))
@@ -40,32 +40,6 @@ package struct ArchiveExport: Sendable {
             throw error
         }
         return archive
-    }
-
-    private func record(_ parts: String, _ names: [FunctionName]) async throws -> StateArchive {
-        let copy = parts + "/kiln.sqlite"
-        do {
-            var configuration = Configuration()
-            configuration.readonly = true
-            let source = try DatabaseQueue(path: database, configuration: configuration)
-            let target = try DatabaseQueue(path: copy)
-            try source.backup(to: target)
-            try target.close()
-        } catch let error as DatabaseError {
-            throw DeployerError(
-                .store, "The record in \(database) cannot be read: \(error.message ?? "unknown reason").")
-        }
-        let store = try SQLiteStore(path: copy)
-        var functions: [FunctionSnapshot] = []
-        for name in try await names.isEmpty ? store.names() : names.sorted() {
-            guard let record = try await store.function(name) else {
-                throw DeployerError(.store, "There is no function '\(name)'. 'kiln list' prints what there is.")
-            }
-            functions.append(FunctionSnapshot(record))
-        }
-        var numbers = try await store.highestNumbers()
-        if !names.isEmpty { numbers = numbers.filter { number in names.contains { $0.value == number.key } } }
-        return StateArchive(kiln: version, functions: functions, numbers: numbers)
     }
 
     private func addImages(

@@ -28,29 +28,18 @@ package struct StateArchive: Hashable, Sendable, Codable {
     }
 }
 
-/// What `POST /internal/import` takes.
-package struct ImportedFunction: Sendable, Codable {
-    /// The longest body, in bytes: revisions have a configuration of at most some 100 KiB each.
-    package static let limit = 256 << 20
-
-    /// Where its images are.
-    package var images: ImagePlace
-    /// The function.
-    package var snapshot: FunctionSnapshot
-
-    /// The function `snapshot`, its images in `images`.
-    package init(images: ImagePlace, snapshot: FunctionSnapshot) {
-        self.images = images
-        self.snapshot = snapshot
-    }
-}
-
 /// A repository with the images of a function.
 package struct ImagePlace: Hashable, Sendable, Codable {
     /// The registry's authority, as in image references.
     package var registry: String
     /// The repository.
     package var repository: String
+
+    /// The images in `repository` of `registry`.
+    package init(registry: String, repository: String) {
+        self.registry = registry
+        self.repository = repository
+    }
 
     /// Where `registry` has the images of `name`.
     package init(of name: FunctionName, in registry: RegistryEndpoint) {
@@ -61,6 +50,9 @@ package struct ImagePlace: Hashable, Sendable, Codable {
 
 /// A function with all its revisions and its history, as it moves from one platform to another.
 package struct FunctionSnapshot: Hashable, Sendable, Codable {
+    /// The most bytes that one has as JSON (`POST /internal/import`): revisions have a configuration of at most some 100 KiB each.
+    package static let limit = 256 << 20
+
     /// One revision.
     package struct Item: Hashable, Sendable, Codable {
         /// Its number.
