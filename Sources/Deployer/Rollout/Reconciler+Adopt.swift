@@ -15,7 +15,8 @@ extension Reconciler {
         {
             throw Problem(
                 "image-missing", 409, "Image is missing",
-                "\(tags.registry)/\(repository) has not the image of revision \(live.number). Import through that registry.")
+                "\(tags.registry)/\(repository) has not the image of revision \(live.number). Import through that registry."
+            )
         }
         try await lanes.run(function.name) {
             let images = ImagePlace(registry: self.tags.registry, repository: repository)

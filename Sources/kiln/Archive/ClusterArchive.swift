@@ -65,7 +65,8 @@ struct ClusterImportOptions: ParsableArguments {
         }
         guard let path = internalTokenFile ?? Setting.optional("INTERNAL_TOKEN_FILE") else {
             throw StartError(
-                "Name a file with the token between roles by --internal-token-file; it is the key 'internal' of the Secret kiln-tokens.")
+                "Name a file with the token between roles by --internal-token-file; it is the key 'internal' of the Secret kiln-tokens."
+            )
         }
         return DeployerAccess(
             http: http, address: RoleAddress(address: .tcp(host: deployer.host, port: deployer.port)),

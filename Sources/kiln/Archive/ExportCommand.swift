@@ -24,7 +24,8 @@ struct ArchiveOutput {
             let secrets = withSecrets ? Self.secrets(in: directory) : [:]
             let archive = try await PlatformAccess.with(directory) { platform in
                 try await ArchiveExport(
-                    record: DatabaseRecord(path: directory.database), registry: platform.registry, secrets: secrets, version: Version.text
+                    record: DatabaseRecord(path: directory.database), registry: platform.registry, secrets: secrets,
+                    version: Version.text
                 ).write(file, functions: names)
             }
             Self.report(file, archive, secrets.keys.sorted(), printer)

@@ -41,7 +41,9 @@ struct NameCounters: Sendable {
     /// All counters by name.
     func all() async throws -> [String: Counter] {
         let selection = Selection(namespace: namespace, labels: "app.kubernetes.io/name=kiln")
-        let shards = try await api.list(CounterShard.self, selection).items.filter { $0.key.name.hasPrefix(Self.prefix) }
+        let shards = try await api.list(CounterShard.self, selection).items.filter {
+            $0.key.name.hasPrefix(Self.prefix)
+        }
         var counters: [String: Counter] = [:]
         for shard in shards {
             for name in (shard.data ?? [:]).keys {
