@@ -179,6 +179,7 @@ import Transfer
                 try await awkward.registry().blob("evil-realm/x", descriptor)
             }
             #expect(evil?.code == .locationRefused)
+            #expect(evil?.message.contains("--registry-trusted-host 127.0.0.2") == true, "\(evil?.message ?? "")")
         }
     }
 

@@ -72,7 +72,9 @@ extension Registry {
             let request = try await authorized(call)
             let answer: Answer
             do throws(TransferError) { answer = try await transfer(request) } catch {
-                throw unreachable(error, call.address)
+                throw OCIError(
+                    error, "\(endpoint.name) could not be asked", asking: call.address,
+                    isRegistry: trust.isRegistry(call.address))
             }
             switch answer.status {
             case 401 where challenges < 2 && trust.isRegistry(call.address):

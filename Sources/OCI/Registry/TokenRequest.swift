@@ -61,7 +61,8 @@ struct TokenRequest {
         do throws(TransferError) {
             return try await client.collect(request, limit: 1 << 20, retrying: RetryPolicy(deadline: .seconds(10)))
         } catch {
-            throw OCIError(error, "The token service of \(endpoint.name) does not answer.")
+            throw OCIError(
+                error, "The token service of \(endpoint.name) could not be asked", asking: realm, isRegistry: false)
         }
     }
 

@@ -84,6 +84,10 @@ struct RegistryAccess: Hashable, Codable, Sendable {
     /// Throws a sentence when this cannot work. A file with credentials may come later.
     func check() throws {
         _ = try address()
+        for host in trustedHosts where WebAddress("https://\(host)/")?.host != host.lowercased() {
+            throw StartError(
+                "--registry-trusted-host cannot be '\(host)': use a host's name or address, without a port.")
+        }
         guard let certificates else { return }
         guard let data = FileManager.default.contents(atPath: certificates) else {
             throw StartError("--registry-ca: the file \(certificates) cannot be read.")
@@ -105,7 +109,7 @@ struct RegistryAccess: Hashable, Codable, Sendable {
         let endpoint = RegistryEndpoint(
             name: address.name,
             url: address.url(plainHTTP || address.isLoopback && certificates == nil ? .http : .https),
-            trustedHosts: Set(trustedHosts), repositories: address.repositories, keeper: keeper)
+            trustedHosts: Set(trustedHosts.map { $0.lowercased() }), repositories: address.repositories, keeper: keeper)
         return Registry(endpoint, client: client, credentials: credentials.map { CredentialFile(path: $0) })
     }
 

@@ -170,13 +170,20 @@ import Transfer
     func `a Builder that cannot reach its registry says why, in its log and to whoever deploys`() async throws {
         try await withPrivateRegistry { registry in
             try await registry.start(.init(access: .password, hasTLS: true))
+            let own = ["--registry", registry.authority]
             let cases = [
-                ([], "If it speaks TLS, leave out --registry-plain-http"),
-                (["--registry-ca", "/etc/ssl/certs/ca-certificates.crt"], "--registry-ca FILE"),
-                (["--registry-ca", registry.certificates], "--registry-credentials FILE"),
+                (own, "If it speaks TLS, leave out --registry-plain-http"),
+                (own + ["--registry-ca", "/etc/ssl/certs/ca-certificates.crt"], "--registry-ca FILE"),
+                (own + ["--registry-ca", registry.certificates], "--registry-credentials FILE"),
                 (
-                    ["--registry-ca", registry.certificates, "--registry-credentials", registry.credentials],
+                    own + ["--registry-ca", registry.certificates, "--registry-credentials", registry.credentials],
                     "\(registry.credentials) has no credentials for"
+                ),
+                // Anywhere else TLS is what is spoken unless it is said otherwise.
+                (["--registry", "registry.invalid/acme"], "HEAD https://registry.invalid/v2/acme/base/manifests/"),
+                (
+                    ["--registry", "registry.invalid", "--registry-plain-http"],
+                    "HEAD http://registry.invalid/v2/kiln/base/manifests/"
                 ),
             ]
             let client = try HTTPClient()
@@ -189,7 +196,7 @@ import Transfer
                 let builder = try RoleProcess(
                     "builder-\(index)",
                     [
-                        "builder", "--registry", registry.authority, "--deno", Platform.deno, "--role-listen",
+                        "builder", "--deno", Platform.deno, "--role-listen",
                         "127.0.0.1:\(port)", "--deployer", "127.0.0.1:1", "--internal-token-file", path,
                     ] + arguments, in: registry.directory)
                 defer { builder.kill() }
@@ -202,6 +209,24 @@ import Transfer
                     return builder.log.contains(words) && answer.status == 503 && answered.contains(words)
                 }
             }
+        }
+    }
+
+    @Test(
+        arguments: [
+            (["--registry", "https://r.test/acme"], "write host[:port][/path] without https://"),
+            (["--registry", "r.test/Acme"], "a path of lower-case words"),
+            (["--registry", "r.test", "--registry-ca", "/nowhere/ca.crt"], "--registry-ca: the file /nowhere/ca.crt"),
+            (["--registry", "r.test", "--registry-ca", "/etc/hostname"], "/etc/hostname has no certificate in PEM"),
+            (["--registry", "r.test", "--registry-trusted-host", "store.test:9000"], "without a port"),
+        ] as [([String], String)])
+    func `what makes no sense ends the start with a sentence`(arguments: [String], words: String) throws {
+        let state = "/tmp/kiln-e2e-\(String(UInt32.random(in: 0 ... .max), radix: 16))"
+        defer { try? FileManager.default.removeItem(atPath: state) }
+        for role in ["builder", "deployer", "up"] {
+            let own = ["--state-dir", state] + (role == "deployer" ? [] : ["--deno", Platform.deno])
+            let result = try run(Platform.program, [role] + own + arguments)
+            #expect(result.code != 0 && result.output.contains(words), "\(role): \(result.output)")
         }
     }
 

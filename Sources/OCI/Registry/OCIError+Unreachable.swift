@@ -1,11 +1,11 @@
 internal import Transfer
 
-extension Registry {
-    /// A request to `address` that got no answer, with the reason and, where it is known, what to do about it.
-    func unreachable(_ error: TransferError, _ address: WebAddress) -> OCIError {
+extension OCIError {
+    /// A request to `address` that got no answer, with the reason and, where it is known, what to do about it. `what` begins the sentence.
+    init(_ error: TransferError, _ what: String, asking address: WebAddress, isRegistry: Bool) {
         let reason = error.message.hasSuffix(".") ? String(error.message.dropLast()) : error.message
-        let advice = Self.advice(error, address, isRegistry: trust.isRegistry(address))
-        return OCIError(error, "\(endpoint.name) could not be asked: \(reason).\(advice.map { " " + $0 } ?? "")")
+        let advice = Self.advice(error, address, isRegistry: isRegistry)
+        self.init(error, "\(what): \(reason).\(advice.map { " " + $0 } ?? "")")
     }
 
     private static func advice(_ error: TransferError, _ address: WebAddress, isRegistry: Bool) -> String? {
