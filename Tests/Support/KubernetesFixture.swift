@@ -139,11 +139,11 @@ private func kubernetesFaults(_ files: [String], input: String = "") async throw
     return result.output.split(whereSeparator: \.isNewline).map(String.init)
 }
 
-private var repository: String {
+var repository: String {
     URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 }
 
-private func kubernetesPackages() throws -> String {
+func kubernetesPackages() throws -> String {
     let packages = repository + "/.tools/kubernetes"
     guard FileManager.default.fileExists(atPath: packages) else {
         throw FixtureFailure("The schemas of Kubernetes are missing. Run scripts/fetch-kubernetes-schemas.sh.")
