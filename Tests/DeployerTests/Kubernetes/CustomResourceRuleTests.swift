@@ -108,6 +108,11 @@ import Transfer
                 ("another number", false, revision("hello-r2"), nil),
                 ("leading zeros", false, revision("hello-r01"), nil),
                 ("another function", false, revision("other-r1"), nil), ("no number", false, revision("hello"), nil),
+                ("a longer function", false, revision("hellothere-r1"), nil),
+                (
+                    "digits in place of the hyphen and letter", false, revision("hell-r1234", of: "hell-r1", number: 4),
+                    nil
+                ),
             ])
         + revisions(
             order,

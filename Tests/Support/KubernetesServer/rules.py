@@ -15,10 +15,13 @@ sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), sys.argv[1]]
 
 import yaml  # noqa: E402
 from cel_expr_python import cel  # noqa: E402
+from cel_expr_python.ext import ext_strings  # noqa: E402
 
 from custom import Custom  # noqa: E402
 
-ENVIRONMENT = cel.NewEnv(variables={"self": cel.Type.DYN, "oldSelf": cel.Type.DYN})
+# Kubernetes has the extension of strings, too.
+ENVIRONMENT = cel.NewEnv(
+    variables={"self": cel.Type.DYN, "oldSelf": cel.Type.DYN}, extensions=[ext_strings.ExtStrings()])
 
 
 def walk(schema, path=()):
