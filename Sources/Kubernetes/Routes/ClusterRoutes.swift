@@ -20,8 +20,33 @@ package struct ClusterRoutes: Sendable {
         var revisions: [Int: RoutedRevision] = [:]
         var slices: [Int: [ObjectKey: EndpointSlice]] = [:]
         var isThere = false
+        /// The revision that the traffic goes to.
+        var routed: Int?
 
         var isEmpty: Bool { !isThere && revisions.isEmpty && slices.isEmpty }
+
+        /// Moves the traffic to what is live. The three tables come by watches of their own, each of which may be behind: while a revision
+        /// that has become live, or where it is, has not been heard of yet, the one before it goes on as long as it takes requests.
+        mutating func move() {
+            if isThere, let live, let routed, routed != live, revisions[routed] != nil, !ready(routed).isEmpty,
+                revisions[live] == nil || addresses(live).isEmpty
+            {
+                return
+            }
+            routed = live
+        }
+
+        private func ready(_ number: Int) -> [Endpoint] {
+            EndpointSlice.endpoints(of: (slices[number] ?? [:]).values, port: FunctionLabels.port)
+        }
+
+        /// Where revision `number` takes requests; at a cold start an address is known before the probe has seen the process listen, and
+        /// that may be a whole period later.
+        func addresses(_ number: Int) -> [Endpoint] {
+            let ready = ready(number)
+            return ready.isEmpty
+                ? EndpointSlice.starting(of: (slices[number] ?? [:]).values, port: FunctionLabels.port) : ready
+        }
     }
 
     private enum Table: Hashable { case functions, revisions, slices }
@@ -49,6 +74,7 @@ package struct ClusterRoutes: Sendable {
         guard let name else { return nil }
         if functions[name]?.isEmpty == true { functions[name] = nil }
         guard incomplete.isEmpty else { return nil }
+        functions[name]?.move()
         let route = route(of: name)
         guard route != told[name] else { return nil }
         told[name] = route
@@ -62,7 +88,10 @@ package struct ClusterRoutes: Sendable {
     private mutating func complete(_ table: Table) -> RouteMessage? {
         // Said again after a table had to be read anew: its changes have been told one by one.
         guard incomplete.remove(table) != nil, incomplete.isEmpty else { return nil }
-        for name in functions.keys { told[name] = route(of: name) }
+        for name in Array(functions.keys) {
+            functions[name]?.move()
+            told[name] = route(of: name)
+        }
         number += 1
         return .snapshot(version: TableVersion(epoch: epoch, number: number), routes: told)
     }
@@ -114,12 +143,12 @@ package struct ClusterRoutes: Sendable {
         }
     }
 
-    /// How `name` is routed; `nil` when nothing of it has ever served.
+    /// How `name` is routed; `nil` when nothing of it has ever served. A live revision that has not been heard of yet has the default
+    /// limits until it is.
     private func route(of name: FunctionName) -> Route? {
         guard let function = functions[name], function.isThere else { return nil }
-        let live = function.live.flatMap { number in function.revisions[number].map { target(number, $0, function, 1) }
-        }
-        let pinned = function.revisions.filter { $0.value.status?.pinned == true && $0.key != function.live }
+        let live = function.routed.map { target($0, function.revisions[$0], function, 1) }
+        let pinned = function.revisions.filter { $0.value.status?.pinned == true && $0.key != function.routed }
             .sorted { $0.key < $1.key }
             .map { target($0.key, $0.value, function, 0) }
         guard live != nil || !pinned.isEmpty else { return nil }
@@ -127,17 +156,14 @@ package struct ClusterRoutes: Sendable {
     }
 
     private func target(
-        _ number: Int, _ revision: RoutedRevision, _ function: Function, _ weight: Int
+        _ number: Int, _ revision: RoutedRevision?, _ function: Function, _ weight: Int
     ) -> RouteTarget {
         let defaults = FunctionSpec()
-        let configuration = revision.spec?.configuration
-        let slices = Array((function.slices[number] ?? [:]).values)
-        let ready = EndpointSlice.endpoints(of: slices, port: FunctionLabels.port)
+        let configuration = revision?.spec?.configuration
         return RouteTarget(
             revision: number, weight: weight,
             timeoutMilliseconds: (configuration?.timeoutSeconds ?? defaults.timeoutSeconds) * 1000,
             concurrency: configuration?.concurrency ?? defaults.concurrency,
-            // At a cold start an address is known before the probe has seen the process listen, and that may be a whole period later.
-            endpoints: ready.isEmpty ? EndpointSlice.starting(of: slices, port: FunctionLabels.port) : ready)
+            endpoints: function.addresses(number))
     }
 }
