@@ -30,6 +30,8 @@ package struct KubernetesFixture: Sendable {
         case down(Bool)
         /// Refuses watches that begin with the list, as servers before 1.32 do.
         case noWatchList
+        /// Copies all objects of the function `name`, `count` times, without telling any watch.
+        case clone(_ name: String, prefix: String, count: Int, system: String)
         /// Does nothing, or forgets the log of requests.
         case look(forget: Bool = false)
     }
@@ -66,6 +68,8 @@ package struct KubernetesFixture: Sendable {
         case .endWatches: body = #"{"end":true}"#
         case .down(let down): body = #"{"down":\#(down)}"#
         case .noWatchList: body = #"{"no-watch-list":true}"#
+        case .clone(let name, let prefix, let count, let system):
+            body = #"{"clone":{"name":"\#(name)","prefix":"\#(prefix)","count":\#(count),"system":"\#(system)"}}"#
         case .look(let forget): body = #"{"forget":\#(forget)}"#
         }
         let answer = try await client.collect(

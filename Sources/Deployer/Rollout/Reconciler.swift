@@ -58,6 +58,8 @@ package actor Reconciler {
     var raising: [WorkloadID: Int] = [:]
     /// What an earlier Deployer recorded and did not finish. Read before the first call is taken: a deploy of this one is no leftover.
     var interrupted: [PendingRevision] = []
+    /// Revisions whose tag the registry has not taken yet.
+    var untagged: [RevisionID: Revision] = [:]
 
     /// A reconciler over its parts. With `routers`, those are asked whether they have switched; without, they are fed by the hub.
     package init(
@@ -78,12 +80,14 @@ package actor Reconciler {
     }
 
     /// Adopts what runs and publishes the first table; to be called before anything else. `base` is the base image that the
-    /// checker runs from, when it is known from an earlier run.
-    package func start(base: PinnedImage?) async throws {
+    /// checker runs from, when it is known from an earlier run; `overview` what the store says, when it has been read already.
+    package func start(base: PinnedImage?, _ overview: StoreOverview? = nil) async throws {
         baseImage = base
-        interrupted = try await store.pending()
+        let overview = if let overview { overview } else { try await store.overview() }
+        interrupted = overview.pending
+        for revision in overview.untagged { untagged[revision.id] = revision }
         var desired: [Workload] = []
-        for record in try await store.serving() {
+        for record in overview.serving {
             serving[record.name] = record
             desired += ([record.live].compactMap(\.self) + record.pinned).map { Workload($0) }
             // Known from the first table on, if without an instance yet: the Router holds requests instead of answering 404.

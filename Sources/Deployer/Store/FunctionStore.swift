@@ -26,6 +26,9 @@ package protocol FunctionStore: Sendable {
     /// At most `limit` functions with their live revision, by name: those after the name `after`, or the first ones.
     func functions(after: FunctionName?, limit: Int) async throws -> [FunctionSummary]
 
+    /// The names of all functions.
+    func names() async throws -> [FunctionName]
+
     /// How many functions there are.
     func count() async throws -> Int
 
@@ -44,6 +47,9 @@ package protocol FunctionStore: Sendable {
     /// Forgets the revisions `numbers` of `name` for good, but those that are live, pinned or pending by now. Their numbers are not used
     /// again. Returns what was forgotten.
     func collect(_ numbers: Set<Int>, of name: FunctionName) async throws -> [Revision]
+
+    /// What a Deployer has to know when it starts.
+    func overview() async throws -> StoreOverview
 
     /// Revisions whose `r<N>` tag has not been seen in the registry.
     func untagged() async throws -> [Revision]
@@ -183,6 +189,22 @@ package struct ServingRecord: Sendable, Hashable {
     package var live: Revision?
     /// The pinned ones, the live one not among them.
     package var pinned: [Revision]
+}
+
+/// What a Deployer has to know when it starts.
+package struct StoreOverview: Sendable, Hashable {
+    /// As ``FunctionStore/serving()`` has it.
+    package var serving: [ServingRecord]
+    /// As ``FunctionStore/pending()`` has it.
+    package var pending: [PendingRevision]
+    /// As ``FunctionStore/untagged()`` has it.
+    package var untagged: [Revision]
+}
+
+extension FunctionStore {
+    package func overview() async throws -> StoreOverview {
+        StoreOverview(serving: try await serving(), pending: try await pending(), untagged: try await untagged())
+    }
 }
 
 /// A revision that waits for its roll-out.

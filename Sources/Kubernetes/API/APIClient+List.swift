@@ -27,12 +27,36 @@ extension APIClient {
     package func list<Object: KubernetesObject>(
         _ type: Object.Type, _ selection: Selection
     ) async throws(APIError) -> ObjectList<Object> {
+        let (items, version) = try await list(type, selection) { $0 }
+        return ObjectList(items: items, resourceVersion: version)
+    }
+
+    /// Like ``list(_:_:)``, but of each object only what `kept` makes of it stays in memory.
+    package func list<Object: KubernetesObject, Kept>(
+        _ type: Object.Type, _ selection: Selection, keeping kept: (Object) -> Kept
+    ) async throws(APIError) -> (items: [Kept], version: String) {
         do throws(APIError) {
-            return try await list(type, selection, pageSize: configuration.pageSize)
+            return try await list(type, selection, pageSize: configuration.pageSize, kept)
         } catch {
             guard error.code == .expired else { throw error }
-            return try await list(type, selection, pageSize: nil)
+            return try await list(type, selection, pageSize: nil, kept)
         }
+    }
+
+    /// The first `count` objects of `selection` by name of those after the name `after`. The API has no way to begin in the middle: without
+    /// `after` it is one call, otherwise one for each page before.
+    package func first<Object: KubernetesObject>(
+        _ count: Int, _ type: Object.Type, _ selection: Selection, after: String?
+    ) async throws(APIError) -> [Object] {
+        var found: [Object] = []
+        var token: String?
+        repeat {
+            let size = after == nil ? count : configuration.pageSize
+            let page = try await page(type, selection, size: size, token: token)
+            found += (page.items ?? []).filter { $0.key.name > after ?? "" }
+            token = page.token
+        } while token != nil && found.count < count
+        return Array(found.prefix(count))
     }
 
     /// How many objects there are in `namespace`, by one small call where the server says how many it left out.
@@ -44,29 +68,35 @@ extension APIClient {
             action: "count \(Object.resource.plural)")
         let page = try decode(Page<Object>.self, try await send(call), call)
         let shown = page.items?.count ?? 0
-        guard page.metadata?.continue.map({ !$0.isEmpty }) ?? false else { return shown }
+        guard page.token != nil else { return shown }
         if let rest = page.metadata?.remainingItemCount { return shown + rest }
         return try await list(type, Selection(namespace: namespace)).items.count
     }
 
-    private func list<Object: KubernetesObject>(
-        _ type: Object.Type, _ selection: Selection, pageSize: Int?
-    ) async throws(APIError) -> ObjectList<Object> {
-        var items: [Object] = []
+    private func list<Object: KubernetesObject, Kept>(
+        _ type: Object.Type, _ selection: Selection, pageSize: Int?, _ kept: (Object) -> Kept
+    ) async throws(APIError) -> (items: [Kept], version: String) {
+        var items: [Kept] = []
         var version = ""
         var token: String?
         repeat {
-            var call = APICall(
-                method: .get, path: Object.resource.path(namespace: selection.namespace), query: selection.query,
-                action: "list \(Object.resource.plural)")
-            if let pageSize { call.query.append(("limit", String(pageSize))) }
-            if let token { call.query.append(("continue", token)) }
-            let page = try decode(Page<Object>.self, try await send(call), call)
-            items.append(contentsOf: page.items ?? [])
+            let page = try await page(type, selection, size: pageSize, token: token)
+            items += (page.items ?? []).map(kept)
             version = page.metadata?.resourceVersion ?? ""
-            token = page.metadata?.continue.flatMap { $0.isEmpty ? nil : $0 }
+            token = page.token
         } while token != nil
-        return ObjectList(items: items, resourceVersion: version)
+        return (items, version)
+    }
+
+    private func page<Object: KubernetesObject>(
+        _ type: Object.Type, _ selection: Selection, size: Int?, token: String?
+    ) async throws(APIError) -> Page<Object> {
+        var call = APICall(
+            method: .get, path: Object.resource.path(namespace: selection.namespace), query: selection.query,
+            action: "list \(Object.resource.plural)")
+        if let size { call.query.append(("limit", String(size))) }
+        if let token { call.query.append(("continue", token)) }
+        return try decode(Page<Object>.self, try await send(call), call)
     }
 
     private struct Page<Object: KubernetesObject>: Decodable {
@@ -77,5 +107,7 @@ extension APIClient {
         }
         var metadata: Metadata?
         var items: [Object]?
+
+        var token: String? { metadata?.continue.flatMap { $0.isEmpty ? nil : $0 } }
     }
 }

@@ -7,9 +7,14 @@ package protocol KubernetesObject: Codable, Sendable {
     static var resource: APIResource { get }
     /// Its name and what the server notes about it.
     var metadata: ObjectMeta { get set }
+
+    /// Lets go of what nobody looks at who follows the objects of this kind: thousands are kept in memory. By default of nothing.
+    mutating func thin()
 }
 
 extension KubernetesObject {
+    package mutating func thin() {}
+
     /// What identifies it among those of its kind.
     package var key: ObjectKey { ObjectKey(namespace: metadata.namespace ?? "", name: metadata.name ?? "") }
 }
@@ -69,6 +74,24 @@ package struct ObjectMeta: Codable, Sendable, Hashable {
         self.labels = labels
         self.annotations = annotations
         self.ownerReferences = ownerReferences
+    }
+}
+
+extension ObjectMeta {
+    /// Keeps what identifies an object and its state, and these labels and annotations.
+    package mutating func thin(labels kept: [String] = [], annotations noted: [String] = []) {
+        labels = Self.only(kept, of: labels)
+        annotations = Self.only(noted, of: annotations)
+        creationTimestamp = nil
+        ownerReferences = nil
+        finalizers = nil
+    }
+
+    /// The names are those of the caller, so that not every object has copies.
+    private static func only(_ names: [String], of all: [String: String]?) -> [String: String]? {
+        guard let all, !names.isEmpty else { return nil }
+        let found = names.compactMap { name in all[name].map { (name, $0) } }
+        return found.isEmpty ? nil : Dictionary(found) { first, _ in first }
     }
 }
 

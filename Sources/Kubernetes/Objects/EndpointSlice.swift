@@ -49,6 +49,8 @@ package struct EndpointSlice: KubernetesObject, Hashable {
     /// The ports; absent in the slice of a new Service.
     package var ports: [Port]?
 
+    package mutating func thin() { metadata.thin(labels: FunctionLabels.identity) }
+
     /// Where the Pods of `slices`, which are all of one Service, take new requests at the port called `port`: ready ones that do not end,
     /// each once however many slices it is in, in the order of their names.
     package static func endpoints(of slices: some Collection<EndpointSlice>, port name: String) -> [Endpoint] {

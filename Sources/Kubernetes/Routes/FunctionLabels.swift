@@ -8,6 +8,8 @@ package enum FunctionLabels {
     package static let function = "kiln.dev/function"
     /// The label with the revision's number.
     package static let revision = "kiln.dev/revision"
+    /// The labels that say of which revision an object is.
+    package static let identity = [function, revision]
     /// The name of the port on which functions take requests.
     package static let port = "http"
 }

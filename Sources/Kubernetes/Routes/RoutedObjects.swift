@@ -11,6 +11,8 @@ package struct RoutedFunction: KubernetesObject, Hashable {
 
     package var metadata: ObjectMeta
     var status: Status?
+
+    package mutating func thin() { metadata.thin() }
 }
 
 /// A revision (`functionrevisions.kiln.dev`) as far as routing needs it.
@@ -34,6 +36,8 @@ package struct RoutedRevision: KubernetesObject, Hashable {
     package var metadata: ObjectMeta
     var spec: Spec?
     var status: Status?
+
+    package mutating func thin() { metadata.thin() }
 
     var id: RevisionID? { spec.map { RevisionID(function: $0.function, number: $0.number) } }
 }

@@ -36,7 +36,10 @@ package struct Reflector<Object: KubernetesObject>: Sendable {
                 switch reflection.next(fraction: .random(in: 0...1)) {
                 case .pause(let pause):
                     guard (try? await Task.sleep(for: pause)) != nil else { return }
-                case .list: reflection.listed(try await api.list(Object.self, selection)).forEach(tell)
+                case .list:
+                    var list = try await api.list(Object.self, selection)
+                    for index in list.items.indices { list.items[index].thin() }
+                    reflection.listed(list).forEach(tell)
                 case .watchAll:
                     try await watch(
                         &reflection, [("sendInitialEvents", "true"), ("resourceVersionMatch", "NotOlderThan")], tell)

@@ -9,8 +9,8 @@ import Testing
     private func deployment(
         wanted: Int? = 2, replicas: Int?, updated: Int?, available: Int?, generation: Int64 = 3, observed: Int64 = 3,
         _ conditions: [Condition] = []
-    ) throws -> Deployment {
-        var object = RevisionObjectsTests.objects(try RevisionObjectsTests.revision(), replicas: wanted).deployment
+    ) throws -> ObservedDeployment {
+        var object = ObservedDeployment(metadata: ObjectMeta(name: "hello-r1"), spec: .init(replicas: wanted))
         object.metadata.generation = generation
         object.status = .init(
             observedGeneration: observed, replicas: replicas, updatedReplicas: updated, availableReplicas: available,

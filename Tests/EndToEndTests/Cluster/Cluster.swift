@@ -16,18 +16,18 @@ final class Cluster: Sendable {
     let nodes: SimulatedNodes
     let registry: RegistryFixture
     let client: HTTPClient
-    /// The front door.
-    let url: String
+    /// The front doors: those of the Routers.
+    let urls: [String]
     let directory: String
     let deployers: [RoleProcess]
-    let router: RoleProcess
+    let routers: [RoleProcess]
     private let images: [String]
-    private let ports: (deployers: [Int], builder: Int, checker: Int, router: Int)
+    private let ports: (deployers: [Int], builder: Int, checker: Int, routers: [Int])
 
-    /// `images` are the options that say where the roles keep images: by default in `registry`.
+    /// `images` are the options that say where the roles keep images: by default in `registry`; `options` are further ones of the Deployers.
     init(
         _ server: KubernetesFixture, _ nodes: SimulatedNodes, _ registry: RegistryFixture, images: [String]? = nil,
-        in directory: String
+        routers count: Int, options: [String], in directory: String
     ) throws {
         self.images = images ?? ["--registry", registry.authority]
         self.server = server
@@ -45,9 +45,10 @@ final class Cluster: Sendable {
             (0..<4).map { _ in String(UInt64.random(in: .min ... .max), radix: 16) }.joined() + "0123456789abcdef"
         try Data(token.utf8).write(to: URL(filePath: directory + "/token"))
         chmod(directory + "/token", 0o640)
-        let front = try freePort()
-        url = "http://127.0.0.1:\(front)"
-        ports = ([try freePort(), try freePort()], try freePort(), try freePort(), try freePort())
+        ports = (
+            [try freePort(), try freePort()], try freePort(), try freePort(),
+            try (0..<count).map { _ in try freePort() }
+        )
         let common = ["--internal-token-file", directory + "/token"]
         func cluster(_ account: String) -> [String] {
             ["--kubernetes", "--kubeconfig", "\(directory)/\(account)"] + common
@@ -60,17 +61,25 @@ final class Cluster: Sendable {
                     ["deployer"] + cluster("kiln-deployer") + [
                         "--role-listen", "127.0.0.1:\(port)", "--drain", "1", "--checker",
                         "127.0.0.1:\(ports.checker)", "--progress-deadline", "20",
-                    ] + self.images, in: directory))
+                    ] + self.images + options, in: directory))
         }
         self.deployers = deployers
-        router = try RoleProcess(
-            "router",
-            ["router"] + cluster("kiln-router") + [
-                "--listen", "127.0.0.1:\(front)", "--role-listen", "127.0.0.1:\(ports.router)",
-                "--builder", "127.0.0.1:\(ports.builder)",
-                // Whichever it asks passes on what only the leader may do.
-                "--deployer", "127.0.0.1:\(ports.deployers[1])",
-            ], in: directory)
+        var (routers, urls): ([RoleProcess], [String]) = ([], [])
+        for (index, port) in ports.routers.enumerated() {
+            let front = "127.0.0.1:\(try freePort())"
+            urls.append("http://\(front)")
+            routers.append(
+                try RoleProcess(
+                    "router-\(index)",
+                    ["router"] + cluster("kiln-router") + [
+                        "--listen", front, "--role-listen", "127.0.0.1:\(port)",
+                        "--builder", "127.0.0.1:\(ports.builder)",
+                        // Whichever it asks passes on what only the leader may do.
+                        "--deployer", "127.0.0.1:\(ports.deployers[1])",
+                    ], in: directory))
+        }
+        self.routers = routers
+        self.urls = urls
     }
 
     /// The text of a kubeconfig file for the server at `url`, by default for somebody who may do everything.
@@ -86,10 +95,12 @@ final class Cluster: Sendable {
     }
 
     /// The Service by which the Deployers find the Routers.
-    var routers: SimulatedService { SimulatedService(api, "kiln-routers", in: Self.system, port: "role") }
+    var routerService: SimulatedService { SimulatedService(api, "kiln-routers", in: Self.system, port: "role") }
 
-    /// The Router, as its Service lists it.
-    var routerPod: SimulatedService.Pod { .init("router-0", port: ports.router) }
+    /// The Routers, as their Service lists them.
+    var routerPods: [SimulatedService.Pod] {
+        ports.routers.enumerated().map { .init("router-\($0)", port: $1) }
+    }
 
     /// Where a Deployer is asked, which need not be the one that leads.
     var deployerAddress: String { "127.0.0.1:\(ports.deployers[1])" }
@@ -132,12 +143,12 @@ final class Cluster: Sendable {
         return ports.deployers.firstIndex { address.hasSuffix(":\($0)") }
     }
 
-    /// One request to the front door.
+    /// One request to a front door.
     func call(
-        _ method: Transfer.Method, _ path: String, body: [UInt8]? = nil
+        _ method: Transfer.Method, _ path: String, body: [UInt8]? = nil, door: Int = 0
     ) async throws -> Answer {
         let request = ClientRequest(
-            method, url + path, body: body.map { .bytes($0) } ?? .none,
+            method, urls[door] + path, body: body.map { .bytes($0) } ?? .none,
             timeouts: Timeouts(connect: .seconds(5), total: .seconds(120), idle: .seconds(120)))
         let answer = try await client.collect(request)
         return Answer(status: answer.status, headers: answer.headers, bytes: answer.body)
@@ -171,17 +182,18 @@ final class Cluster: Sendable {
 
     /// What the processes printed last.
     var logs: String {
-        (deployers + [router]).map { "--- \($0.logPath)\n\($0.log.suffix(4000))" }.joined(separator: "\n")
+        (deployers + routers).map { "--- \($0.logPath)\n\($0.log.suffix(4000))" }.joined(separator: "\n")
     }
 
     func stop() {
-        for process in deployers + [router] { process.kill() }
+        for process in deployers + routers { process.kill() }
     }
 }
 
-/// Gives `body` a cluster, ready to take deploys.
+/// Gives `body` a cluster, ready to take deploys, with so many Routers, and further options of its Deployers.
 func withCluster(
-    images: [String]? = nil, _ body: @escaping @Sendable (Cluster) async throws -> Void
+    images: [String]? = nil, routers: Int = 1, options: [String] = [],
+    _ body: @escaping @Sendable (Cluster) async throws -> Void
 ) async throws {
     let manifests = ["k8s/base/functions.yaml", "k8s/base/functionrevisions.yaml"]
     try await withKubernetes(
@@ -194,13 +206,14 @@ func withCluster(
             defer { try? FileManager.default.removeItem(atPath: directory) }
             let nodes = SimulatedNodes(try server.api(), namespace: Cluster.functions, containers: .processes)
             let running = Task { await nodes.run() }
-            let cluster = try Cluster(server, nodes, registry, images: images, in: directory)
+            let cluster = try Cluster(
+                server, nodes, registry, images: images, routers: routers, options: options, in: directory)
             do {
                 try await eventually("a Deployer leads and the Router routes", within: .seconds(30)) {
                     let listed = try await cluster.call(.get, "/func").status == 200
                     return try await cluster.leader() != nil && listed
                 }
-                try await cluster.routers.list([cluster.routerPod])
+                try await cluster.routerService.list(cluster.routerPods)
                 try await body(cluster)
             } catch {
                 Issue.record("\(error)\n\(cluster.logs)")

@@ -25,6 +25,7 @@ options = parser.parse_args()
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), options.packages]
 
 import garbage  # noqa: E402
+from clones import clone  # noqa: E402
 from exchange import Cut, Exchange, dump  # noqa: E402
 from kinds import Kind  # noqa: E402
 from logs import serve_log  # noqa: E402
@@ -295,6 +296,8 @@ async def steer(exchange):
         if key in body:
             control[key] = body[key]
     control["faults"] += body.get("faults", [])
+    if "clone" in body:
+        clone(store, **body["clone"])
     if body.get("compact"):
         store.compact()
     if body.get("forget"):

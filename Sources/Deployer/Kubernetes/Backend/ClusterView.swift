@@ -5,12 +5,12 @@ import Kubernetes
 struct ClusterView: Sendable {
     /// The objects of one revision.
     struct Revision: Sendable {
-        var deployments: [ObjectKey: Deployment] = [:]
+        var deployments: [ObjectKey: ObservedDeployment] = [:]
         var pods: [ObjectKey: Pod] = [:]
         var slices: [ObjectKey: EndpointSlice] = [:]
 
         /// There is one at most: names are made of the revision.
-        var deployment: Deployment? { deployments.values.first }
+        var deployment: ObservedDeployment? { deployments.values.first }
         /// Where it takes new requests.
         var endpoints: [Endpoint] { EndpointSlice.endpoints(of: slices.values, port: RevisionObjects.portName) }
         /// Whether nothing of it is left.

@@ -147,10 +147,16 @@ extension KubernetesBackend {
     /// All revisions of which the cluster has anything, by as many calls as there are kinds.
     private func present() async throws -> Set<RevisionID> {
         let selection = Selection(namespace: settings.namespace, labels: Self.labels)
-        var labels = try await api.list(KubernetesService.self, selection).items.map(\.metadata.labels)
-        labels += try await api.list(HorizontalPodAutoscaler.self, selection).items.map(\.metadata.labels)
-        labels += try await api.list(NetworkPolicyObject.self, selection).items.map(\.metadata.labels)
-        return Set(labels.compactMap { RevisionID(labels: $0) }).union(view.revisions.keys)
+        var found = try await revisions(KubernetesService.self, selection)
+        found += try await revisions(HorizontalPodAutoscaler.self, selection)
+        found += try await revisions(NetworkPolicyObject.self, selection)
+        return Set(found.compactMap(\.self)).union(view.revisions.keys)
+    }
+
+    private func revisions<Object: KubernetesObject>(_ type: Object.Type, _ selection: Selection) async throws
+        -> [RevisionID?]
+    {
+        try await api.list(type, selection) { RevisionID(labels: $0.metadata.labels) }.items
     }
 
     private func startLater(_ workload: Workload) async {

@@ -65,7 +65,7 @@ package actor KubernetesBackend: Backend {
     /// Begins to watch, once, and returns when all tables are complete.
     func watch() async throws {
         if watches.isEmpty {
-            follow(Deployment.self, \.deployments)
+            follow(ObservedDeployment.self, \.deployments)
             follow(Pod.self, \.pods)
             follow(EndpointSlice.self, \.slices)
             if let checker = settings.checker { feed.yield(.endpoints(.checker, [checker])) }

@@ -220,8 +220,9 @@ package final class ClusterDeployer: Sendable {
         let reconciler = Reconciler(
             store: store, backend: backend, tags: tags, epoch: configuration.identity, timing: configuration.timing,
             limits: configuration.limits, metrics: metrics, observer: reporter, routers: routers, logger: logger)
-        await backend.keep(Set(try await store.pending().map(\.revision.id)))
-        try await reconciler.start(base: nil)
+        let overview = try await store.overview()
+        await backend.keep(Set(overview.pending.map(\.revision.id)))
+        try await reconciler.start(base: nil, overview)
         let collection = upkeep?.make(reconciler)
         let leading = DeployerAPI(
             reconciler: reconciler, version: configuration.version, logger: logger, collection: collection,

@@ -21,7 +21,7 @@ struct ObjectWatch: Sendable {
     /// Works until the task is cancelled.
     func run(_ reconciler: Reconciler) async {
         await withDiscardingTaskGroup { group in
-            for await change in Reflector<FunctionObject>(api, Selection(namespace: namespace)).changes() {
+            for await change in Reflector<WatchedFunction>(api, Selection(namespace: namespace)).changes() {
                 switch change {
                 case .added(let object), .changed(_, let object):
                     guard object.metadata.deletionTimestamp == nil,
@@ -48,4 +48,18 @@ struct ObjectWatch: Sendable {
             try? await Task.sleep(for: Self.pause)
         }
     }
+}
+
+/// A function as far as it tells whether there is anything to do.
+private struct WatchedFunction: KubernetesObject {
+    static let resource = FunctionObject.resource
+
+    struct Status: Codable, Sendable {
+        var observedGeneration: Int64?
+    }
+
+    var metadata: ObjectMeta
+    var status: Status?
+
+    mutating func thin() { metadata.thin() }
 }

@@ -69,4 +69,6 @@ package struct Pod: KubernetesObject, Hashable {
     package var metadata: ObjectMeta
     /// How it does.
     package var status: Status?
+
+    package mutating func thin() { metadata.thin(labels: FunctionLabels.identity) }
 }

@@ -52,8 +52,17 @@ actor FunctionReporter: RolloutObserver {
         change(name) { $0.note(target, isParked: isParked) }
     }
 
-    /// Begins to write. Before that, what a Deployer that takes over has not looked at yet would pass for what is not there.
-    func open() {
+    /// Begins to write. Before that, what a Deployer that takes over has not looked at yet would pass for what is not there. What the
+    /// functions say already, mostly all of it, is read in a few calls and not written again.
+    func open() async {
+        do {
+            let before = conditions
+            for name in try await store.functions(saying: before) where conditions[name] == before[name] {
+                changed.remove(name)
+            }
+        } catch {
+            logger.debug("cannot read conditions", metadata: ["error": "\(error)"])
+        }
         isOpen = true
         for name in changed where writers[name] == nil { start(name) }
     }
@@ -97,12 +106,19 @@ actor FunctionReporter: RolloutObserver {
 extension KubernetesStore {
     /// Writes `conditions` into the status of `name`, if there is such a function.
     func setConditions(_ name: FunctionName, _ conditions: FunctionConditions) async throws {
-        let now = Timestamp.now()
         try await noteStatus(name.value) { status, generation in
-            status.conditions = conditions.merged(into: status.conditions ?? [], at: now, generation: generation)
-            status.url = "/fn/\(name)"
-            status.traffic = conditions.traffic
+            status = status.said(conditions, about: name, generation: generation)
         }
+    }
+
+    /// The functions whose objects say already what `conditions` do.
+    func functions(saying conditions: [FunctionName: FunctionConditions]) async throws -> [FunctionName] {
+        try await api.list(FunctionObject.self, Selection(namespace: namespace)) { object -> FunctionName? in
+            guard let name = try? FunctionName(object.key.name), let wanted = conditions[name],
+                let status = object.status, status.said(wanted, about: name, generation: nil) == status
+            else { return nil }
+            return name
+        }.items.compactMap(\.self)
     }
 
     /// Adds an Event about `name`, if there is such a function.
@@ -111,5 +127,16 @@ extension KubernetesStore {
     ) async throws {
         guard let function = try await object(name) else { return }
         _ = try await api.create(EventObject(of: function, kind, reason, message, instance: instance, at: .now()))
+    }
+}
+
+extension FunctionObject.Status {
+    /// This status with what `conditions` say.
+    fileprivate func said(_ conditions: FunctionConditions, about name: FunctionName, generation: Int64?) -> Self {
+        var status = self
+        status.conditions = conditions.merged(into: status.conditions ?? [], at: .now(), generation: generation)
+        status.url = "/fn/\(name)"
+        status.traffic = conditions.traffic
+        return status
     }
 }

@@ -25,6 +25,29 @@ extension KubernetesStore {
         return try await api.get(FunctionRevisionObject.self, name, in: namespace)?.revision()
     }
 
+    /// The functions that one call asks the live revisions of: their names are in its URL.
+    private static let asked = 100
+
+    /// The live revisions of `functions`, by function: few calls, whatever their number.
+    func live(of functions: [FunctionObject]) async throws -> [String: Revision] {
+        var found: [String: Revision] = [:]
+        let serving = functions.filter { $0.status?.live != nil }
+        for start in stride(from: 0, to: serving.count, by: Self.asked) {
+            let some = serving[start..<min(start + Self.asked, serving.count)]
+            let live = Dictionary(some.map { ($0.key.name, $0.status?.live ?? 0) }) { first, _ in first }
+            let labels =
+                "kiln.dev/function in (\(live.keys.sorted().joined(separator: ","))),kiln.dev/revision in "
+                + "(\(Set(live.values).sorted().map(String.init).joined(separator: ",")))"
+            let list = try await api.list(
+                FunctionRevisionObject.self, Selection(namespace: namespace, labels: labels))
+            for object in list.items {
+                let revision = try object.revision()
+                if live[revision.function.value] == revision.number { found[revision.function.value] = revision }
+            }
+        }
+        return found
+    }
+
     /// Writes down what a deploy wants, and returns the object with it; `nil` when the object has ended meanwhile. Fields that somebody
     /// else has set otherwise are refused with a 409, unless the deploy takes them by force.
     func want(_ draft: RevisionDraft, _ known: FunctionObject?) async throws -> FunctionObject? {

@@ -19,43 +19,80 @@ extension KubernetesStore {
     }
 
     package func functions(after: FunctionName?, limit: Int) async throws -> [FunctionSummary] {
-        let all = try await api.list(FunctionObject.self, Selection(namespace: namespace)).items
-        let page = all.filter { $0.key.name > after?.value ?? "" }.sorted { $0.key < $1.key }.prefix(limit)
-        var summaries: [FunctionSummary] = []
-        for function in page { summaries.append(try function.summary(live: try await live(of: function))) }
-        return summaries
+        let page = try await api.first(limit, FunctionObject.self, Selection(namespace: namespace), after: after?.value)
+        let live = try await live(of: page)
+        return try page.map { try $0.summary(live: live[$0.key.name]) }
+    }
+
+    package func names() async throws -> [FunctionName] {
+        try await api.list(NameOnly.self, Selection(namespace: namespace)) { $0.key.name }.items.map {
+            try FunctionName($0)
+        }.sorted()
     }
 
     package func count() async throws -> Int {
         try await api.count(FunctionObject.self, in: namespace)
     }
 
-    package func serving() async throws -> [ServingRecord] {
-        try await everything().compactMap { function, revisions in
-            let live = try revisions.first { $0.spec?.number == function.status?.live }?.revision()
-            let pinned = try revisions.filter { $0.status?.pinned == true && $0.spec?.number != live?.number }
-                .map { try $0.revision() }
-            guard live != nil || !pinned.isEmpty else { return nil }
-            return ServingRecord(
-                name: try FunctionName(function.key.name), live: live, pinned: pinned.sorted { $0.number < $1.number })
+    package func serving() async throws -> [ServingRecord] { try await overview().serving }
+
+    package func pending() async throws -> [PendingRevision] { try await overview().pending }
+
+    package func untagged() async throws -> [Revision] { try await overview().untagged }
+
+    package func overview() async throws -> StoreOverview {
+        var overview = StoreOverview(serving: [], pending: [], untagged: [])
+        for (function, revisions) in try await entries() {
+            let live = revisions.first { $0.revision.number == function.live }?.revision
+            let pinned = revisions.filter { $0.isPinned && $0.revision.number != live?.number }.map(\.revision)
+            if live != nil || !pinned.isEmpty {
+                overview.serving.append(
+                    ServingRecord(
+                        name: function.name, live: live, pinned: pinned.sorted { $0.number < $1.number }))
+            }
+            overview.pending +=
+                revisions.filter { $0.isPending && !function.history.contains($0.revision.number) }
+                .map { PendingRevision(revision: $0.revision, ticket: $0.ticket) }.sorted { $0.ticket < $1.ticket }
+            overview.untagged += revisions.filter { !$0.isTagged }.map(\.revision)
+        }
+        return overview
+    }
+
+    /// What the overview needs of a function.
+    private struct Function {
+        var name: FunctionName
+        var uid: String?
+        var live: Int?
+        var history: Set<Int>
+
+        init(_ object: FunctionObject) throws {
+            name = try FunctionName(object.key.name)
+            uid = object.metadata.uid
+            live = object.status?.live
+            history = Set((object.status?.history ?? []).map(\.revision))
         }
     }
 
-    package func pending() async throws -> [PendingRevision] {
-        try await everything().flatMap { function, revisions in
-            try revisions.filter { $0.state(function) == .pending }
-                .map { PendingRevision(revision: try $0.revision(), ticket: $0.spec?.ticket ?? 0) }
-                .sorted { $0.ticket < $1.ticket }
+    /// What it needs of a revision.
+    private struct Entry {
+        var revision: Revision
+        var owners: [String]
+        var ticket: Int
+        var isPending: Bool
+        var isPinned: Bool
+        var isTagged: Bool
+
+        init(_ object: FunctionRevisionObject) throws {
+            revision = try object.revision()
+            owners = (object.metadata.ownerReferences ?? []).map(\.uid)
+            ticket = object.spec?.ticket ?? 0
+            isPending = object.status?.state ?? .pending == .pending
+            isPinned = object.status?.pinned == true
+            isTagged = object.status?.tagged == true
         }
     }
 
-    package func untagged() async throws -> [Revision] {
-        try await everything().flatMap { _, revisions in
-            try revisions.filter { $0.status?.tagged != true }.map { try $0.revision() }
-        }
-    }
-
-    /// All functions by name, each with its revisions. Revisions whose function is gone are on their way out.
+    /// All functions by name, each with its revisions, whole: for an archive. Revisions whose function is gone are on their way out.
     func everything() async throws -> [(FunctionObject, [FunctionRevisionObject])] {
         // Revisions first: one whose function is made in between is not missed the next time.
         let revisions = try await api.list(FunctionRevisionObject.self, Selection(namespace: namespace)).items
@@ -65,4 +102,22 @@ extension KubernetesStore {
             (function, (own[function.key.name] ?? []).filter { $0.isOwned(by: function) })
         }
     }
+
+    /// Like ``everything()``, but of what may be thousands only what an overview needs: objects are let go of as they are read.
+    private func entries() async throws -> [(Function, [Entry])] {
+        let all = Selection(namespace: namespace)
+        // Revisions first: one whose function is made in between is not missed the next time.
+        let revisions = try await api.list(FunctionRevisionObject.self, all) { object in Result { try Entry(object) } }
+        let functions = try await api.list(FunctionObject.self, all) { object in Result { try Function(object) } }
+        let own = Dictionary(grouping: try revisions.items.map { try $0.get() }) { $0.revision.function }
+        return try functions.items.map { try $0.get() }.sorted { $0.name < $1.name }.map { function in
+            (function, (own[function.name] ?? []).filter { $0.owners.contains { $0 == function.uid } })
+        }
+    }
+}
+
+/// A function of which only the name is of interest.
+private struct NameOnly: KubernetesObject {
+    static let resource = FunctionObject.resource
+    var metadata: ObjectMeta
 }

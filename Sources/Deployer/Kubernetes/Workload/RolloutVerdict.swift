@@ -14,7 +14,7 @@ package enum RolloutVerdict: Hashable, Sendable {
     case failed(RolloutFailure, pod: String?, previous: Bool)
 
     /// The verdict on `deployment`, all of whose Pods are `pods`.
-    package init(_ deployment: Deployment, pods: [Pod]) {
+    package init(_ deployment: ObservedDeployment, pods: [Pod]) {
         let status = deployment.status
         let wanted = deployment.spec?.replicas ?? 1
         let isObserved = (status?.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 1)
@@ -31,6 +31,9 @@ package enum RolloutVerdict: Hashable, Sendable {
         let stuck = verdicts.first { if case .stuck = $0 { true } else { false } }
         self = failed ?? stuck ?? .waiting
     }
+
+    /// Whether a Deployment's condition may say anything here.
+    static func counts(_ condition: Condition) -> Bool { verdict([condition]) != .waiting }
 
     /// Of the Deployment's own conditions; under an old generation they are those of the last roll-out.
     private static func verdict(_ conditions: [Condition]) -> Self {
@@ -62,7 +65,7 @@ package enum RolloutVerdict: Hashable, Sendable {
             return .failed(failure, pod: nil, previous: false)
         }
         let container = pod.status?.containerStatuses?.first { $0.name == RevisionObjects.container }
-        if let waiting = container?.state?.waiting, let code = code(waiting.reason) {
+        if let waiting = container?.state?.waiting, let code = code(waiting) {
             let failure = RolloutFailure(code, "\(sentence(code)) (\(waiting.reason ?? "")): \(said(waiting.message)).")
             return .failed(failure, pod: nil, previous: false)
         }
@@ -76,10 +79,11 @@ package enum RolloutVerdict: Hashable, Sendable {
     }
 
     /// What a container waits for that will not come. `ErrImagePull` is tried again at once, then it is `ImagePullBackOff`.
-    private static func code(_ reason: String?) -> RolloutFailure.Code? {
-        switch reason {
+    private static func code(_ waiting: Pod.ContainerState.Waiting) -> RolloutFailure.Code? {
+        switch waiting.reason {
         case "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError": .image
-        case "CreateContainerConfigError": .secretMissing
+        // Of what Kiln has a container configured with, only Secrets may be missing; but a node refuses other things by this name, too.
+        case "CreateContainerConfigError": waiting.message?.contains("ecret") == true ? .secretMissing : .platform
         case "CreateContainerError", "RunContainerError": .platform
         default: nil
         }
