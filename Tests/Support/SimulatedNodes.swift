@@ -8,8 +8,8 @@ package final class SimulatedNodes: Sendable {
     package enum Fate: Sendable, Hashable {
         /// They run.
         case healthy
-        /// They end with this code and reason, having printed this log.
-        case crashes(code: Int, reason: String, log: String)
+        /// They end with this code and reason, and what the node says of it, having printed this log.
+        case crashes(code: Int, reason: String, log: String, message: String? = nil)
         /// Their container does not start.
         case waits(reason: String, message: String)
         /// No node takes them.
@@ -18,6 +18,8 @@ package final class SimulatedNodes: Sendable {
         case refused(String)
         /// They run and never become ready.
         case silent
+        /// The same, until the Deployment's deadline is over.
+        case late
     }
 
     /// What Pods are.
@@ -77,6 +79,22 @@ package final class SimulatedNodes: Sendable {
         for process in state.withLock({ Array($0.processes.values) }) { process.kill() }
     }
 
+    /// Kills the process of one of the Pods of the Deployment `name`, as if it had crashed; it is started again after `pause`. Meanwhile, and
+    /// some time later than it happened, the Pod is listed as not ready.
+    package func crash(_ name: String, pause: Duration = .milliseconds(500)) async throws {
+        guard let deployment = try await api.get(SimulatedDeployment.self, name, in: namespace),
+            let pod = try await pods(of: deployment).first,
+            let process = state.withLock({ $0.processes.removeValue(forKey: pod.key.name) })
+        else { return }
+        process.kill()
+        try await Task.sleep(for: .milliseconds(300))
+        let others = try await pods(of: deployment).filter { $0.key != pod.key }
+        try await list(others, of: deployment, ready: true, starting: [pod])
+        try await Task.sleep(for: pause)
+        try await runContainer(of: pod.key.name, deployment)
+        try await list(try await pods(of: deployment), of: deployment, ready: true)
+    }
+
     private func bring(_ deployment: SimulatedDeployment) async throws {
         let fate = state.withLock { $0.fates[deployment.key.name] } ?? .healthy
         let wanted = deployment.spec?.replicas ?? 1
@@ -98,6 +116,12 @@ package final class SimulatedNodes: Sendable {
             status.replicas = made.count
             status.updatedReplicas = made.count
             if isWell { (status.readyReplicas, status.availableReplicas) = (made.count, made.count) }
+        }
+        if fate == .late {
+            let set = "ReplicaSet \"\(deployment.key.name)\" has timed out progressing."
+            status.conditions = [
+                .init(type: "Progressing", status: "False", reason: "ProgressDeadlineExceeded", message: set)
+            ]
         }
         try await report(deployment, status)
     }
@@ -150,7 +174,8 @@ package final class SimulatedNodes: Sendable {
     }
 
     private func list(
-        _ pods: [SimulatedPod], of deployment: SimulatedDeployment, ready: Bool, ending: [SimulatedPod] = []
+        _ pods: [SimulatedPod], of deployment: SimulatedDeployment, ready: Bool, ending: [SimulatedPod] = [],
+        starting: [SimulatedPod] = []
     ) async throws {
         var slice = SimulatedSlice(
             metadata: ObjectMeta(
@@ -163,6 +188,7 @@ package final class SimulatedNodes: Sendable {
         }
         slice.endpoints =
             pods.map { endpoint($0, .init(ready: ready, serving: ready, terminating: false)) }
+            + starting.map { endpoint($0, .init(ready: false, serving: false, terminating: false)) }
             + ending.map { endpoint($0, .init(ready: false, serving: true, terminating: true)) }
         _ = try await api.apply(slice, manager: "nodes")
     }

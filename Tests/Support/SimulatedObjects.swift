@@ -59,6 +59,7 @@ struct SimulatedPod: KubernetesObject {
     struct Terminated: Codable, Sendable {
         var exitCode: Int
         var reason: String
+        var message: String?
         var finishedAt: Timestamp
     }
     struct ContainerState: Codable, Sendable {
@@ -88,16 +89,17 @@ struct SimulatedPod: KubernetesObject {
         var conditions = [SimulatedCondition(type: "PodScheduled", status: "True")]
         let running = ContainerState(running: .init(startedAt: .now()))
         switch fate {
-        case .crashes(let code, let reason, let log):
+        case .crashes(let code, let reason, let log, let message):
             annotations["test/previous-log"] = log
             container.restartCount = 1
             container.state = .init(waiting: .init(reason: "CrashLoopBackOff", message: "back-off 10s"))
-            container.lastState = .init(terminated: .init(exitCode: code, reason: reason, finishedAt: .now()))
+            container.lastState = .init(
+                terminated: .init(exitCode: code, reason: reason, message: message, finishedAt: .now()))
         case .waits(let reason, let message):
             container.state = .init(waiting: .init(reason: reason, message: message))
         case .unschedulable(let message):
             conditions = [.init(type: "PodScheduled", status: "False", reason: "Unschedulable", message: message)]
-        case .healthy, .silent, .refused: container.state = running
+        case .healthy, .silent, .late, .refused: container.state = running
         }
         metadata = ObjectMeta(
             name: name, namespace: deployment.metadata.namespace, labels: deployment.metadata.labels,
