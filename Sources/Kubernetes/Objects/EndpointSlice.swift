@@ -49,7 +49,11 @@ package struct EndpointSlice: KubernetesObject, Hashable {
     /// The ports; absent in the slice of a new Service.
     package var ports: [Port]?
 
-    package mutating func thin() { metadata.thin(labels: FunctionLabels.identity) }
+    package mutating func thin() {
+        metadata.thin(labels: FunctionLabels.identity)
+        // A parked function's.
+        if endpoints?.isEmpty != false { (endpoints, ports) = (nil, nil) }
+    }
 
     /// Where the Pods of `slices`, which are all of one Service, take new requests at the port called `port`: ready ones that do not end,
     /// each once however many slices it is in, in the order of their names.

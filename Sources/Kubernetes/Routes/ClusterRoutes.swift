@@ -130,17 +130,23 @@ package struct ClusterRoutes: Sendable {
         switch change {
         case .added(let slice), .changed(_, let slice):
             guard let id = RevisionID(labels: slice.metadata.labels) else { return nil }
+            guard slice.endpoints?.isEmpty == false else { return drop(slice, id) }
             functions[id.function, default: Function()].slices[id.number, default: [:]][slice.key] = slice
             return id.function
         case .removed(let slice):
             guard let id = RevisionID(labels: slice.metadata.labels) else { return nil }
-            functions[id.function]?.slices[id.number]?[slice.key] = nil
-            if functions[id.function]?.slices[id.number]?.isEmpty == true {
-                functions[id.function]?.slices[id.number] = nil
-            }
-            return id.function
+            return drop(slice, id)
         case .synced: return nil
         }
+    }
+
+    /// One without addresses is as good as none: most functions are parked.
+    private mutating func drop(_ slice: EndpointSlice, _ id: RevisionID) -> FunctionName {
+        functions[id.function]?.slices[id.number]?[slice.key] = nil
+        if functions[id.function]?.slices[id.number]?.isEmpty == true {
+            functions[id.function]?.slices[id.number] = nil
+        }
+        return id.function
     }
 
     /// How `name` is routed; `nil` when nothing of it has ever served. A live revision that has not been heard of yet has the default
