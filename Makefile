@@ -11,7 +11,7 @@ TEST_FLAGS := --no-parallel
 PREFIX ?= /usr/local
 TAG ?= $(shell sed -n 's/.*static let text = "\(.*\)"/\1/p' Sources/kiln/Kiln.swift)
 
-.PHONY: help up build install images test test-long bench bench-router format lint clean
+.PHONY: help up build install images test test-long test-kubernetes bench bench-router format lint clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -64,6 +64,11 @@ test: .tools/setup-test .tools/schemathesis/done .tools/kubernetes/requirements.
 test-long: .tools/setup-test .tools/schemathesis/done .tools/kubernetes/requirements.txt $(DENO) ## The suite with its long stress tests
 	swift build --quiet --build-tests
 	KILN_TEST_LONG=1 KILN_DENO=$(abspath $(DENO)) scripts/run-tests.sh --skip-build $(TEST_FLAGS)
+
+test-kubernetes: .tools/setup-test $(DENO) ## The suite on the cluster that KUBECONFIG names (IMAGE=kiln:dev REGISTRY=… KEEP=1), in namespaces of its own
+	swift build --quiet --build-tests
+	@KILN_DENO=$(abspath $(DENO)) IMAGE="$(IMAGE)" REGISTRY="$(REGISTRY)" REGISTRY_PLAIN_HTTP="$(REGISTRY_PLAIN_HTTP)" \
+		NODE_REGISTRY="$(NODE_REGISTRY)" REGISTRY_IMAGE="$(REGISTRY_IMAGE)" FILTER="$(FILTER)" KEEP="$(KEEP)" scripts/test-kubernetes/run.sh
 
 bench: $(KILN) $(DENO) .tools/setup-bench ## Measure beside peers in the same run (see docs/performance.md)
 	@benchmarks/run.sh $(KILN) $(DENO)
