@@ -55,7 +55,7 @@ clean() {
     trap - EXIT
     [ -z "$child" ] || { kill -TERM -- "-$child" 2>/dev/null && wait "$child" 2>/dev/null; } || true
     [ -z "$work" ] || rm -rf "$work"
-    [ "$status" -eq 0 ] || diagnose
+    [ "$status" -eq 0 ] || [ "$status" -eq 130 ] || diagnose
     if [ -n "${KEEP:-}$given" ]; then
         say "Left in the cluster. Run on it again: KILN_TEST_KUBERNETES=$name make test-kubernetes"
         say "Remove it: kubectl delete namespace $functions $client $system"
@@ -227,10 +227,10 @@ END
     kubectl -n "$client" rollout status deployment --timeout=120s >/dev/null
 }
 
+command -v kubectl >/dev/null || { say "kubectl is missing."; exit 2; }
+kubectl version >/dev/null 2>&1 || { say "No cluster answers. KUBECONFIG names the file that says where one is."; exit 2; }
 trap clean EXIT
 trap interrupted INT TERM HUP
-command -v kubectl >/dev/null || { say "kubectl is missing."; given=none; exit 2; }
-kubectl version >/dev/null 2>&1 || { say "No cluster answers: set KUBECONFIG."; given=none; exit 2; }
 mkdir -p .build
 work=$(mktemp -d .build/kubernetes-XXXXXX)
 [ -n "$given" ] || install
@@ -241,7 +241,7 @@ set -m
 KILN_TEST_KUBERNETES=$name swift test --skip-build --no-parallel --filter "${FILTER:-EndToEndTests.RealCluster}" </dev/null &
 child=$!
 set +m
-wait "$child"
-status=$?
+status=0
+wait "$child" || status=$?
 child=
 exit "$status"

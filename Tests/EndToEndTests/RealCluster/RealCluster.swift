@@ -36,7 +36,10 @@ struct RealCluster: Sendable {
     /// Runs `kubectl` as a user would and returns what it printed; throws with what it complained about.
     @discardableResult
     static func kubectl(_ arguments: String..., input: String = "") async throws -> String {
-        let result = try await Support.command("kubectl", arguments, input: Array(input.utf8))
+        // Also one that is not the system's.
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+        let result = try await Support.command(
+            "kubectl", arguments, input: Array(input.utf8), environment: ["PATH": path])
         guard result.succeeded else {
             throw PlatformFailure("kubectl \(arguments.joined(separator: " ")): \(result.errors)")
         }
@@ -186,13 +189,17 @@ private func withPortForward(
     _ = FileManager.default.createFile(atPath: path, contents: nil)
     defer { try? FileManager.default.removeItem(atPath: path) }
     let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = ["kubectl", "-n", namespace, "port-forward", target] + ports.map { ":\($0)" }
+    process.executableURL = URL(filePath: "/bin/sh")
+    // It ends when its standard input does, at the latest with this process, however that ends.
+    process.arguments =
+        ["-c", "kubectl \"$@\" & read -r end; kill $!", "sh", "-n", namespace, "port-forward", target]
+        + ports.map { ":\($0)" }
     process.standardOutput = FileHandle(forWritingAtPath: path)
     process.standardError = FileHandle(forWritingAtPath: path)
-    process.standardInput = FileHandle.nullDevice
+    let life = Pipe()
+    process.standardInput = life
     try process.run()
-    defer { kill(process.processIdentifier, SIGKILL) }
+    defer { try? life.fileHandleForWriting.close() }
     var local: [Int] = []
     try await eventually("kubectl passes connections on") {
         let text = try String(contentsOfFile: path, encoding: .utf8)
