@@ -94,6 +94,9 @@ import Testing
             try await waitUntil("the stray one is gone") {
                 try await cluster.leftovers().allSatisfy { !$0.contains("stray") && !$0.contains("parked") }
             }
+            try await waitUntil("the changed one is brought in line") {
+                try await cluster.server.order(.look()).log.contains { $0.contains("deployments/changed-r1") }
+            }
             let log = try await cluster.server.order(.look()).log
             #expect(log.contains { $0.contains("functionrevisions/changed-r1") }, "\(log)")
             #expect(!log.contains { $0.contains("functionrevisions/kept-r1") }, "\(log)")

@@ -7,9 +7,6 @@ import Service
 extension KubernetesBackend {
     /// What was last applied, so that what has not changed costs no call.
     static let digestAnnotation = "kiln.dev/applied"
-    /// Objects that are brought in line at a time.
-    private static let parallel = 8
-
     package func adopt(_ desired: [Workload], parkable: Set<WorkloadID>) async throws -> Set<WorkloadID> {
         try await watch()
         let wanted = Set(desired.compactMap(\.revisionID))
@@ -36,13 +33,7 @@ extension KubernetesBackend {
                 Task { await self.startLater(workload) }
             }
         }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for (index, workload) in present.enumerated() {
-                if index >= Self.parallel { try await group.next() }
-                group.addTask { try await self.apply(workload) }
-            }
-            try await group.waitForAll()
-        }
+        try bringInLine(present)
         return parked
     }
 
@@ -107,14 +98,12 @@ extension KubernetesBackend {
     /// Applies what has changed of a workload's objects; returns the Deployment's generation. The Deployment comes last: when it is
     /// there, all are.
     @discardableResult
-    private func apply(_ workload: Workload) async throws -> Int64 {
+    func apply(_ workload: Workload) async throws -> Int64 {
         guard let id = workload.revisionID else { return 0 }
         await removals.removeValue(forKey: id)?.value
-        let revision = Revision(
-            function: id.function, number: id.number, image: workload.image, spec: workload.spec, created: .now())
+        let revision = Self.revision(workload, id)
         let existing = known(id).deployment
-        // Without the owner, which never changes: only what is applied is worth a call for it.
-        let digest = try Self.digest(RevisionObjects(revision, owner: nil, replicas: nil, settings: settings))
+        let digest = try Self.digest(revision, settings)
         if let existing, existing.metadata.annotations?[Self.digestAnnotation] == digest {
             return existing.metadata.generation ?? 0
         }
@@ -138,7 +127,21 @@ extension KubernetesBackend {
         return applied.object.metadata.generation ?? 0
     }
 
-    private static func digest(_ objects: RevisionObjects) throws -> String {
+    /// Whether what runs is not what would be applied now.
+    func isStale(_ workload: Workload) throws -> Bool {
+        guard let id = workload.revisionID else { return false }
+        return try known(id).deployment?.metadata.annotations?[Self.digestAnnotation]
+            != Self.digest(Self.revision(workload, id), settings)
+    }
+
+    private static func revision(_ workload: Workload, _ id: RevisionID) -> Revision {
+        Revision(
+            function: id.function, number: id.number, image: workload.image, spec: workload.spec, created: .now())
+    }
+
+    /// Without the owner, which never changes: only what is applied is worth a call for it.
+    private static func digest(_ revision: Revision, _ settings: WorkloadSettings) throws -> String {
+        let objects = RevisionObjects(revision, owner: nil, replicas: nil, settings: settings)
         var bytes = try JSON.encode(objects.deployment) + JSON.encode(objects.service)
         bytes += try JSON.encode(objects.autoscaler) + JSON.encode(objects.networkPolicy)
         return Digest(bytes: SHA256.hash(data: bytes)).hex
@@ -170,6 +173,7 @@ extension KubernetesBackend {
     /// Removes all objects of a revision. Its NetworkPolicy goes last: Pods that end are bound by it, too.
     private func remove(_ id: RevisionID) async {
         let (name, namespace) = (RevisionObjects.name(id), settings.namespace)
+        await leaveAsItIs(id)
         do {
             _ = try await api.delete(HorizontalPodAutoscaler.self, name, in: namespace)
             _ = try await api.delete(Deployment.self, name, in: namespace)

@@ -36,6 +36,9 @@ package actor KubernetesBackend: Backend {
     private var waiters = ChangeWaiters()
     /// Revisions whose roll-out somebody is going to resume.
     var unfinished: Set<RevisionID> = []
+    /// What runs otherwise than it would be made now, and waits to be brought in line; and what is at it.
+    var stale: [RevisionID: Workload] = [:]
+    var refreshes: [RevisionID: Task<Void, Never>] = [:]
     /// Objects that are being removed.
     var removals: [RevisionID: Task<Void, Never>] = [:]
 
