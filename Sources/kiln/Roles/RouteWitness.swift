@@ -5,14 +5,14 @@ import Service
 /// Answers whether a Router routes as a Deployer has recorded: the way by which a Deployer that does not feed it learns that it has switched.
 actor RouteWitness {
     private let server: RouterServer
-    private var waiters = ChangeWaiters()
+    private let waiters = ChangeWaiters()
 
     /// A witness of `server`.
     init(_ server: RouterServer) { self.server = server }
 
     /// Follows the Router's statuses, whose one consumer this is, until the task is cancelled.
     func run() async {
-        for await _ in server.statuses { waiters.wakeAll() }
+        for await _ in server.statuses { waiters.announce() }
     }
 
     /// Whether `check` holds now, or comes to hold within `patience`.
@@ -21,17 +21,7 @@ actor RouteWitness {
         while !Task.isCancelled {
             if server.holds(check) { return true }
             guard .now < deadline else { return false }
-            let number = waiters.number()
-            let timer = Task {
-                try? await Task.sleep(until: deadline)
-                waiters.wake(number)
-            }
-            await withTaskCancellationHandler {
-                await withCheckedContinuation { waiters.add(number, $0) }
-            } onCancel: {
-                timer.cancel()
-            }
-            timer.cancel()
+            await waiters.change(until: deadline)
         }
         return false
     }

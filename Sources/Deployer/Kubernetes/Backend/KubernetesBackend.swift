@@ -33,7 +33,7 @@ package actor KubernetesBackend: Backend {
     /// Tables that are not complete yet.
     private var incomplete: Set<String> = []
     private var watches: [Task<Void, Never>] = []
-    private var waiters = ChangeWaiters()
+    private let waiters = ChangeWaiters()
     /// Revisions whose roll-out somebody is going to resume.
     var unfinished: Set<RevisionID> = []
     /// What runs otherwise than it would be made now, and waits to be brought in line; and what is at it.
@@ -78,17 +78,7 @@ package actor KubernetesBackend: Backend {
 
     /// Waits for the next change of anything, at most `Timing.look`.
     func change() async throws {
-        let number = waiters.number()
-        let timer = Task {
-            try? await Task.sleep(for: timing.look)
-            waiters.wake(number)
-        }
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { waiters.add(number, $0) }
-        } onCancel: {
-            timer.cancel()
-        }
-        timer.cancel()
+        await waiters.change(until: .now + timing.look)
         try Task.checkCancellation()
     }
 
@@ -112,7 +102,7 @@ package actor KubernetesBackend: Backend {
             for id in view.revisions.keys { publish(id) }
         }
         if let id = view.note(change, table), incomplete.isEmpty { publish(id) }
-        waiters.wakeAll()
+        waiters.announce()
     }
 
     private func publish(_ id: RevisionID) {

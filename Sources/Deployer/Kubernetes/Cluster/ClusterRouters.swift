@@ -39,7 +39,7 @@ package actor ClusterRouters: RouterCensus {
     private let logger: Logger
     private var slices: [ObjectKey: EndpointSlice] = [:]
     private var isComplete = false
-    private var waiters = ChangeWaiters()
+    private let waiters = ChangeWaiters()
 
     /// The Routers of the cluster that `api` reaches.
     package init(_ api: APIClient, _ configuration: Configuration, client: HTTPClient, logger: Logger) {
@@ -59,7 +59,7 @@ package actor ClusterRouters: RouterCensus {
             case .removed(let slice): slices[slice.key] = nil
             case .synced:
                 isComplete = true
-                waiters.wakeAll()
+                waiters.announce()
             }
         }
     }
@@ -80,19 +80,7 @@ package actor ClusterRouters: RouterCensus {
 
     private func untilComplete() async {
         let deadline = ContinuousClock.now + configuration.first
-        while !isComplete, .now < deadline, !Task.isCancelled {
-            let number = waiters.number()
-            let timer = Task {
-                try? await Task.sleep(until: deadline)
-                waiters.wake(number)
-            }
-            await withTaskCancellationHandler {
-                await withCheckedContinuation { waiters.add(number, $0) }
-            } onCancel: {
-                timer.cancel()
-            }
-            timer.cancel()
-        }
+        while !isComplete, .now < deadline, !Task.isCancelled { await waiters.change(until: deadline) }
     }
 
     /// Asks one Router until it routes as `check` says, is gone, or time is up.
