@@ -59,11 +59,11 @@ $(DENO): scripts/fetch-deno.sh | .tools/setup-run
 
 test: .tools/setup-test .tools/schemathesis/done .tools/kubernetes/requirements.txt $(DENO) ## Run the whole suite, with its own set-up
 	swift build --quiet --build-tests
-	KILN_DENO=$(abspath $(DENO)) scripts/run-tests.sh --skip-build $(TEST_FLAGS)
+	KILN_DENO=$(abspath $(DENO)) scripts/run-tests.sh $(TEST_FLAGS)
 
 test-long: .tools/setup-test .tools/schemathesis/done .tools/kubernetes/requirements.txt $(DENO) ## The suite with its long stress tests
 	swift build --quiet --build-tests
-	KILN_TEST_LONG=1 KILN_DENO=$(abspath $(DENO)) scripts/run-tests.sh --skip-build $(TEST_FLAGS)
+	KILN_TEST_LONG=1 KILN_DENO=$(abspath $(DENO)) scripts/run-tests.sh $(TEST_FLAGS)
 
 test-kubernetes: .tools/setup-test $(DENO) ## The suite on the cluster that KUBECONFIG names (IMAGE=kiln:dev REGISTRY=… KEEP=1), in namespaces of its own
 	swift build --quiet --build-tests
