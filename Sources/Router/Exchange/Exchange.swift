@@ -31,6 +31,8 @@ struct Exchange: Equatable {
         case none
         /// The request is sent again.
         case retry
+        /// The request is sent again, once, if another instance can take it.
+        case retryElsewhere
         /// The client gets an answer.
         case answer(Reason)
         /// The client has got part of a response: its connection is broken off, so that it can't take the part for the
@@ -97,16 +99,19 @@ struct Exchange: Equatable {
 
     /// The instance's connection is gone, or what came over it is no HTTP.
     ///
-    /// A retry needs all of: no byte of a response; a connection that had been idle, so that the instance may have
-    /// closed it before it saw the request; a loss soon after the request was sent (`waited`), or the instance has seen it;
-    /// a request that can be repeated. A POST never is.
+    /// A retry needs all of: no byte of a response; a loss soon after the request was sent (`waited`), or the instance has seen it;
+    /// a request that can be repeated (RFC 9110, 9.2.2). A POST never is. Over a connection that had been idle, the instance
+    /// may have closed it before it saw the request. Over a new one it has ended, and its kernel may have taken the connection for it: another
+    /// instance may have the request, but it is not held until this one has been replaced, because it may be what ends instances.
     mutating func lost(_ reason: Reason, waited: Duration) -> Loss {
         defer { if upload == .open { upload = .stopped } }
         switch download {
         case .ended: return .none
         case .open: return .abort
         case .awaiting:
-            if reason == .upstreamClosed, !isAnswered, isReused, isReplayable, waited < Self.stale { return .retry }
+            if reason == .upstreamClosed, !isAnswered, isReplayable, waited < Self.stale {
+                return isReused ? .retry : .retryElsewhere
+            }
             download = .ended
             return .answer(reason)
         }

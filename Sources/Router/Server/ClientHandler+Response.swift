@@ -154,6 +154,11 @@ extension ClientHandler {
         case .retry:
             guard (request?.retries ?? 0) < 3 else { return answer(reason) }
             retry()
+        case .retryElsewhere:
+            guard let request, request.retries == 0, let lost = request.assignment?.endpoint,
+                worker.rest(lost, inFavourOf: request.key)
+            else { return answer(reason) }
+            retry()
         case .answer(let reason): answer(reason)
         case .abort: abort(.init(reason))
         }

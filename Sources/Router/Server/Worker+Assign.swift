@@ -82,6 +82,18 @@ extension Worker {
         if waiting & ~own != 0 { reports.wake(waiting & ~own, route.name) }
     }
 
+    /// Lets `lost`, which ended with a request that may be sent again, rest if another endpoint can be tried for `key` now; says
+    /// whether one can.
+    func rest(_ lost: LoopEndpoint, inFavourOf key: HoldKey?) -> Bool {
+        guard case .function(let name, let revision) = key,
+            case .success(let target) = snapshot?.routes[name]?.target(revision: revision, draw: draw)
+        else { return false }
+        let now = NIODeadline.now()
+        let others = target.endpoints.contains { $0 !== lost.shared && endpoint($0).isAvailable(at: now) }
+        if others { lost.health.failed(at: now, draw: draw) }
+        return others
+    }
+
     // MARK: Choosing
 
     private func choose(_ key: HoldKey) -> Choice {

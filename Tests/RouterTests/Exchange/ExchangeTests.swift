@@ -3,6 +3,8 @@ import Testing
 
 @testable import Router
 
+private let refusal = Exchange.Loss.answer(.upstreamClosed)
+
 @Suite struct ExchangeTests {
     private func exchange(_ method: String = "GET", _ fields: String = "") throws -> Exchange {
         let head = try requestHead("\(method) /fn/x HTTP/1.1\nHost: h\n\(fields)\n")
@@ -13,22 +15,23 @@ import Testing
 
     /// Whether a request is sent again when its connection closes, by method, body, and what had happened.
     @Test(arguments: [
-        ("GET", "", true, false, true), ("HEAD", "", true, false, true), ("DELETE", "", true, false, true),
-        ("PUT", "", true, false, true), ("OPTIONS", "", true, false, true),
-        ("POST", "", true, false, false), ("PATCH", "", true, false, false), ("BREW", "", true, false, false),
-        ("POST", "Content-Length: 3\n", true, false, false), ("PUT", "Content-Length: 3\n", true, false, false),
-        ("GET", "Transfer-Encoding: chunked\n", true, false, false),
-        ("GET", "Connection: upgrade\nUpgrade: websocket\n", true, false, false),
-        ("GET", "", false, false, false), ("POST", "", false, false, false),
-        ("GET", "", true, true, false),
+        ("GET", "", true, false, Exchange.Loss.retry), ("HEAD", "", true, false, .retry),
+        ("DELETE", "", true, false, .retry), ("PUT", "", true, false, .retry), ("OPTIONS", "", true, false, .retry),
+        ("POST", "", true, false, refusal), ("PATCH", "", true, false, refusal), ("BREW", "", true, false, refusal),
+        ("POST", "Content-Length: 3\n", true, false, refusal), ("PUT", "Content-Length: 3\n", true, false, refusal),
+        ("GET", "Transfer-Encoding: chunked\n", true, false, refusal),
+        ("GET", "Connection: upgrade\nUpgrade: websocket\n", true, false, refusal),
+        ("GET", "", false, false, .retryElsewhere), ("PUT", "", false, false, .retryElsewhere),
+        ("POST", "", false, false, refusal), ("PUT", "Content-Length: 3\n", false, false, refusal),
+        ("GET", "", true, true, refusal), ("GET", "", false, true, refusal),
     ])
-    func `only what can be repeated is, over a connection that had been idle, and before an answer`(
-        method: String, fields: String, reused: Bool, interim: Bool, retries: Bool
+    func `only what can be repeated is, and before an answer; over a new connection only elsewhere`(
+        method: String, fields: String, reused: Bool, interim: Bool, loss: Exchange.Loss
     ) throws {
         var exchange = try exchange(method, fields)
         exchange.begin(reused: reused)
         if interim { exchange.interim() }
-        #expect(exchange.lost(.upstreamClosed, waited: .zero) == (retries ? .retry : .answer(.upstreamClosed)))
+        #expect(exchange.lost(.upstreamClosed, waited: .zero) == loss)
     }
 
     @Test func `a request that was worked on for a while is not sent again`() throws {

@@ -41,8 +41,48 @@ import Testing
         }
     }
 
+    @Test(arguments: [("GET", "", 200), ("PUT", "", 200), ("POST", "", 502), ("PUT", "abc", 502)])
+    func `what an instance takes with it when it ends is sent to another, if it can be repeated`(
+        method: String, body: String, status: Int
+    ) async throws {
+        try await withRouter(loops: 1) { router in
+            let alive = try TestUpstream("alive", path: router.path("alive")) { _ in ok("alive") }
+            // Each of its connections ends with its first request, as those of a process that is killed.
+            let ending = try TestUpstream("ending", path: router.path("ending")) { socket, server in
+                server.record(try socket.receiveRequest(seconds: 60))
+                socket.close()
+            }
+            try router.route(["f": [alive, ending]])
+            let length = body.isEmpty ? "" : "Content-Length: \(body.utf8.count)\n"
+            var seen = 0
+            for _ in 0..<60 {
+                let answer = try await router.call("\(method) /fn/f HTTP/1.1\nHost: h\n\(length)\n\(body)")
+                let met = ending.requests.count - seen
+                seen += met
+                #expect(met <= 1)
+                #expect(answer.status == (met == 0 ? 200 : status))
+            }
+            #expect(seen > 0)
+        }
+    }
+
+    @Test func `a request that ends every instance is sent to two`() async throws {
+        try await withRouter(loops: 1) { router in
+            let upstreams = try ["a", "b", "c"].map { name in
+                try TestUpstream(name, path: router.path(name)) { socket, server in
+                    server.record(try socket.receiveRequest(seconds: 60))
+                    socket.close()
+                }
+            }
+            try router.route(["f": upstreams])
+            let answer = try await router.get("/fn/f")
+            #expect(answer.status == 502 && answer["X-Kiln-Reason"] == "upstream-closed")
+            #expect(upstreams.map(\.requests.count).reduce(0, +) == 2)
+        }
+    }
+
     @Test(arguments: ["GET", "POST"])
-    func `over a fresh connection nothing is sent twice`(method: String) async throws {
+    func `over a fresh connection nothing is sent to the same instance twice`(method: String) async throws {
         try await withRouter(loops: 1) { router in
             let upstream = try TestUpstream("a", path: router.path("a")) { socket, server in
                 server.record(try socket.receiveRequest(seconds: 60))
