@@ -12,6 +12,8 @@ package struct BuilderError: Error, Sendable, CustomStringConvertible {
         case checkerTooSlow
         /// The checker answered something that it never should.
         case checkerAnswer
+        /// An image that is to be read is none that Kiln has made of a function.
+        case image
         /// What a function imports was stored in a form that cannot be read.
         case dependencies
         /// The Deployer does not answer, or something that it never should.

@@ -22,6 +22,8 @@ extension Problem {
             self.init("checker-busy", 503, "The checker is busy", error.message, retryAfter: 1)
         case .deployer:
             self.init("deployer-unavailable", 503, "The Deployer is not available", error.message, retryAfter: 2)
+        case .image:
+            self.init("foreign-image", 422, "Not an image of a function", error.message)
         case .checkerAnswer, .dependencies, .recipe:
             self.init("builder", 500, "The Builder failed", error.message)
         }
