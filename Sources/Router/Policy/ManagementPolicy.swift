@@ -41,8 +41,12 @@ struct ManagementPolicy: Sendable {
     }
 
     private func isOwn(_ name: UnsafeRawBufferPointer) -> Bool {
-        if HostName.isLoopback(name) { return true }
-        return hostNames.contains(String(decoding: name.lazy.map(ASCII.lower), as: UTF8.self))
+        HostName.isLoopback(name) || isNamed(name)
+    }
+
+    /// Whether `name` is one of those that the operator has given the platform.
+    func isNamed(_ name: UnsafeRawBufferPointer) -> Bool {
+        hostNames.contains(String(decoding: name.lazy.map(ASCII.lower), as: UTF8.self))
     }
 
     /// Compares in a time that depends on the lengths only.

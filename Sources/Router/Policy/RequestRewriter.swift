@@ -4,7 +4,7 @@ import NIOCore
 struct RequestRewriter {
     /// Who gets it, and what differs.
     enum Audience {
-        /// A function: the target without `/fn/NAME`, which becomes X-Forwarded-Prefix.
+        /// A function: the target without `/fn/NAME`, which becomes X-Forwarded-Prefix unless it is empty.
         case function(prefix: Range<Int>)
         /// A role of Kiln's: the target as it is, `credentials` as Authorization, one request per connection.
         case role(credentials: ByteBuffer)
@@ -126,7 +126,7 @@ struct RequestRewriter {
                 out.write(bytes.part(host))
                 out.write("\r\n")
             }
-            if case .function(let prefix) = audience {
+            if case .function(let prefix) = audience, !prefix.isEmpty {
                 out.write("X-Forwarded-Prefix: ")
                 out.write(bytes.part(prefix))
                 out.write("\r\n")

@@ -5,7 +5,8 @@ import Contract
 struct RequestTarget: Equatable {
     /// A destination of the Router's.
     enum Destination: Equatable {
-        /// `/fn/NAME…` and `/fn/NAME@R…`; `prefix` is what the function doesn't see, e.g. `/fn/hello`.
+        /// `/fn/NAME…` and `/fn/NAME@R…`, or anything under a host name of the function's; `prefix` is what the function doesn't see,
+        /// e.g. `/fn/hello`, and empty under its host name.
         case function(name: String, revision: Int?, prefix: Range<Int>)
         /// `/func` itself.
         case functions
@@ -50,6 +51,16 @@ struct RequestTarget: Equatable {
         var target = RequestTarget(destination: .nothing, forwarded: path, authority: authority)
         target.match(bytes, pathOnly, end: end)
         return target
+    }
+
+    /// The request came under the host name of the function `name`: all of the path is the function's. `*` stays the server's
+    /// (RFC 9110, 9.3.7).
+    mutating func belong(to name: String, _ bytes: UnsafeRawBufferPointer) {
+        var whole = forwarded
+        if case .function(_, _, let prefix) = destination { whole = prefix.lowerBound..<forwarded.upperBound }
+        if whole.count == 1, bytes[whole.lowerBound] == UInt8(ascii: "*") { return }
+        destination = .function(name: name, revision: nil, prefix: whole.lowerBound..<whole.lowerBound)
+        forwarded = whole
     }
 
     private mutating func match(_ bytes: UnsafeRawBufferPointer, _ path: Range<Int>, end: Int) {

@@ -11,7 +11,13 @@ extension ClientHandler {
             guard head.target.count <= limits.targetBytes else { throw Reason.targetTooLong }
             guard head.method != .connect else { throw Reason.badTarget }
             let facts = try RequestFacts(head)
-            let target = try head.head.withBytes { (bytes) throws(Reason) in try RequestTarget.parse(bytes, head.target)
+            let target = try head.head.withBytes { (bytes) throws(Reason) in
+                var target = try RequestTarget.parse(bytes, head.target)
+                if let host = target.authority ?? facts.host, let name = worker.settings.function(of: bytes.part(host))
+                {
+                    target.belong(to: name, bytes)
+                }
+                return target
             }
             decoder.beginBody(facts.framing)
             route(head, facts, target, id)

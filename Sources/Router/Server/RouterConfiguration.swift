@@ -48,6 +48,9 @@ package struct RouterConfiguration: Sendable {
     package var listen: Listen
     /// The management calls; `nil`: there are none here.
     package var management: Management?
+    /// Host names under which functions answer at their root; those of ``Management/hostNames`` are not among them. `nil`: there are none;
+    /// flag `--function-host`.
+    package var functionHost: FunctionHost?
     /// How long things may take.
     package var timeouts = Timeouts()
     /// How large things may be.

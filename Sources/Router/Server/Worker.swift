@@ -19,6 +19,14 @@ final class Worker {
         let lobby: WaitingRoom
         let loops: Int
         let logger: Logger
+
+        /// The function that `host`, the value of a Host field, belongs to; `nil` for the platform's own names.
+        func function(of host: UnsafeRawBufferPointer) -> String? {
+            guard let pattern = configuration.functionHost, let bare = HostName.split(host),
+                let name = pattern.name(in: bare), management?.isNamed(bare) != true
+            else { return nil }
+            return name
+        }
     }
 
     /// What a worker tells the Router, from its event loop.

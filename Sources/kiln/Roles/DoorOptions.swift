@@ -3,6 +3,7 @@ import Contract
 import FoundationEssentials
 import Glibc
 import NIOCore
+import Router
 
 /// The options of the front door, of `kiln router` and `kiln up` alike.
 struct DoorOptions: ParsableArguments {
@@ -22,6 +23,12 @@ struct DoorOptions: ParsableArguments {
         help: ArgumentHelp(
             "A name besides localhost under which management calls may be made; may be repeated.", valueName: "name"))
     var hostName: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Host names under which functions answer at their root, such as {name}.example.com; 'none' for none (default: \(Self.localFunctionHost) where --listen is loopback).",
+            valueName: "pattern"))
+    var functionHost: String?
 
     @Option(
         help: ArgumentHelp(
@@ -93,6 +100,20 @@ struct DoorOptions: ParsableArguments {
         return names
     }
 
+    /// Names below `localhost` mean this machine wherever RFC 6761 is heeded: browsers, curl, systemd.
+    private static let localFunctionHost = "{name}.localhost"
+
+    /// The pattern of functions' host names, if there is one.
+    func functionHosts() throws -> FunctionHost? {
+        let text =
+            try functionHost ?? Setting.optional("FUNCTION_HOST")
+            ?? (address().isLoopback ? Self.localFunctionHost : "none")
+        guard text != "none" else { return nil }
+        do { return try FunctionHost(text) } catch {
+            throw StartError("--function-host cannot be '\(text)'. \(error.message)")
+        }
+    }
+
     func trusted() throws -> [IPv4Range] {
         try Setting.list(trustedProxy, "TRUSTED_PROXY").map { text in
             guard let range = IPv4Range(text) else {
@@ -107,6 +128,7 @@ struct DoorOptions: ParsableArguments {
         var list = ChildArguments.option("--listen", listen?.text)
         list += ChildArguments.option("--token-file", tokenFile)
         list += ChildArguments.options("--host-name", hostName)
+        list += ChildArguments.option("--function-host", functionHost)
         list += ChildArguments.options("--trusted-proxy", trustedProxy)
         return list + ChildArguments.option("--threads", threads)
     }

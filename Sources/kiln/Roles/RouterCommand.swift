@@ -56,6 +56,7 @@ struct RouterCommand: AsyncParsableCommand {
                 observer: .unix(path: directory.socket("router")),
                 token: try door.managementToken(readers: inCluster ? .group : .owner), hostNames: try door.hostNames())
             var configuration = RouterConfiguration(listen: listen, management: management)
+            configuration.functionHost = try door.functionHosts()
             configuration.trustedProxies = try door.trusted()
             try traffic.apply(to: &configuration)
             configuration.accessLog = try accessLog.open()

@@ -20,6 +20,34 @@ import Testing
         }
     }
 
+    @Test func `under its host name all paths are the function's`() async throws {
+        try await withRouter(configure: {
+            $0.functionHost = try? FunctionHost("{name}.example.com")
+            $0.management = .init(
+                builder: .tcp(host: "127.0.0.1", port: 1), deployer: .tcp(host: "127.0.0.1", port: 1),
+                internalToken: "inner", hostNames: ["www.example.com"])
+        }) { router in
+            let upstream = try TestUpstream("a", path: router.path("a")) { ok($0.line) }
+            try router.route(["hello": [upstream], "www": [upstream]])
+            for target in ["/", "/a%2Fb?c", "/func", "/fn/other/x", "/fn/hello@1/", "/healthz", "/metrics", "/gc"] {
+                let answer = try await router.call("GET \(target) HTTP/1.1\nHost: hello.example.com:8080\n\n")
+                #expect(answer.status == 200 && answer.text == "GET \(target) HTTP/1.1")
+            }
+            #expect(upstream.requests.allSatisfy { $0["Host"] == "hello.example.com:8080" })
+            #expect(upstream.requests.allSatisfy { $0["X-Forwarded-Prefix"] == nil })
+            let absolute = try await router.call("GET http://hello.example.com?q HTTP/1.1\nHost: www.example.com\n\n")
+            #expect(absolute.text == "GET /?q HTTP/1.1")
+            for (host, target, status) in [
+                ("none.example.com", "/healthz", 404), ("www.example.com", "/healthz", 200),
+                ("www.example.com", "/fn/hello/", 200), ("kiln.example.com", "/healthz", 200),
+                ("example.com", "/fn/hello/", 200), ("hello.example.com", "/../x", 400),
+                ("hello.example.com", "*", 404),
+            ] {
+                #expect(try await router.call("GET \(target) HTTP/1.1\nHost: \(host)\n\n").status == status, "\(host)")
+            }
+        }
+    }
+
     @Test func `instances listen on unix sockets and TCP alike`() async throws {
         try await withRouter { router in
             let upstream = try TestUpstream("a", path: nil) { _ in ok() }
