@@ -156,7 +156,8 @@ let package = Package(
         .testTarget(
             name: "OCITests", dependencies: ["OCI", "Transfer", "Contract", "Support", crypto], swiftSettings: strict),
         .testTarget(
-            name: "RouterTests", dependencies: ["Contract", "Router", "Telemetry", logging] + nio, swiftSettings: strict
+            name: "RouterTests", dependencies: ["Contract", "Router", "Support", "Telemetry", logging] + nio,
+            swiftSettings: strict
         ),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "Support"], swiftSettings: strict),
     ]

@@ -5,6 +5,7 @@ import Contract
 enum Reason: String, CaseIterable, Error {
     // The request is refused as it stands.
     case malformedRequest = "malformed-request"
+    case noProxyHeader = "no-proxy-header"
     case badHost = "bad-host"
     case badTarget = "bad-target"
     case badFraming = "bad-framing"
@@ -54,7 +55,7 @@ extension Reason {
     /// The status code.
     var status: Int {
         switch self {
-        case .malformedRequest, .badHost, .badTarget, .badFraming, .badConnectionOption: 400
+        case .malformedRequest, .noProxyHeader, .badHost, .badTarget, .badFraming, .badConnectionOption: 400
         case .tokenRequired, .tokenInvalid: 401
         case .foreignHost, .crossSite: 403
         case .notFound, .unknownFunction, .unknownRevision, .nothingServes: 404
@@ -84,7 +85,7 @@ extension Reason {
     /// Whether the bytes after this request can't be trusted to be the next one, or are not wanted.
     var endsConnection: Bool {
         switch self {
-        case .malformedRequest, .badHost, .badFraming, .badConnectionOption, .unsupportedVersion,
+        case .malformedRequest, .noProxyHeader, .badHost, .badFraming, .badConnectionOption, .unsupportedVersion,
             .unsupportedTransferCoding, .targetTooLong, .headTooLarge, .bodyTooLarge, .headTimeout, .bodyTimeout,
             .tooManyConnections:
             true
@@ -101,6 +102,8 @@ extension Reason {
     private var words: (title: String, detail: String) {
         switch self {
         case .malformedRequest: ("Bad request", "The request is not well-formed HTTP/1.1.")
+        case .noProxyHeader:
+            ("Bad request", "The connection of a trusted proxy must begin with a header of the PROXY protocol.")
         case .badHost: ("Bad request", "The request needs exactly one well-formed Host field.")
         case .badTarget:
             ("Bad request", "The request target is not acceptable: no '..' segments, fragments or CONNECT.")

@@ -36,7 +36,7 @@ final class ClientHandler: ChannelDuplexHandler {
     }
 
     let worker: Worker
-    let client: ClientIdentity
+    private(set) var client: ClientIdentity
     var phase = Phase.idle
     var decoder: RequestDecoder
     var request: Request?
@@ -63,6 +63,14 @@ final class ClientHandler: ChannelDuplexHandler {
         self.worker = worker
         client = ClientIdentity(address, trusting: worker.settings.configuration.trustedProxies)
         decoder = RequestDecoder(limits: worker.headLimits)
+    }
+
+    /// Whether the connection has to begin with a header of the PROXY protocol: only a proxy that is trusted may send one.
+    var needsProxyHeader: Bool { worker.settings.configuration.proxyProtocol && client.isTrusted }
+
+    /// The connection is that of a client at `address`, as a trusted proxy says.
+    func identify(_ address: SocketAddress) {
+        client = ClientIdentity(address, trusting: worker.settings.configuration.trustedProxies)
     }
 
     // MARK: The channel

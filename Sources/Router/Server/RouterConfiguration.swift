@@ -57,6 +57,8 @@ package struct RouterConfiguration: Sendable {
     package var limits = Limits()
     /// Proxies whose X-Forwarded-* and Forwarded fields are believed; those of all others are replaced.
     package var trustedProxies: [IPv4Range] = []
+    /// Whether each connection of a trusted proxy begins with a header of the PROXY protocol, version 1 or 2; flag `--proxy-protocol`.
+    package var proxyProtocol = false
     /// Where each request gets a line; `nil`: nowhere.
     package var accessLog: AccessLog?
 
@@ -73,6 +75,12 @@ package struct RouterConfiguration: Sendable {
             guard !value.isEmpty, value.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
                 throw RouterError(.configuration, "The \(name) must consist of visible ASCII characters, at least one.")
             }
+        }
+        guard !proxyProtocol || !trustedProxies.isEmpty else {
+            throw RouterError(
+                .configuration,
+                "The PROXY protocol is spoken with trusted proxies only: name them with --trusted-proxy."
+            )
         }
         guard (1_024...Limits.maximumHead).contains(limits.headBytes) else {
             throw RouterError(

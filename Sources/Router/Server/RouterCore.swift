@@ -96,6 +96,9 @@ final class RouterCore: Sendable {
                         throw ChannelError.ioOnClosedChannel
                     }
                     let handler = ClientHandler(workers[index].value, address: channel.remoteAddress)
+                    if handler.needsProxyHeader {
+                        try channel.pipeline.syncOperations.addHandler(ProxyHeaderHandler(handler))
+                    }
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }
             }

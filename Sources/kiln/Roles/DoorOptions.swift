@@ -35,6 +35,10 @@ struct DoorOptions: ParsableArguments {
             "An IPv4 range of proxies whose X-Forwarded-* are believed; may be repeated.", valueName: "cidr"))
     var trustedProxy: [String] = []
 
+    @Flag(
+        help: "Expect a header of the PROXY protocol, version 1 or 2, on each connection of a trusted proxy.")
+    var proxyProtocol = false
+
     @Option(help: ArgumentHelp("Threads of the Router (default: the number of cores).", valueName: "number"))
     var threads: Int?
 
@@ -114,6 +118,16 @@ struct DoorOptions: ParsableArguments {
         }
     }
 
+    /// Whether trusted proxies speak the PROXY protocol.
+    func speaksProxyProtocol() throws -> Bool {
+        guard proxyProtocol || Setting.optional("PROXY_PROTOCOL") == "true" else { return false }
+        guard try !trusted().isEmpty else {
+            throw StartError(
+                "--proxy-protocol needs --trusted-proxy: only what is named there may say whose connection it is.")
+        }
+        return true
+    }
+
     func trusted() throws -> [IPv4Range] {
         try Setting.list(trustedProxy, "TRUSTED_PROXY").map { text in
             guard let range = IPv4Range(text) else {
@@ -130,6 +144,7 @@ struct DoorOptions: ParsableArguments {
         list += ChildArguments.options("--host-name", hostName)
         list += ChildArguments.option("--function-host", functionHost)
         list += ChildArguments.options("--trusted-proxy", trustedProxy)
+        if proxyProtocol { list.append("--proxy-protocol") }
         return list + ChildArguments.option("--threads", threads)
     }
 }

@@ -58,6 +58,7 @@ struct RouterCommand: AsyncParsableCommand {
             var configuration = RouterConfiguration(listen: listen, management: management)
             configuration.functionHost = try door.functionHosts()
             configuration.trustedProxies = try door.trusted()
+            configuration.proxyProtocol = try door.speaksProxyProtocol()
             try traffic.apply(to: &configuration)
             configuration.accessLog = try accessLog.open()
             configuration.limits.metricFunctions = try metrics.functions()

@@ -105,7 +105,7 @@ struct UpCommand: AsyncParsableCommand {
     /// Reads every option once, so that a wrong one ends the start with a sentence instead of a child's.
     private func validate(_ directory: StateDirectory) throws {
         _ = try door.managementToken()
-        _ = try (door.trusted(), door.threadCount(), door.hostNames(), door.functionHosts())
+        _ = try (door.trusted(), door.threadCount(), door.hostNames(), door.functionHosts(), door.speaksProxyProtocol())
         var door = RouterConfiguration(listen: .inherited(descriptor: -1))
         try traffic.apply(to: &door)
         _ = try (builder.limits(), builder.sourceLimit(), builder.buildLimit(), builder.checkerTiming())
