@@ -42,7 +42,7 @@ private let script = #"""
     from urllib.parse import urlsplit, parse_qs
 
     lock = threading.Lock()
-    blobs, manifests, tags, sessions, seen, notes, parts = {}, {}, {}, {}, {}, {}, {}
+    blobs, manifests, tags, sessions, seen, notes, parts, referring = {}, {}, {}, {}, {}, {}, {}, {}
     sha = lambda data: 'sha256:' + hashlib.sha256(data).hexdigest()
     store, places = None, set()
 
@@ -76,7 +76,7 @@ private let script = #"""
             if url.path.startswith('/store/'):
                 notes['store-authorization'] = self.headers.get('Authorization', 'none')
                 return self.say(200, blobs[url.path[7:]])
-            match = re.fullmatch(r'/v2/(.+)/(blobs|manifests|tags)/(.*)', url.path)
+            match = re.fullmatch(r'/v2/(.+)/(blobs|manifests|tags|referrers)/(.*)', url.path)
             if not match: return self.say(200)
             repository, kind, rest = match.groups()
             quirk = repository.split('/')[0]
@@ -191,6 +191,10 @@ private let script = #"""
                 digest = sha(body)
                 manifests[digest] = (self.headers['Content-Type'], body)
                 tags[repository + ':' + name] = digest
+                subject = json.loads(body).get('subject') if quirk == 'referring' else None
+                if subject:
+                    with lock: referring.setdefault(subject['digest'], []).append((digest, body))
+                    return self.say(201, Docker_Content_Digest=digest, OCI_Subject=subject['digest'])
                 if quirk == 'liar-manifest': digest = 'sha256:' + '0' * 64
                 return self.say(201, **({} if quirk == 'terse' else {'Docker_Content_Digest': digest}))
             if self.command == 'DELETE': return self.error(405, 'UNSUPPORTED')
@@ -199,6 +203,15 @@ private let script = #"""
             type, data = manifests[digest]
             if quirk == 'corrupt-manifest': data = data + b' '
             self.say(200, data, Content_Type=type + '; charset=utf-8', **({} if quirk == 'terse' else {'Docker_Content_Digest': digest}))
+
+        def referrers(self, quirk, repository, subject, query, body):
+            if quirk != 'referring': return self.error(404, 'NOT_FOUND')
+            page = int(query.get('page', ['0'])[0])
+            found = referring.get(subject, [])
+            link = {'Link': '</v2/%s/referrers/%s?page=%d>; rel="next"' % (repository, subject, page + 1)} if page + 1 < len(found) else {}
+            entries = [{'mediaType': json.loads(b)['mediaType'], 'digest': d, 'size': len(b), 'artifactType': json.loads(b)['artifactType']}
+                       for d, b in found[page:page + 1]]
+            self.say(200, json.dumps({'schemaVersion': 2, 'mediaType': 'application/vnd.oci.image.index.v1+json', 'manifests': entries}).encode(), **link)
 
         def tags(self, quirk, repository, rest, query, body):
             if quirk == 'null-tags': return self.say(200, b'{"name":"x","tags":null}')

@@ -12,6 +12,8 @@ package struct Descriptor: Hashable, Sendable, Codable {
     package var annotations: [String: String]?
     /// In an index: what the image runs on.
     package var platform: Platform?
+    /// In a list of referrers: what the artifact is.
+    package var artifactType: MediaType?
 
     /// Content of `size` bytes with `digest`.
     package init(

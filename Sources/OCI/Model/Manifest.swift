@@ -10,6 +10,10 @@ package struct Manifest: Hashable, Sendable, Codable {
     package var layers: [Descriptor]
     /// Notes on the image.
     package var annotations: [String: String]?
+    /// What the content is, when the manifest is no image's.
+    package var artifactType: MediaType?
+    /// The manifest that this one tells something about.
+    package var subject: Descriptor?
 
     /// An OCI manifest.
     package init(config: Descriptor, layers: [Descriptor], annotations: [String: String]? = nil) {
@@ -30,6 +34,8 @@ package struct Manifest: Hashable, Sendable, Codable {
         config = try container.decode(Descriptor.self, forKey: .config)
         layers = try container.decode([Descriptor].self, forKey: .layers)
         annotations = try container.decodeIfPresent([String: String].self, forKey: .annotations)
+        artifactType = try container.decodeIfPresent(MediaType.self, forKey: .artifactType)
+        subject = try container.decodeIfPresent(Descriptor.self, forKey: .subject)
         guard schemaVersion == 2 else {
             throw DecodingError.dataCorruptedError(
                 forKey: .schemaVersion, in: container, debugDescription: "schema version \(schemaVersion) is not known")

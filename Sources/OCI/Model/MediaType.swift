@@ -26,6 +26,17 @@ package struct MediaType: RawRepresentable, Hashable, Sendable, Codable, CustomS
     /// Docker's gzipped layer.
     package static let dockerLayerGzip = MediaType(rawValue: "application/vnd.docker.image.rootfs.diff.tar.gzip")
 
+    /// The blob `{}`, for manifests that have no configuration (OCI image-spec, manifest.md "Guidance for an empty descriptor").
+    package static let empty = MediaType(rawValue: "application/vnd.oci.empty.v1+json")
+    /// What cosign signs: a simple signing document.
+    package static let simpleSigning = MediaType(rawValue: "application/vnd.dev.cosign.simplesigning.v1+json")
+    /// A signed statement (DSSE).
+    package static let envelope = MediaType(rawValue: "application/vnd.dsse.envelope.v1+json")
+    /// A statement about an image (in-toto).
+    package static let statement = MediaType(rawValue: "application/vnd.in-toto+json")
+    /// A bill of materials (SPDX).
+    package static let spdx = MediaType(rawValue: "application/spdx+json")
+
     /// Whether a document of this type lists manifests of several platforms.
     package var isIndex: Bool { self == .index || self == .dockerManifestList }
 

@@ -1,11 +1,13 @@
-internal import Contract
+package import Contract
 internal import Transfer
 
 extension Registry {
-    /// Stores a manifest under a tag, or under its digest alone. Verifies the digest that the registry answers with.
+    /// Stores a manifest under a tag, or under its digest alone. Verifies the digest that the registry answers with. Returns the digest of the
+    /// subject that the registry has noted the manifest for (`OCI-Subject`); `nil` when there is none, or it notes none.
+    @discardableResult
     package func putManifest(
         _ bytes: [UInt8], _ descriptor: Descriptor, to repository: String, tag: String? = nil
-    ) async throws(OCIError) {
+    ) async throws(OCIError) -> Digest? {
         let name = try (tag.map { ImageReference.Selector.tag($0) } ?? .digest(descriptor.digest)).checked()
         var call = RegistryCall(.put, try address(repository, "manifests/\(name.text)"), pushing: repository)
         call.headers = ["Content-Type": descriptor.mediaType.rawValue]
@@ -19,6 +21,7 @@ extension Registry {
         if let stored = try Self.contentDigest(answer), stored != descriptor.digest {
             throw OCIError(.mismatch, "\(endpoint.name) stored the manifest \(stored) instead of \(descriptor.digest).")
         }
+        return answer.headers["OCI-Subject"].flatMap { try? Digest($0) }
     }
 
     /// Pushes an image: new layers and configuration in parallel, base layers by mounting them from `base`, then the
@@ -29,8 +32,7 @@ extension Registry {
         try await pushBlobs(of: image, to: repository, base, sessions)
         do throws(OCIError) {
             try await putManifest(of: image, to: repository, tags)
-        } catch  where error.status == 400 || error.status == 404 {
-            // A blob that was seen before may have been collected since; then the registry refuses the manifest.
+        } catch  where error.lacksBlobs {
             known.forget(repository)
             try await pushBlobs(of: image, to: repository, base, nil)
             try await putManifest(of: image, to: repository, tags)
@@ -84,7 +86,7 @@ extension Registry {
     }
 
     /// Runs the tasks that `fill` adds and waits for all of them; the first error ends the others.
-    private func concurrently(
+    func concurrently(
         _ fill: (inout ThrowingTaskGroup<Void, any Error>) -> Void
     ) async throws(OCIError) {
         do {
@@ -98,4 +100,9 @@ extension Registry {
             throw OCIError(.registry, "\(endpoint.name) could not be pushed to.", cause: error)
         }
     }
+}
+
+extension OCIError {
+    /// Whether a manifest was refused, perhaps because a blob that was seen before has been collected since.
+    var lacksBlobs: Bool { status == 400 || status == 404 }
 }

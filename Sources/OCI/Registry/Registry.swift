@@ -14,6 +14,7 @@ package final class Registry: Sendable {
     let logger: Logger
     let known = KnownBlobs()
     let chunking = Chunking()
+    let turns = Turns()
     let trust: RegistryTrust
     let authenticator: Authenticator
 
