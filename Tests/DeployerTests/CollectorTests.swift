@@ -1,5 +1,6 @@
 import Contract
 import Logging
+import OCI
 import Synchronization
 import Testing
 
@@ -220,6 +221,10 @@ final class MemoryRegistry: ImageInventory {
         let layers = try (["0"] + used + [letter]).map { try #require(Self.digest($0)) }
         return there ? ImageFacts(blobs: [digest: 10], layers: layers, imports: imports) : nil
     }
+    func has(_ digest: Digest, in repository: String) async throws -> Bool {
+        try await facts(of: digest, in: repository) != nil
+    }
+    func attached(to digest: Digest, tags: [String], in repository: String) async throws -> [AttachedManifest] { [] }
     func delete(_ digest: Digest, from repository: String) async throws -> Bool {
         state.withLock { state in
             guard state.deletes else { return false }

@@ -62,4 +62,53 @@ import Transfer
             #expect(try await registry.tags("kiln/gone").sorted() == ["b-one", "b-two"])
         }
     }
+
+    @Test func `what is beside an image goes with it, and what an interrupted run left of one that is gone`()
+        async throws
+    {
+        try await withRegistry { fixture in
+            let registry = Registry(RegistryEndpoint(name: fixture.authority, url: fixture.url), client: fixture.client)
+            let key = SigningKey()
+            var images: [Image] = []
+            for text in ["one", "two", "three"] {
+                let image = try Self.image(text)
+                images.append(image)
+                try await registry.push(image, to: "kiln/hello", tags: ["b-\(text)"])
+                try await registry.sign(image.digest, in: "kiln/hello", with: key)
+                let bill = try Artifact(.spdx, about: image.descriptor, content: Array(text.utf8), as: .spdx)
+                try await registry.push([bill], to: "kiln/hello")
+            }
+            // A run that ended right after it had deleted an image.
+            #expect(try await registry.deleteManifest("kiln/hello", images[1].digest) == .deleted)
+            try await withStore { store in
+                let reconciler = Reconciler(
+                    store: store, backend: RecordingBackend(), tags: RegistryTags(registry), epoch: "e",
+                    logger: Logger(label: "test"))
+                try await reconciler.start(base: nil)
+                let ticket = try await store.issueTicket(for: name("hello"))
+                let image = PinnedImage(
+                    registry: fixture.authority, repository: "kiln/hello", digest: images[0].digest)
+                _ = try await reconciler.deploy(
+                    name("hello"),
+                    DeployRequest(
+                        ticket: ticket, image: image, spec: FunctionSpec(), wait: true, timings: [:]),
+                    requestID: "x")
+                let collector = Collector(
+                    reconciler: reconciler, inventory: RegistryInventory(registry, sweeper: nil), machine: nil,
+                    logger: Logger(label: "test"))
+                let dry = try await collector.run(Retention(), .dryRun)
+                let report = try await collector.run(Retention(), .collect)
+                #expect(report.images.count == 1 && report.images == dry.images)
+                #expect(try await collector.run(Retention(), .collect).images == .init())
+            }
+            let tags = Set(try await registry.tags("kiln/hello"))
+            let kept = images[0].digest
+            #expect(tags.subtracting(["r1"]) == ["b-one", "sha256-\(kept.hex)", "sha256-\(kept.hex).sig"])
+            let verdict = try await registry.verdict(on: kept, in: "kiln/hello", by: [key.verifyingKey])
+            #expect(verdict == .valid(by: key.verifyingKey))
+            #expect(try await registry.referrers(of: kept, in: "kiln/hello").count == 1)
+            let bill = try Artifact(.spdx, about: images[2].descriptor, content: Array("three".utf8), as: .spdx)
+            #expect(try await registry.descriptor("kiln/hello", .digest(bill.descriptor.digest)) == nil)
+        }
+    }
 }

@@ -20,6 +20,10 @@ package struct RegistryInventory: ImageInventory {
         try await registry.descriptor(repository, .tag(tag))?.digest
     }
 
+    package func has(_ digest: Digest, in repository: String) async throws -> Bool {
+        try await registry.descriptor(repository, .digest(digest)) != nil
+    }
+
     package func facts(of digest: Digest, in repository: String) async throws -> ImageFacts? {
         // A revision from before the operator chose another place for images.
         guard registry.endpoint.repositories.contains(repository) else { return nil }
@@ -37,6 +41,10 @@ package struct RegistryInventory: ImageInventory {
         return ImageFacts(
             blobs: blobs, layers: image.config.rootfs.diffIDs,
             imports: image.manifest.annotations?["dev.kiln.imports"])
+    }
+
+    package func attached(to digest: Digest, tags: [String], in repository: String) async throws -> [AttachedManifest] {
+        try await registry.attached(to: digest, tags: tags.compactMap { AttachmentTag($0) }, in: repository)
     }
 
     package func delete(_ digest: Digest, from repository: String) async throws -> Bool {

@@ -1,9 +1,20 @@
 import Contract
 import Logging
+import OCI
 
 extension Collector {
     /// Images by repository.
     typealias Images = [String: Set<Digest>]
+
+    /// What goes from the registry.
+    struct Garbage {
+        /// Images that no revision has.
+        var images: Images = [:]
+        /// What is kept beside images that go or are gone, by repository and image.
+        var attachments: [String: [Digest: [AttachedManifest]]] = [:]
+
+        var isEmpty: Bool { images.isEmpty && attachments.isEmpty }
+    }
 
     /// Removes the images that no revision has from the registry, those of `removed` revisions among them, and has it free their blobs.
     func collectImages(
@@ -26,17 +37,23 @@ extension Collector {
         }
     }
 
-    private func delete(_ garbage: Images, _ report: inout CollectionReport) async throws {
-        for (repository, digests) in garbage.sorted(by: { $0.key < $1.key }) {
-            for digest in digests.sorted(by: { $0.hex < $1.hex }) {
-                guard try await inventory.delete(digest, from: repository) else {
-                    report.notes.append(
-                        "The registry does not delete images: what is garbage there stays until its operator removes it."
-                    )
-                    report.images = .init()
-                    return
+    private func delete(_ garbage: Garbage, _ report: inout CollectionReport) async throws {
+        let repositories = Set(garbage.images.keys).union(garbage.attachments.keys)
+        for repository in repositories.sorted() {
+            let images = garbage.images[repository] ?? []
+            let attachments = garbage.attachments[repository] ?? [:]
+            for subject in images.union(attachments.keys).sorted(by: { $0.hex < $1.hex }) {
+                // Signatures go after what they are of: an image without its own could not be run where they are demanded.
+                for digest in (images.contains(subject) ? [subject] : []) + (attachments[subject] ?? []).map(\.digest) {
+                    guard try await inventory.delete(digest, from: repository) else {
+                        report.notes.append(
+                            "The registry does not delete images: what is garbage there stays until its operator removes it."
+                        )
+                        report.images = .init()
+                        return
+                    }
                 }
-                facts[digest] = nil
+                facts[subject] = nil
             }
         }
         if try await !inventory.sweep() {
@@ -59,10 +76,10 @@ extension Collector {
     }
 
     /// What is in the registry and not in the record.
-    private func garbage(_ removed: [Revision], _ report: inout CollectionReport) async throws -> Images {
+    private func garbage(_ removed: [Revision], _ report: inout CollectionReport) async throws -> Garbage {
         let underWay = await reconciler.gate.underWay
         let kept = try await kept(without: removed)
-        var garbage: Images = [:]
+        var garbage = Garbage()
         report.skipped = []
         for repository in try await repositories(kept, removed, &report) {
             let name = reconciler.tags.repositories.function(of: repository)
@@ -74,10 +91,33 @@ extension Collector {
             if name == nil, kept[repository] == nil { continue }
             let needed = kept[repository] ?? []
             let known = removed.filter { $0.image.repository == repository }.map(\.image.digest)
-            let found = try await images(in: repository, needed, beside: known).subtracting(needed)
-            if !found.isEmpty { garbage[repository] = found }
+            let tags = try await inventory.tags(of: repository)
+            let found = try await images(in: repository, tags, needed, beside: known).subtracting(needed)
+            if !found.isEmpty { garbage.images[repository] = found }
+            let attachments = try await attachments(in: repository, tags, found, needed)
+            if !attachments.isEmpty { garbage.attachments[repository] = attachments }
         }
         return garbage
+    }
+
+    /// What is kept beside images in `repository` that go with this run, or have gone with one that was interrupted.
+    private func attachments(
+        in repository: String, _ tags: [String], _ garbage: Set<Digest>, _ needed: Set<Digest>
+    ) async throws -> [Digest: [AttachedManifest]] {
+        var subjects = Dictionary(uniqueKeysWithValues: garbage.map { ($0, [String]()) })
+        for tag in tags {
+            guard let subject = AttachmentTag(tag)?.subject, !needed.contains(subject) else { continue }
+            if subjects[subject] == nil, try await inventory.has(subject, in: repository) { continue }
+            subjects[subject, default: []].append(tag)
+        }
+        var found: [Digest: [AttachedManifest]] = [:]
+        for (subject, tags) in subjects {
+            // A list that somebody else has written may name anything.
+            let attached = try await inventory.attached(to: subject, tags: tags, in: repository)
+                .filter { !needed.contains($0.digest) }
+            if !attached.isEmpty { found[subject] = attached }
+        }
+        return found
     }
 
     /// Kiln's repositories: those that the registry lists, else those that the record knows.
@@ -94,10 +134,9 @@ extension Collector {
 
     /// The images in `repository` but those with what `needed` ones import; `removed` are known to be there.
     private func images(
-        in repository: String, _ needed: Set<Digest>, beside removed: [Digest]
+        in repository: String, _ tags: [String], _ needed: Set<Digest>, beside removed: [Digest]
     ) async throws -> Set<Digest> {
         let known = needed.union(removed)
-        let tags = try await inventory.tags(of: repository)
         guard !tags.isEmpty else { return [] }
         // Every image of a function has one tag of the Builder's. As many tags as images: nothing unknown is there, and only the tags of
         // what is imported need be looked up.
@@ -111,6 +150,8 @@ extension Collector {
         }
         var images = areKnown ? known : []
         for tag in tags where !imports.contains(tag) && (!areKnown || tag.hasPrefix("d-")) {
+            // What vouches for an image is none, and what has been vouched for has a tag of the Builder's too.
+            if AttachmentTag(tag) != nil || tag.hasPrefix("a-") { continue }
             guard let digest = try await inventory.digest(of: tag, in: repository) else { continue }
             // Its last layer is what is imported; those below are the base's, which every function has.
             if tag.hasPrefix("d-"), !unsaid.isEmpty,
@@ -123,7 +164,7 @@ extension Collector {
         return images
     }
 
-    private func tally(_ garbage: Images, beside kept: Images) async throws -> CollectionReport.Tally {
+    private func tally(_ garbage: Garbage, beside kept: Images) async throws -> CollectionReport.Tally {
         var needed: Set<Digest> = []
         for (repository, digests) in kept {
             for digest in digests {
@@ -132,12 +173,15 @@ extension Collector {
         }
         var tally = CollectionReport.Tally()
         var counted: Set<Digest> = []
-        for (repository, digests) in garbage {
+        for (repository, digests) in garbage.images {
             tally.count += digests.count
             for digest in digests {
                 for (blob, size) in try await facts(of: digest, in: repository)?.blobs ?? [:]
                 where !needed.contains(blob) && counted.insert(blob).inserted { tally.bytes += size }
             }
+        }
+        for manifest in garbage.attachments.values.flatMap(\.values).flatMap(\.self) {
+            for (blob, size) in manifest.blobs where counted.insert(blob).inserted { tally.bytes += size }
         }
         return tally
     }

@@ -1,4 +1,5 @@
 import Contract
+import OCI
 
 /// What garbage collection has to know of the registry and do in it.
 package protocol ImageInventory: Sendable {
@@ -11,8 +12,14 @@ package protocol ImageInventory: Sendable {
     /// The image that `tag` points at; `nil` when there is no such tag.
     func digest(of tag: String, in repository: String) async throws -> Digest?
 
+    /// Whether there is a manifest with this digest.
+    func has(_ digest: Digest, in repository: String) async throws -> Bool
+
     /// What the image is made of; `nil` when it is not there.
     func facts(of digest: Digest, in repository: String) async throws -> ImageFacts?
+
+    /// The manifests that are kept beside the image `digest` and go after it, in this order; `tags` are those of its tags that say so.
+    func attached(to digest: Digest, tags: [String], in repository: String) async throws -> [AttachedManifest]
 
     /// Removes an image with its tags; `false` when this registry does not delete.
     func delete(_ digest: Digest, from repository: String) async throws -> Bool

@@ -11,6 +11,10 @@ package struct ArchiveExport: Sendable {
     let registry: Registry
     let secrets: [String: [UInt8]]
     let version: String
+    /// The file that the key is in with which images are signed.
+    package static let keyFile = "signing-key.pem"
+    /// That key, in PEM; `nil` leaves it out.
+    package var signingKey: [UInt8]?
 
     /// An export of `record` and its images in `registry`, with `secrets` by name.
     package init(record: any ArchivedRecord, registry: Registry, secrets: [String: [UInt8]], version: String) {
@@ -32,6 +36,7 @@ package struct ArchiveExport: Sendable {
             var bundle = try BundleWriter.create(path)
             try bundle.add(StateArchive.file, Array(Self.encoder.encode(archive)))
             for (name, value) in secrets.sorted(by: { $0.key < $1.key }) { try bundle.add("secrets/\(name)", value) }
+            if let signingKey { try bundle.add(Self.keyFile, signingKey) }
             let index = try await addImages(of: archive, to: &bundle, by: BlobCache(directory: parts + "/blobs"))
             try bundle.add("index.json", Array(Self.encoder.encode(index)))
             try bundle.finish()
@@ -52,18 +57,36 @@ package struct ArchiveExport: Sendable {
                 let (read, bytes) = try await registry.manifest(repository, .digest(item.digest))
                 var descriptor = read
                 if !bundle.contains(descriptor.digest) {
-                    try bundle.add(blob: bytes)
                     let manifest = try JSONDecoder().decode(Manifest.self, from: Data(bytes))
-                    for blob in [manifest.config] + manifest.layers where !bundle.contains(blob.digest) {
-                        try bundle.add(blob.digest, from: try await registry.fetch(repository, blob, into: cache))
-                        try cache.remove(blob.digest)
-                    }
+                    try await add(bytes, manifest, from: repository, to: &bundle, by: cache)
                 }
-                descriptor.annotations = ["org.opencontainers.image.ref.name": "\(function.name)-r\(item.number)"]
+                descriptor.annotations = [Self.name: "\(function.name)-r\(item.number)"]
                 entries.append(descriptor)
+                for attachment in try await registry.attachments(of: item.digest, in: repository)
+                where !bundle.contains(attachment.descriptor.digest) {
+                    try await add(attachment.bytes, attachment.manifest, from: repository, to: &bundle, by: cache)
+                    var descriptor = attachment.descriptor
+                    descriptor.annotations = attachment.tag.map { [Self.name: $0] }
+                    descriptor.artifactType = attachment.manifest.artifactType
+                    entries.append(descriptor)
+                }
             }
         }
         return Index(manifests: entries)
+    }
+
+    /// The annotation with the name of a manifest in an image layout.
+    static let name = "org.opencontainers.image.ref.name"
+
+    private func add(
+        _ bytes: [UInt8], _ manifest: Manifest, from repository: String, to bundle: inout BundleWriter,
+        by cache: BlobCache
+    ) async throws {
+        try bundle.add(blob: bytes)
+        for blob in [manifest.config] + manifest.layers where !bundle.contains(blob.digest) {
+            try bundle.add(blob.digest, from: try await registry.fetch(repository, blob, into: cache))
+            try cache.remove(blob.digest)
+        }
     }
 
     private static var encoder: JSONEncoder {

@@ -11,7 +11,11 @@ package struct ArchiveImport: Sendable {
     package let archive: StateArchive
     /// The secrets in it, by name.
     package let secrets: [String: [UInt8]]
+    /// The key in it with which images are signed, in PEM.
+    package let signingKey: [UInt8]?
     private let cache: BlobCache
+    /// What is kept beside images, by image.
+    private let attachments: [Digest: [Attachment]]
 
     /// Reads and verifies the archive at `path`; its blobs go into `directory`, which the caller removes.
     package init(_ path: String, blobs directory: String) throws {
@@ -36,6 +40,23 @@ package struct ArchiveImport: Sendable {
             secrets[String(name.dropFirst("secrets/".count))] = value
         }
         self.secrets = secrets
+        signingKey = files[ArchiveExport.keyFile]
+        attachments = try Self.attachments(files["index.json"], cache)
+    }
+
+    /// The signatures and referrers that the index of the archive names. One of an earlier Kiln's has none.
+    private static func attachments(_ index: [UInt8]?, _ cache: BlobCache) throws -> [Digest: [Attachment]] {
+        guard let index else { return [:] }
+        var found: [Digest: [Attachment]] = [:]
+        for entry in try JSONDecoder().decode(Index.self, from: Data(index)).manifests {
+            let tag = entry.annotations?[ArchiveExport.name].flatMap { AttachmentTag($0) }
+            guard tag != nil || entry.annotations == nil else { continue }
+            let attachment = try Attachment(
+                tag: tag?.text, bytes: cache.read(entry.digest, limit: Manifest.maximumSize))
+            guard let subject = tag?.subject ?? attachment.manifest.subject?.digest else { continue }
+            found[subject, default: []].append(attachment)
+        }
+        return found
     }
 
     /// The functions called `names`, or all; throws when one is not there.
@@ -57,22 +78,33 @@ package struct ArchiveImport: Sendable {
             for item in function.revisions.reversed() {
                 let bytes = try cache.read(item.digest, limit: Manifest.maximumSize)
                 let manifest = try JSONDecoder().decode(Manifest.self, from: Data(bytes))
-                for blob in [manifest.config] + manifest.layers {
-                    if let home = homes[blob.digest], home != repository,
-                        try await registry.mount(blob.digest, to: repository, from: home)
-                    {
-                        continue
-                    }
-                    try await registry.push(.file(cache.path(of: blob.digest)), blob, to: repository)
-                    homes[blob.digest] = repository
-                }
+                try await push(manifest, to: repository, of: registry, &homes)
                 try await registry.putManifest(
                     bytes, Descriptor(mediaType: manifest.mediaType, digest: item.digest, size: bytes.count),
                     to: repository,
                     tag: "r\(item.number)"
                 )
+                for attachment in attachments[item.digest] ?? [] {
+                    try await push(attachment.manifest, to: repository, of: registry, &homes)
+                    try await registry.put(attachment, to: repository)
+                }
             }
             try await adopt(function)
+        }
+    }
+
+    /// Pushes the blobs of `manifest`, or has them mounted from where they were pushed before.
+    private func push(
+        _ manifest: Manifest, to repository: String, of registry: Registry, _ homes: inout [Digest: String]
+    ) async throws {
+        for blob in [manifest.config] + manifest.layers {
+            if let home = homes[blob.digest], home != repository,
+                try await registry.mount(blob.digest, to: repository, from: home)
+            {
+                continue
+            }
+            try await registry.push(.file(cache.path(of: blob.digest)), blob, to: repository)
+            homes[blob.digest] = repository
         }
     }
 }
