@@ -6,9 +6,12 @@ package struct Ticket: Hashable, Sendable, Codable {
     package var repository: String
     /// Where the checker answers; `nil` when none runs now.
     package var checker: Endpoint?
+    /// Whether the image has to be signed before it is handed over; absent is no.
+    package var signatureDemanded: Bool?
 
     /// Ticket `number`.
-    package init(number: Int, repository: String, checker: Endpoint?) {
+    package init(number: Int, repository: String, checker: Endpoint?, signatureDemanded: Bool? = nil) {
+        self.signatureDemanded = signatureDemanded
         self.number = number
         self.repository = repository
         self.checker = checker

@@ -173,6 +173,12 @@ package struct RolloutFailure: Error, Hashable, Sendable, CustomStringConvertibl
         case platform
         /// The workload was retired meanwhile.
         case retired
+        /// The image is not signed, and signatures are demanded.
+        case unsigned
+        /// Its signatures are by none of the keys that are trusted.
+        case signedByAnother
+        /// Its signature is of another image.
+        case signatureMismatch
     }
 
     /// The kind.

@@ -18,6 +18,12 @@ extension Reconciler {
                 "\(tags.registry)/\(repository) has not the image of revision \(live.number). Import through that registry."
             )
         }
+        for item in function.revisions where item.pinned || item.number == function.live {
+            let image = PinnedImage(registry: tags.registry, repository: repository, digest: item.digest)
+            do throws(RolloutFailure) { try await trust?.check(image) } catch {
+                throw Self.refusal(error, of: function.name)
+            }
+        }
         try await lanes.run(function.name) {
             let images = ImagePlace(registry: self.tags.registry, repository: repository)
             guard try await store.adopt(function, images: images) else {

@@ -9,6 +9,11 @@ extension Reconciler {
         let known = try await gate.readmit(name, request.ticket)
         defer { Task { await gate.end(name, request.ticket) } }
         if !known, try await !tags.has(request.image) { throw Self.collectedMeanwhile(name) }
+        if let trust {
+            do throws(RolloutFailure) { try await trust.check(request.image) } catch {
+                throw Self.refusal(error, of: name)
+            }
+        }
         let floor = try await highestTag(name)
         var logger = logger
         logger[metadataKey: "requestId"] = "\(requestID)"
@@ -148,6 +153,8 @@ extension Reconciler {
         let id = workload.id
         raising[id, default: 0] += 1
         defer { raising[id] = (raising[id] ?? 0) > 1 ? (raising[id] ?? 0) - 1 : nil }
+        // A parked revision was let through when it was rolled out.
+        if !isWaking, let trust { try await trust.check(workload.image) }
         await cancelRetirement(id)
         if isWaking, parked.remove(id) != nil, case .revision(let revision) = id { await publish(revision.function) }
         try await rollOutWithRoom(workload)

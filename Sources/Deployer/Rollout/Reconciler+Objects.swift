@@ -14,6 +14,12 @@ extension Reconciler {
         guard let store = store as? any DeclarativeStore else { return }
         try await lanes.run(name) {
             guard let wanted = try await store.unrecorded(name) else { return }
+            // A registry that does not answer is asked again; what it says of the image is told of the revision.
+            if let trust = self.trust {
+                do throws(RolloutFailure) { try await trust.check(wanted.image) } catch {
+                    if error.code == .image { throw error }
+                }
+            }
             let ticket = try await store.issueTicket(for: name)
             let draft = RevisionDraft(
                 function: name, image: wanted.image, spec: wanted.spec, ticket: ticket, now: .now(), source: .object)

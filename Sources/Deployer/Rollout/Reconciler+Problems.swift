@@ -36,6 +36,18 @@ extension Reconciler {
             retryAfter: 1)
     }
 
+    /// The answer to a deploy whose image has no signature that counts: nothing is recorded.
+    static func refusal(_ failure: RolloutFailure, of name: FunctionName) -> Problem {
+        let kept = "Nothing was recorded. What was live before keeps serving."
+        let detail = "'\(name)': \(failure.message) \(kept)"
+        return switch failure.code {
+        case .unsigned: Problem("image-unsigned", 422, "Image is not signed", detail)
+        case .signedByAnother: Problem("image-signed-by-another", 422, "Image is signed by another key", detail)
+        case .signatureMismatch: Problem("image-signature-mismatch", 422, "Signature is of another image", detail)
+        default: Problem("registry-failed", 502, "Registry failed", detail)
+        }
+    }
+
     /// The revision to go back to: `number`, or the last one in the history that is not the live one.
     static func rollbackTarget(_ record: FunctionRecord, _ number: Int?) throws(Problem) -> Revision {
         let name = record.summary.name
@@ -75,6 +87,11 @@ extension Reconciler {
             Problem(
                 "platform-failed", 503, "Platform failed", "\(id): \(message)\(kept)", logs: logs,
                 retryAfter: 5)
+        case .unsigned: Problem("image-unsigned", 422, "Image is not signed", "\(id): \(message)\(kept)")
+        case .signedByAnother:
+            Problem("image-signed-by-another", 422, "Image is signed by another key", "\(id): \(message)\(kept)")
+        case .signatureMismatch:
+            Problem("image-signature-mismatch", 422, "Signature is of another image", "\(id): \(message)\(kept)")
         case .retired: Problem("retired", 409, "Retired meanwhile", "\(id) was stopped while it started.\(kept)")
         }
     }

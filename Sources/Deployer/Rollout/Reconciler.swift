@@ -40,6 +40,7 @@ package actor Reconciler {
     let limits: DeployLimits
     let observer: (any RolloutObserver)?
     let routers: (any RouterCensus)?
+    let trust: (any ImageTrust)?
     var serving: [FunctionName: ServingRecord] = [:]
     var endpoints: [WorkloadID: [Endpoint]] = [:]
     var retirements: [WorkloadID: Retirement] = [:]
@@ -61,12 +62,15 @@ package actor Reconciler {
     /// Revisions whose tag the registry has not taken yet.
     var untagged: [RevisionID: Revision] = [:]
 
-    /// A reconciler over its parts. With `routers`, those are asked whether they have switched; without, they are fed by the hub.
+    /// A reconciler over its parts. With `routers`, those are asked whether they have switched; without, they are fed by the hub. With `trust`, only
+    /// images that it lets through are recorded and rolled out.
     package init(
         store: any FunctionStore, backend: any Backend, tags: any RevisionTags, epoch: String,
         timing: Timing = Timing(), limits: DeployLimits = DeployLimits(), metrics: DeployerMetrics = DeployerMetrics(),
-        observer: (any RolloutObserver)? = nil, routers: (any RouterCensus)? = nil, logger: Logger
+        observer: (any RolloutObserver)? = nil, routers: (any RouterCensus)? = nil,
+        trust: (any ImageTrust)? = nil, logger: Logger
     ) {
+        self.trust = trust
         self.observer = observer
         self.routers = routers
         self.store = store
@@ -122,7 +126,8 @@ package actor Reconciler {
         let number = try await store.issueTicket(for: name)
         await gate.begin(name, number)
         return try await Ticket(
-            number: number, repository: tags.repositories.repository(of: name), checker: checkerPlace())
+            number: number, repository: tags.repositories.repository(of: name), checker: checkerPlace(),
+            signatureDemanded: trust == nil ? nil : true)
     }
 
     /// Where the checker answers. Waits up to five seconds for one that is being started; `nil` when none is there then.

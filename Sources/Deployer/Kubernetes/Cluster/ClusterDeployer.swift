@@ -35,6 +35,8 @@ package final class ClusterDeployer: Sendable {
         package var client = APIClient.Configuration()
         /// Kiln's version, for metrics.
         package var version = ""
+        /// Which images may run; `nil` lets all.
+        package var trust: (any ImageTrust)?
 
         /// A replica called `identity`, which the others reach at `address`.
         package init(settings: WorkloadSettings, system: String, identity: String, address: String, token: String) {
@@ -219,7 +221,8 @@ package final class ClusterDeployer: Sendable {
         let routers = ClusterRouters(api, configuration.routers, client: http, logger: logger)
         let reconciler = Reconciler(
             store: store, backend: backend, tags: tags, epoch: configuration.identity, timing: configuration.timing,
-            limits: configuration.limits, metrics: metrics, observer: reporter, routers: routers, logger: logger)
+            limits: configuration.limits, metrics: metrics, observer: reporter, routers: routers,
+            trust: configuration.trust, logger: logger)
         let overview = try await store.overview()
         await backend.keep(Set(overview.pending.map(\.revision.id)))
         try await reconciler.start(base: nil, overview)

@@ -77,6 +77,9 @@ struct FunctionConditions: Sendable, Hashable {
         case .image: "ImageFailed"
         case .platform: "PlatformFailed"
         case .retired: "Retired"
+        case .unsigned: "ImageUnsigned"
+        case .signedByAnother: "ImageSignedByAnother"
+        case .signatureMismatch: "ImageSignatureMismatch"
         }
     }
 }
