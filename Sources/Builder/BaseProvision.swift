@@ -13,15 +13,17 @@ package struct BaseProvision: Sendable {
     private let checker: any SourceChecker
     private let dependencies: Dependencies
     private let deployer: any DeployerClient
+    private let attestor: Attestor?
     private let logger: Logger
     private let progress: @Sendable (String) -> Void
 
     /// Provides the image of `recipe`. `progress` is told what takes a while, one sentence at a time.
     package init(
         recipe: BaseRecipe, cache: BlobCache, registry: Registry, checker: any SourceChecker,
-        dependencies: Dependencies, deployer: any DeployerClient,
+        dependencies: Dependencies, deployer: any DeployerClient, attestor: Attestor? = nil,
         logger: Logger, progress: @escaping @Sendable (String) -> Void
     ) {
+        self.attestor = attestor
         self.recipe = recipe
         self.cache = cache
         self.registry = registry
@@ -44,7 +46,7 @@ package struct BaseProvision: Sendable {
                 api.open(
                     BuildPipeline(
                         registry: registry, base: base, checker: checker, dependencies: dependencies,
-                        deployer: deployer, logger: logger, metrics: api.metrics))
+                        deployer: deployer, attestor: attestor, logger: logger, metrics: api.metrics))
                 logger.info("base image ready", metadata: ["image": "\(base.pinned)"])
                 return
             } catch let error as BuilderError where error.code == .recipe {

@@ -17,15 +17,17 @@ package struct BuildPipeline: Sendable {
     private let deployer: any DeployerClient
     private let logger: Logger
     private let metrics: BuilderMetrics
+    private let attestor: Attestor?
     private let baked = BakedNames()
 
     /// A pipeline that puts functions on `base`. `patience` is the longest that a deploy waits for a checker that is
-    /// being started.
+    /// being started. `attestor` puts what vouches for images beside them.
     package init(
         registry: Registry, base: BaseImage, checker: any SourceChecker, dependencies: Dependencies,
-        deployer: any DeployerClient, patience: Duration = .seconds(20), logger: Logger,
+        deployer: any DeployerClient, attestor: Attestor? = nil, patience: Duration = .seconds(20), logger: Logger,
         metrics: BuilderMetrics = BuilderMetrics()
     ) {
+        self.attestor = attestor
         self.registry = registry
         self.base = base
         self.dependencies = dependencies
@@ -36,9 +38,9 @@ package struct BuildPipeline: Sendable {
     }
 
     /// What came of a build.
-    package enum Build: Sendable, Hashable {
-        /// The image is in the registry, and this is what to tell the Deployer, and the developer.
-        case ready(DeployRequest, Remarks)
+    package enum Build: Sendable {
+        /// The image is in the registry, and this is what to tell the Deployer, and the developer. What vouches for it may still be on its way.
+        case ready(DeployRequest, Remarks, Attestation?)
         /// What a dry run found.
         case dryRun(DryRunAnswer)
     }
@@ -104,7 +106,7 @@ package struct BuildPipeline: Sendable {
                 DryRunAnswer(
                     name: request.name, handler: module.form, digest: image.digest, remarks, timings: timings.all()))
         }
-        let (digest, remarks) = try await image(
+        let (digest, remarks, attestation) = try await image(
             Work(plan: plan, ticket: ticket, requestID: requestID, freshness: request.freshness, timings: timings))
         let deploy = DeployRequest(
             ticket: ticket.number,
@@ -118,7 +120,7 @@ package struct BuildPipeline: Sendable {
                 "digest": "\(digest)", "ms": "\(deploy.timings["build"] ?? 0)",
             ])
         isHandedOver = true
-        return .ready(deploy, remarks)
+        return .ready(deploy, remarks, attestation)
     }
 
     /// Hands a finished build to the Deployer.
@@ -138,10 +140,14 @@ package struct BuildPipeline: Sendable {
     }
 
     /// The digest of the plan's image in the ticket's repository, where it is now, and what is to be told.
-    private func image(_ work: Work) async throws -> (Digest, Remarks) {
+    private func image(_ work: Work) async throws -> (Digest, Remarks, Attestation?) {
         let (plan, timings, repository) = (work.plan, work.timings, work.ticket.repository)
         for tag in work.freshness == .kept ? plan.tags : [] {
-            let known = try await timings.measure("lookup") { try await registry.descriptor(repository, .tag(tag)) }
+            // An image without what vouches for it, left by a Builder that ended or had no key, is made again: it comes out the same.
+            let attested = attestor?.tag(for: tag) ?? tag
+            let known = try await timings.measure("lookup") {
+                try await registry.descriptor(repository, .tag(attested))
+            }
             if let known {
                 let names =
                     ExternalImport.mayBe(in: plan.source)
@@ -150,7 +156,7 @@ package struct BuildPipeline: Sendable {
                     } : []
                 let verdict: TypeVerdict = tag == plan.tag ? .right(note: nil) : .notWanted
                 let remarks = await Remarks(verdict, warnings: knownWarnings(work), dependencies: names)
-                return (known.digest, remarks)
+                return (known.digest, remarks, nil)
             }
         }
         return try await registry.withUploadSessions(repository, count: 2) { sessions in
@@ -169,14 +175,33 @@ package struct BuildPipeline: Sendable {
                     of: image, to: repository, base: base.pinned.repository, sessions: sessions)
             }
             let verdict = try await judged
+            let tag = verdict.isChecked ? plan.tag : plan.uncheckedTag
             try await timings.measure("manifest") {
-                let tag = verdict.isChecked ? plan.tag : plan.uncheckedTag
                 try await registry.push(image, to: repository, tags: [tag], base: base.pinned.repository)
             }
             let names = try DependencyImage.names(in: image)
             baked.keep(names, of: image.digest)
-            return (image.digest, Remarks(verdict, warnings: module.warnings, dependencies: names))
+            let remarks = Remarks(verdict, warnings: module.warnings, dependencies: names)
+            return (image.digest, remarks, try await attest(image, tag, work))
         }
+    }
+
+    /// Has what vouches for `image` put beside it: while it is rolled out, but for what must be there before.
+    private func attest(_ image: OCI.Image, _ tag: String, _ work: Work) async throws -> Attestation? {
+        guard let attestor else { return nil }
+        let repository = work.ticket.repository
+        let attested = attestor.tag(for: tag)
+        if work.freshness == .reloaded {
+            // The tag may be on the image with the old imports: the deploy must not end well before it has moved.
+            try await work.timings.measure("attest") {
+                try await attestor.attest(image, in: repository, tag: attested)
+            }
+            return nil
+        }
+        if work.ticket.signatureDemanded == true {
+            try await work.timings.measure("sign") { try await attestor.sign(image.digest, in: repository, .written) }
+        }
+        return Attestation { try await attestor.attest(image, in: repository, tag: attested) }
     }
 
     /// What there is to be said again of the configuration in a source that was built before; nothing when no checker can be asked.

@@ -83,9 +83,14 @@ package final class BuilderAPI: Sendable {
             let (pipeline, build) = try await build(wanted, request)
             switch build {
             case .dryRun(let answer): return try .json(answer)
-            case .ready(let deploy, let remarks):
+            case .ready(let deploy, var remarks, let attestation):
                 let reply = try await pipeline.deploy(deploy, of: wanted.name, requestID: request.id)
                 var answer = reply.answer
+                if let attestation {
+                    let outcome = await attestation.finish()
+                    remarks.warnings += outcome.warnings
+                    answer.timings["attest"] = (outcome.milliseconds * 1000).rounded() / 1000
+                }
                 answer.url = request.externalURL(answer.url)
                 answer.typesChecked = remarks.typesChecked
                 answer.warnings = remarks.warnings.isEmpty ? nil : remarks.warnings

@@ -46,13 +46,14 @@ func withBuilder(
     recipe: BaseRecipe = smallRecipe, limits: BuilderAPI.Limits = BuilderAPI.Limits(),
     imports: DependencySettings = DependencySettings(),
     wrapping: @escaping @Sendable (any SourceChecker) -> any SourceChecker = { $0 },
+    attesting: (@Sendable (Registry) -> Attestor)? = nil,
     _ body: @escaping @Sendable (BuilderFixture) async throws -> Void
 ) async throws {
     try await withRegistry { registry in
         try await withChecker { checker in
             try await withBuilder(
                 recipe: recipe, limits: limits, imports: imports, registry: registry, checker: checker,
-                wrapping: wrapping, body)
+                wrapping: wrapping, attesting: attesting, body)
         }
     }
 }
@@ -62,6 +63,7 @@ func withBuilder(
     recipe: BaseRecipe, limits: BuilderAPI.Limits, imports: DependencySettings = DependencySettings(),
     registry fixture: RegistryFixture, checker: DenoServer,
     wrapping: @Sendable (any SourceChecker) -> any SourceChecker = { $0 },
+    attesting: (@Sendable (Registry) -> Attestor)? = nil,
     _ body: @escaping @Sendable (BuilderFixture) async throws -> Void
 ) async throws {
     let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -79,7 +81,7 @@ func withBuilder(
             checker: wrapping(CheckerConnection(client: client, timing: timing)),
             dependencies: Dependencies(
                 registry: registry, settings: imports, directory: root, checker: client, fetcher: client),
-            deployer: connection, logger: quiet, progress: { _ in })
+            deployer: connection, attestor: attesting?(registry), logger: quiet, progress: { _ in })
         let service = HTTPService(token: FakeDeployer.token, logger: quiet) { try await api.handle($0) }
         let builder = BuilderFixture(
             registry: registry, deployer: deployer, checker: checker, client: client, socket: root + "/builder.sock")

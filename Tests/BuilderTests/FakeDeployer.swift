@@ -17,6 +17,8 @@ final class FakeDeployer: Sendable {
         var requestIDs: Set<String> = []
         var base: PinnedImage?
         var refusal: Problem?
+        var demandsSignatures = false
+        var onDeploy: (@Sendable (DeployRequest) async throws -> Void)?
     }
 
     private let state: Mutex<State>
@@ -31,6 +33,14 @@ final class FakeDeployer: Sendable {
 
     /// Answers every deploy with `problem` from now on.
     func refuse(with problem: Problem?) { state.withLock { $0.refusal = problem } }
+
+    /// Has tickets say that images must be signed, and looks at each deploy with `look`.
+    func demandSignatures(_ look: @escaping @Sendable (DeployRequest) async throws -> Void) {
+        state.withLock {
+            $0.demandsSignatures = true
+            $0.onDeploy = look
+        }
+    }
 
     /// Has tickets name another checker, or none.
     func setChecker(_ endpoint: Endpoint?) { state.withLock { $0.checker = endpoint } }
@@ -53,7 +63,9 @@ final class FakeDeployer: Sendable {
             let name = request.path[2]
             let ticket = state.withLock { state in
                 state.tickets += 1
-                return Ticket(number: state.tickets, repository: "kiln/\(name)", checker: state.checker)
+                return Ticket(
+                    number: state.tickets, repository: "kiln/\(name)", checker: state.checker,
+                    signatureDemanded: state.demandsSignatures ? true : nil)
             }
             return try .json(ticket)
         case ("GET", "checker"): return try .json(CheckerPlace(checker: state.withLock { $0.checker }))
@@ -61,6 +73,7 @@ final class FakeDeployer: Sendable {
         case ("POST", "revisions"):
             if let problem = state.withLock({ $0.refusal }) { throw problem }
             let deploy = try JSON.decode(DeployRequest.self, from: body)
+            try await state.withLock { $0.onDeploy }?(deploy)
             let number = state.withLock { state in
                 state.deploys.append(deploy)
                 return state.deploys.count

@@ -1,4 +1,5 @@
 import Contract
+import Crypto
 import OCI
 
 /// What goes into a function's image, before anything is made: pure values, equal for equal input.
@@ -6,12 +7,12 @@ import OCI
 /// Neither the function's name nor any time is in it, so the same code has the same layer and image under every name.
 package struct BuildPlan: Sendable, Hashable {
     /// Rises when the same input has to make another image: it is part of the input.
-    package static let format = 1
+    package static let format = 2
     /// The name under which a source without one is known in diagnostics, stack traces and the image.
     package static let sourceFile = "main.ts"
 
     /// The base image.
-    package let base: Digest
+    package let base: Contract.Digest
     /// The source as it was posted.
     package let source: FunctionSource
     /// Whether its types are to be checked.
@@ -30,14 +31,15 @@ package struct BuildPlan: Sendable, Hashable {
 
     /// A plan to put the one module `source` on the base image `base`.
     package init(
-        base: Digest, source: [UInt8], language: SourceLanguage = .unstated, typeChecking: TypeChecking = .wanted
+        base: Contract.Digest, source: [UInt8], language: SourceLanguage = .unstated,
+        typeChecking: TypeChecking = .wanted
     ) {
         self.init(base: base, .module(source), language: language, typeChecking: typeChecking)
     }
 
     /// A plan to put `source` on the base image `base`.
     package init(
-        base: Digest, _ source: FunctionSource, language: SourceLanguage = .unstated,
+        base: Contract.Digest, _ source: FunctionSource, language: SourceLanguage = .unstated,
         typeChecking: TypeChecking = .wanted
     ) {
         self.language = language
@@ -56,7 +58,7 @@ package struct BuildPlan: Sendable, Hashable {
 
     /// The digest over everything that the image is made from. Whether types are checked is not: it changes no image. What the checker finds is not in it: the checker comes
     /// with the base and finds the same in the same source.
-    package var inputDigest: Digest {
+    package var inputDigest: Contract.Digest {
         var hash = InputHash()
         hash.add("kiln function \(Self.format)")
         hash.add(base.description)
@@ -129,8 +131,29 @@ package struct BuildPlan: Sendable, Hashable {
         return execution
     }
 
-    /// Notes for the manifest.
+    /// The digest of the source: of the module's bytes, or over the paths and contents of all files.
+    package var sourceDigest: Contract.Digest {
+        switch source {
+        case .module(let bytes): return Contract.Digest(bytes: SHA256.hash(data: bytes))
+        case .files(let tree):
+            var hash = InputHash()
+            for path in tree.paths {
+                hash.add(path)
+                hash.add(tree.files[path] ?? [])
+            }
+            return hash.digest()
+        }
+    }
+
+    /// Notes for the manifest: with them and what is in the image, it can be made again. Kiln's own version is not among them: another that makes the
+    /// same image is to find it unchanged.
     package func annotations(_ module: CheckedModule) -> [String: String] {
-        ["dev.kiln.handler": module.form.rawValue]
+        [
+            ImageNotes.handler: module.form.rawValue,
+            ImageNotes.format: String(Self.format),
+            ImageNotes.deno: BaseRecipe.denoVersion,
+            ImageNotes.entry: file,
+            ImageNotes.source: sourceDigest.description,
+        ]
     }
 }

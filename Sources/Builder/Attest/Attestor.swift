@@ -1,0 +1,108 @@
+import Contract
+import Logging
+import OCI
+
+/// Puts beside an image what vouches for it: a signature, a bill of materials, and how it was made.
+///
+/// All of it is about an image that is in the registry already, and nothing refers to it before it is whole. When it is, the image gets one more tag,
+/// `a-…`, by which the next build of the same input finds that nothing is left to do.
+package struct Attestor: Sendable {
+    /// Rises when the same image is to get other attachments: it is part of the tag.
+    private static let format = 1
+    /// The annotation of an attachment with what made it: the format and the key.
+    private static let maker = "dev.kiln.attestation"
+
+    private let registry: Registry
+    private let key: SigningKey?
+    private let version: String
+    private let logger: Logger
+
+    /// Attests to images in `registry`, signs if there is a `key`; `version` is Kiln's.
+    package init(registry: Registry, key: SigningKey?, version: String, logger: Logger) {
+        self.registry = registry
+        self.key = key
+        self.version = version
+        self.logger = logger
+    }
+
+    /// The tag that an image of the input behind `tag` has once it is attested to.
+    func tag(for tag: String) -> String {
+        var hash = InputHash()
+        hash.add("attested \(Self.format)")
+        hash.add(key?.verifyingKey.id.description ?? "")
+        hash.add(tag)
+        return "a-" + hash.digest().hex
+    }
+
+    /// Signs the image, if there is a key.
+    func sign(_ digest: Digest, in repository: String, _ care: SigningCare) async throws(OCIError) {
+        if let key { try await registry.sign(digest, in: repository, with: key, care) }
+    }
+
+    /// Does everything there is to do for `image`, then gives it `tag`.
+    func attest(_ image: OCI.Image, in repository: String, tag: String?) async throws {
+        async let documents: Void = pushDocuments(about: image, in: repository)
+        try await sign(image.digest, in: repository, .settled)
+        try await documents
+        if let tag {
+            try await registry.putManifest(image.manifestBytes, image.descriptor, to: repository, tag: tag)
+        }
+    }
+
+    private func pushDocuments(about image: OCI.Image, in repository: String) async throws {
+        let maker = "\(Self.format) \(key?.verifyingKey.id.hex ?? "unsigned")"
+        do {
+            let there = try await registry.referrers(of: image.digest, in: repository)
+            let made = Set(there.filter { $0.annotations?[Self.maker] == maker }.map(\.artifactType))
+            let artifacts = try documents(about: image, repository, maker)
+                .filter { !made.contains($0.manifest.artifactType) }
+            if !artifacts.isEmpty { try await registry.push(artifacts, to: repository) }
+        } catch let error as OCIError where error.isRefusalOfKind {
+            logger.notice(
+                "the registry takes no artifacts beside images",
+                metadata: ["image": "\(repository)@\(image.digest)", "error": "\(error)"])
+        }
+    }
+
+    private func documents(about image: OCI.Image, _ repository: String, _ maker: String) throws -> [Artifact] {
+        let statement = try CanonicalJSON.encode(Provenance(image, repository: repository, version: version))
+        let envelope = try key.map { try CanonicalJSON.encode(SignedEnvelope(statement, type: .statement, key: $0)) }
+        return [
+            try Artifact(
+                .spdx, about: image.descriptor,
+                content: try CanonicalJSON.encode(BillOfMaterials(image, repository: repository)), as: .spdx,
+                annotations: [Self.maker: maker]),
+            try Artifact(
+                .statement, about: image.descriptor, content: envelope ?? statement,
+                as: envelope == nil ? .statement : .envelope,
+                annotations: [Self.maker: maker, "in-toto.io/predicate-type": Provenance.predicate]),
+        ]
+    }
+}
+
+extension OCIError {
+    /// Whether the registry answered that it takes nothing of this kind: asking again would not help.
+    fileprivate var isRefusalOfKind: Bool { [400, 405, 406, 415, 422].contains(status) }
+}
+
+/// The work of an ``Attestor`` that goes on while the image is rolled out.
+package struct Attestation: Sendable {
+    private let task: Task<(warnings: [String], milliseconds: Double), Never>
+
+    /// Begins `work`.
+    init(_ work: @escaping @Sendable () async throws -> Void) {
+        task = Task {
+            let started = ContinuousClock.now
+            var warnings: [String] = []
+            do { try await work() } catch {
+                warnings.append(
+                    "The image could not be attested to: \((error as? OCIError)?.message ?? "\(error)") It was deployed all the same; "
+                        + "deploy it again to have that done.")
+            }
+            return (warnings, started.duration(to: .now) / .milliseconds(1))
+        }
+    }
+
+    /// Waits for its end: what the developer should know, and the time it took.
+    package func finish() async -> (warnings: [String], milliseconds: Double) { await task.value }
+}
