@@ -28,7 +28,8 @@ struct Kiln: AsyncParsableCommand {
             CommandGroup(
                 name: "Platform",
                 subcommands: [
-                    UpCommand.self, StatusCommand.self, SecretCommand.self, CollectCommand.self, BackupCommand.self,
+                    UpCommand.self, StatusCommand.self, SecretCommand.self, KeyCommand.self, CollectCommand.self,
+                    BackupCommand.self,
                     RestoreCommand.self, ExportCommand.self, ImportCommand.self,
                     ImageCommand.self, CompletionsCommand.self,
                 ]),

@@ -13,7 +13,7 @@ struct ArchiveOutput {
 
     /// Writes the archive and says what is in it.
     func write(
-        _ printer: Printer, functions names: [FunctionName], secrets withSecrets: Bool
+        _ printer: Printer, functions names: [FunctionName], secrets withSecrets: Bool, key withKey: Bool = false
     ) async throws(ClientError) {
         do {
             let directory = try state.directory()
@@ -23,10 +23,13 @@ struct ArchiveOutput {
             try Self.check(file)
             let secrets = withSecrets ? Self.secrets(in: directory) : [:]
             let archive = try await PlatformAccess.with(directory) { platform in
-                try await ArchiveExport(
+                var export = ArchiveExport(
                     record: DatabaseRecord(path: directory.database), registry: platform.registry, secrets: secrets,
-                    version: Version.text
-                ).write(file, functions: names)
+                    version: Version.text)
+                if withKey {
+                    export.signingKey = FileManager.default.contents(atPath: directory.signingKey).map { Array($0) }
+                }
+                return try await export.write(file, functions: names)
             }
             Self.report(file, archive, secrets.keys.sorted(), printer)
         } catch {
@@ -121,7 +124,8 @@ struct BackupCommand: ClientCommand {
     @OptionGroup(title: "Output") var output: OutputOptions
 
     func perform(_ printer: Printer) async throws(ClientError) {
-        try await ArchiveOutput(state: state, file: file).write(printer, functions: [], secrets: true)
+        try await ArchiveOutput(state: state, file: file).write(
+            printer, functions: [], secrets: true, key: true)
     }
 }
 

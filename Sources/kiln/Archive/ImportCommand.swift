@@ -62,6 +62,10 @@ struct ArchiveInput {
         if demand.names.isEmpty, let store { try await store.reserve(source.archive.numbers) }
         // Before the functions that want them start.
         let kept = try storeSecrets(source.secrets, in: platform.state)
+        // Nothing is signed by another yet: the platform is empty.
+        if case .empty = demand, let key = source.signingKey {
+            try DurableFile.write(key, to: platform.state.signingKey)
+        }
         try await source.run(functions, registry: platform.registry) { [store] function in
             try await platform.adopt(function, store: store)
         }

@@ -44,6 +44,9 @@ struct StateDirectory: Sendable {
     /// The note of a registry that is not the directory's own.
     var externalRegistry: String { path + "/registry.json" }
     var registryAddress: String { run + "/registry" }
+    /// The private key that images are signed with, and the public one to it.
+    var signingKey: String { path + "/signing-key.pem" }
+    var verifyingKey: String { path + "/signing-key.pub" }
     var lastCollection: String { path + "/last-collection" }
     var registryConfiguration: String { run + "/registry.yml" }
 

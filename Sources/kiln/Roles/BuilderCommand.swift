@@ -60,6 +60,8 @@ struct BuilderCommand: AsyncParsableCommand {
                 dependencies: dependencies,
                 deployer: DeployerConnection(
                     client: http, address: deployer.address, token: token),
+                attestor: Attestor(
+                    registry: registry, key: try builder.namedSigningKey(), version: Version.text, logger: logger),
                 logger: logger, progress: { Console.note($0) })
             let service = HTTPService(token: token, logger: logger, handler: api.handle)
             let place = try role.listen("builder", directory)

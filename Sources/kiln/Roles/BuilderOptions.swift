@@ -1,6 +1,7 @@
 import ArgumentParser
 import Builder
 import Contract
+import OCI
 
 /// What the Builder may be told; options of `kiln builder` and `kiln up` alike.
 struct BuilderOptions: ParsableArguments {
@@ -44,6 +45,18 @@ struct BuilderOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("The deno program that the base image gets.", valueName: "path"))
     var deno: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The private key (PEM, P-256) that images are signed with ('kiln up': one of its own in the state directory; 'kiln builder': none).",
+            valueName: "file"), completion: .file())
+    var signingKey: String?
+
+    /// The key that images are signed with; `nil` when none is named.
+    func namedSigningKey() throws -> SigningKey? {
+        guard let path = signingKey ?? Setting.optional("SIGNING_KEY") else { return nil }
+        return try KeyFile.signingKey(path)
+    }
 
     /// The bounds of what a deploy may choose.
     func limits() throws -> SpecLimits {
@@ -117,6 +130,7 @@ struct BuilderOptions: ParsableArguments {
         list += ChildArguments.option("--max-env-bytes", maxEnvBytes)
         list += ChildArguments.option("--max-env", maxEnv)
         list += ChildArguments.option("--max-secrets", maxSecrets)
+        list += ChildArguments.option("--signing-key", signingKey)
         if allowPrivateNetworks { list.append("--allow-private-networks") }
         return list + ChildArguments.option("--deno", deno)
     }

@@ -38,6 +38,7 @@ struct ClusterDeployerRole {
         configuration.version = Version.text
         let http = try HTTPClient()
         let registry = try command.registry.client(http)
+        configuration.trust = try command.trust.trust(registry)
         let upkeep = ClusterDeployer.Upkeep(
             interval: try command.upkeep.interval(), lastRun: LastRun(path: directory.lastCollection)
         ) { [logger, retention = try command.upkeep.retention()] reconciler in

@@ -22,6 +22,7 @@ struct DeployerCommand: AsyncParsableCommand {
     @OptionGroup var limits: MetricOptions
     @OptionGroup var upkeep: UpkeepOptions
     @OptionGroup var packageChecks: PackageCheckOptions
+    @OptionGroup var trust: TrustOptions
     @OptionGroup(title: "Cluster") var role: RoleOptions
     @OptionGroup(title: "Cluster") var cluster: ClusterOptions
     @OptionGroup(title: "Cluster") var client: ClusterClientOptions
@@ -66,7 +67,8 @@ struct DeployerCommand: AsyncParsableCommand {
             timing.scaling = try scale.scaling()
             let reconciler = Reconciler(
                 store: store, backend: backend, tags: RegistryTags(registry), epoch: RequestToken.make(bytes: 8),
-                timing: timing, limits: deployLimits, metrics: metrics, logger: logger)
+                timing: timing, limits: deployLimits, metrics: metrics, trust: try trust.trust(registry), logger: logger
+            )
             try await reconciler.start(base: Self.base(directory))
             let running = Task { await reconciler.run() }
             let collection = GarbageCollection(

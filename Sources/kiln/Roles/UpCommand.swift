@@ -5,6 +5,7 @@ import Deployer
 import FoundationEssentials
 import Glibc
 import Logging
+import OCI
 import Router
 import Transfer
 
@@ -27,6 +28,7 @@ struct UpCommand: AsyncParsableCommand {
     @OptionGroup var scale: ScaleOptions
     @OptionGroup var metrics: MetricOptions
     @OptionGroup var upkeep: UpkeepOptions
+    @OptionGroup var trust: TrustOptions
 
     func run() async throws {
         let logger = try logs.logger("up")
@@ -53,6 +55,7 @@ struct UpCommand: AsyncParsableCommand {
         let lock = try StateLock(directory.lock)
         try directory.requireRecord()
         _ = try directory.internalTokenText()
+        try KeyFile.publish(try (builder.namedSigningKey() ?? KeyFile.own(directory)).verifyingKey, in: directory)
         try validate(directory)
         for child in ["router", "builder", "deployer", "collector", "registry"] {
             await ProcessRecord(path: directory.record(child)).end(grace: .seconds(10))
@@ -109,6 +112,7 @@ struct UpCommand: AsyncParsableCommand {
         var door = RouterConfiguration(listen: .inherited(descriptor: -1))
         try traffic.apply(to: &door)
         _ = try (builder.limits(), builder.sourceLimit(), builder.buildLimit(), builder.checkerTiming())
+        _ = try (builder.namedSigningKey(), trust.keys())
         _ = try (builder.denoPath(), builder.archive.limits(), imports.settings(), packageChecks.limits())
         var configuration = try local.configuration(directory)
         try scale.apply(to: &configuration)
@@ -161,11 +165,14 @@ struct UpCommand: AsyncParsableCommand {
                 name: "deployer",
                 arguments: [program, "deployer"] + images.arguments + common + local.arguments
                     + scale.arguments + metrics.arguments + upkeep.arguments
-                    + packageChecks.arguments + ["--max-dependencies", String(try imports.settings().bytes)],
+                    + packageChecks.arguments + trust.arguments + [
+                        "--max-dependencies", String(try imports.settings().bytes),
+                    ],
                 grace: .seconds(30)),
             ChildPlan(
                 name: "builder",
                 arguments: [program, "builder"] + images.arguments + common + builder.arguments
+                    + (try builder.namedSigningKey() == nil ? ["--signing-key", directory.signingKey] : [])
                     + imports.arguments + packageChecks.arguments,
                 grace: .seconds(10)),
             ChildPlan(
