@@ -54,7 +54,7 @@ import Testing
         for file in all where file.hasSuffix("kustomization.yaml") {
             let folder = file.split(separator: "/").dropLast().joined(separator: "/")
             let text = try Self.text(file)
-            for match in text.matches(of: /(?m)^- ([a-z.\/-]+)$/) {
+            for match in text.matches(of: /(?m)^(?:# )?- ([a-z.\/-]+)$/) {
                 let place = URL(filePath: "/\(folder)/\(match.1)").standardized.path.dropFirst()
                 let target = place.hasSuffix(".yaml") ? String(place) : "\(place)/kustomization.yaml"
                 #expect(all.contains(target), "\(file) names \(match.1)")
