@@ -10,14 +10,14 @@ import OCI
 /// checked while the image is baked and its content uploaded; only with right types does it get a manifest. Whatever
 /// fails or is cancelled, sessions are given back and no tag has moved: the tag comes last.
 package struct BuildPipeline: Sendable {
-    private let registry: Registry
-    private let base: BaseImage
-    private let judge: SourceJudge
+    let registry: Registry
+    let base: BaseImage
+    let judge: SourceJudge
     private let dependencies: Dependencies
-    private let deployer: any DeployerClient
+    let deployer: any DeployerClient
     private let logger: Logger
     private let metrics: BuilderMetrics
-    private let attestor: Attestor?
+    let attestor: Attestor?
     private let baked = BakedNames()
 
     /// A pipeline that puts functions on `base`. `patience` is the longest that a deploy waits for a checker that is

@@ -70,6 +70,13 @@ package final class BuilderAPI: Sendable {
                     "The Builder takes POST here, not \(request.method).", allow: "POST")
             }
             return try await deploy(request)
+        case let path where path.count == 3 && path[0] == "func" && path[2] == "verify":
+            guard request.method == "POST" else {
+                throw Problem(
+                    "method-not-allowed", 405, "Method not allowed",
+                    "This takes POST, not \(request.method).", allow: "POST")
+            }
+            return try await verify(request, path[1])
         default:
             throw Problem(
                 "not-found", 404, "Not found",
@@ -105,6 +112,20 @@ package final class BuilderAPI: Sendable {
                     "requestId": "\(request.id)", "function": "\(wanted.name)", "status": "\(problem.status)",
                     "kind": "\(problem.kind)", "detail": "\(problem.detail)",
                 ])
+            throw problem
+        }
+    }
+
+    /// The answer of `work`, which counts as a build and has its pipeline.
+    func verifying(
+        _ request: ServiceRequest, _ work: (BuildPipeline) async throws -> ServiceResponse
+    ) async throws -> ServiceResponse {
+        let pipeline = try enter()
+        defer { state.withLock { $0.running -= 1 } }
+        do {
+            return try await work(pipeline)
+        } catch {
+            guard let problem = Problem(deployFailedWith: error) else { throw error }
             throw problem
         }
     }

@@ -24,7 +24,10 @@ struct Kiln: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "Revision",
-                subcommands: [RevisionsCommand.self, RollbackCommand.self, PinCommand.self, UnpinCommand.self]),
+                subcommands: [
+                    RevisionsCommand.self, RollbackCommand.self, VerifyCommand.self, PinCommand.self,
+                    UnpinCommand.self,
+                ]),
             CommandGroup(
                 name: "Platform",
                 subcommands: [

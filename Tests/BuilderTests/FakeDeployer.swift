@@ -34,6 +34,9 @@ final class FakeDeployer: Sendable {
     /// Answers every deploy with `problem` from now on.
     func refuse(with problem: Problem?) { state.withLock { $0.refusal = problem } }
 
+    /// Says of the last deploy that it is of `image`.
+    func replaceImage(with image: PinnedImage) { state.withLock { $0.deploys[$0.deploys.count - 1].image = image } }
+
     /// Has tickets say that images must be signed, and looks at each deploy with `look`.
     func demandSignatures(_ look: @escaping @Sendable (DeployRequest) async throws -> Void) {
         state.withLock {
@@ -68,6 +71,14 @@ final class FakeDeployer: Sendable {
                     signatureDemanded: state.demandsSignatures ? true : nil)
             }
             return try .json(ticket)
+        case ("GET", "revision"):
+            let wanted = try request.queryItem("revision").flatMap { Int($0) }
+            let deploys = state.withLock { $0.deploys }
+            let number = wanted ?? deploys.count
+            guard deploys.indices.contains(number - 1) else {
+                throw Problem("unknown-revision", 404, "Unknown", "None.")
+            }
+            return try .json(DeployedRevision(number: number, image: deploys[number - 1].image))
         case ("GET", "checker"): return try .json(CheckerPlace(checker: state.withLock { $0.checker }))
         case ("DELETE", _) where request.path.dropLast().last == "tickets": return ServiceResponse(status: 204)
         case ("POST", "revisions"):

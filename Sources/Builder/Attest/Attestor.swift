@@ -25,6 +25,9 @@ package struct Attestor: Sendable {
         self.logger = logger
     }
 
+    /// The key that its signatures are verified with; `nil` when it makes none.
+    var verifyingKey: VerifyingKey? { key?.verifyingKey }
+
     /// The tag that an image of the input behind `tag` has once it is attested to.
     func tag(for tag: String) -> String {
         var hash = InputHash()

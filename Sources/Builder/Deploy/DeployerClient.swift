@@ -15,8 +15,25 @@ package protocol DeployerClient: Sendable {
     /// Records a finished build and rolls it out. Takes as long as that does, unless the request says not to wait.
     func deploy(_ request: DeployRequest, of name: FunctionName, requestID: String) async throws -> DeployReply
 
+    /// Revision `number` of `name`, or the live one; throws a 404 or 410 when there is none.
+    func revision(of name: FunctionName, _ number: Int?, requestID: String) async throws -> DeployedRevision
+
     /// Says which base image to run the checker from.
     func setBase(_ image: PinnedImage) async throws
+}
+
+/// A revision as the Deployer has it on record.
+package struct DeployedRevision: Sendable, Hashable, Codable {
+    /// Its number.
+    package var number: Int
+    /// Its image.
+    package var image: PinnedImage
+
+    /// Revision `number` of `image`.
+    package init(number: Int, image: PinnedImage) {
+        self.number = number
+        self.image = image
+    }
 }
 
 /// The Deployer's answer to a deploy that went well.

@@ -38,6 +38,14 @@ package struct DeployerConnection: DeployerClient {
         return DeployReply(status: answer.status, answer: try decode(answer))
     }
 
+    package func revision(
+        of name: FunctionName, _ number: Int?, requestID: String
+    ) async throws -> DeployedRevision {
+        let query = number.map { "?revision=\($0)" } ?? ""
+        return try decode(
+            try await call(.get, "/internal/functions/\(name)/revision\(query)", requestID: requestID))
+    }
+
     package func setBase(_ image: PinnedImage) async throws {
         _ = try await call(.put, "/internal/base", try JSON.encode(image), requestID: RequestID.make())
     }

@@ -24,6 +24,8 @@ extension DeployerAPI {
                 try await reconciler.deploy(name, deploy, requestID: request.id)
             }
             return try .json(answer, status: answer.unchanged ? 200 : deploy.wait ? 201 : 202)
+        case ("GET", 4, "functions") where path[3] == "revision":
+            return try await revision(of: Self.name(path[2]), Self.number(request, "revision"))
         case ("GET", 2, "checker"): return try await .json(CheckerPlace(checker: reconciler.checkerPlace()))
         case ("GET", 2, "routes"): return try await routes(request)
         case ("POST", 4, "routers") where path[3] == "status":
@@ -41,6 +43,23 @@ extension DeployerAPI {
             return ServiceResponse(status: 204)
         default: throw Self.notFound(request)
         }
+    }
+
+    /// A revision as the Builder wants to know it.
+    private struct RevisionAnswer: Encodable {
+        var number: Int
+        var image: PinnedImage
+    }
+
+    private func revision(of name: FunctionName, _ number: Int?) async throws -> ServiceResponse {
+        guard let record = try await reconciler.store.function(name) else { throw Reconciler.unknown(name) }
+        guard let wanted = number ?? record.summary.live?.number else {
+            throw Reconciler.unknownRevision(RevisionID(function: name, number: 0))
+        }
+        guard let entry = record.revisions.first(where: { $0.revision.number == wanted }) else {
+            throw Reconciler.missing(wanted, in: record)
+        }
+        return try .json(RevisionAnswer(number: wanted, image: entry.revision.image))
     }
 
     private func routes(_ request: ServiceRequest) async throws -> ServiceResponse {

@@ -12,6 +12,8 @@ struct RequestTarget: Equatable {
         case functions
         /// Something below `/func/`.
         case functionRecord
+        /// `/func/…/verify`
+        case functionVerification
         /// `/gc`
         case collection
         /// `/healthz`
@@ -71,7 +73,7 @@ struct RequestTarget: Equatable {
             if text.count == 5 {
                 destination = .functions
             } else if text[5] == UInt8(ascii: "/") {
-                destination = .functionRecord
+                destination = Self.hasSuffix(text, "/verify") ? .functionVerification : .functionRecord
             }
         } else if text.count == 3, Self.hasPrefix(text, "/gc") {
             destination = .collection
@@ -142,6 +144,13 @@ struct RequestTarget: Equatable {
     private static func hasPrefix(_ text: UnsafeRawBufferPointer, _ prefix: StaticString) -> Bool {
         guard text.count >= prefix.utf8CodeUnitCount else { return false }
         for index in 0..<prefix.utf8CodeUnitCount where text[index] != prefix.utf8Start[index] { return false }
+        return true
+    }
+
+    private static func hasSuffix(_ text: UnsafeRawBufferPointer, _ suffix: StaticString) -> Bool {
+        let start = text.count - suffix.utf8CodeUnitCount
+        guard start >= 0 else { return false }
+        for index in 0..<suffix.utf8CodeUnitCount where text[start + index] != suffix.utf8Start[index] { return false }
         return true
     }
 

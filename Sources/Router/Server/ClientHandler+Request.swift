@@ -48,10 +48,11 @@ extension ClientHandler {
                 return refuse(.bodyTooLarge)
             }
             key = .function(name, revision: revision)
-        case .functions, .functionRecord, .collection:
+        case .functions, .functionRecord, .functionVerification, .collection:
             guard let policy = settings.management else { return refuse(.notFound) }
             if let reason = policy.refusal(of: head, host: target.authority ?? facts.host) { return refuse(reason) }
-            key = .role(target.destination == .functions && head.method == .post ? .builder : .deployer)
+            let builds: [RequestTarget.Destination] = [.functions, .functionVerification]
+            key = .role(head.method == .post && builds.contains(target.destination) ? .builder : .deployer)
             timeout = settings.timeouts.role
             worker.counters.totals.managementRequests += 1
         case .metrics:

@@ -18,6 +18,7 @@ import Testing
                     return "\(name) \(revision.map(String.init) ?? "-") \(part(prefix)) [\(rest)]\(authority)"
                 case .functions: return "functions [\(part(target.forwarded))]\(authority)"
                 case .collection: return "collection [\(part(target.forwarded))]\(authority)"
+                case .functionVerification: return "verification [\(part(target.forwarded))]\(authority)"
                 case .functionRecord: return "record [\(part(target.forwarded))]\(authority)"
                 case .health: return "health"
                 case .ready: return "ready"
@@ -45,6 +46,8 @@ import Testing
         ("https://[::1]:8/fn/x/", "x - /fn/x [/] of [::1]:8"),
         ("/func", "functions [/func]"), ("/func?name=x", "functions [/func?name=x]"),
         ("/func/", "record [/func/]"), ("/func/x/rollback?to=1", "record [/func/x/rollback?to=1]"),
+        ("/func/x/verify?revision=1", "verification [/func/x/verify?revision=1]"),
+        ("/func/x/verifyx", "record [/func/x/verifyx]"),
         ("http://h/func", "functions [/func] of h"), ("/healthz", "health"), ("/healthz?x", "health"),
         ("/readyz", "ready"), ("/metrics", "metrics"), ("/metrics?x", "metrics"), ("/openapi.json", "description"),
         ("/gc", "collection [/gc]"), ("/gc?dry-run=true", "collection [/gc?dry-run=true]"),

@@ -1,0 +1,93 @@
+import Contract
+import OCI
+
+extension BuildPipeline {
+    /// Makes the image of revision `number` of `name` (`nil`: of the live one) again, from the source that is in it, and compares the two. Nothing
+    /// that was made or found out before is used, and nothing is pushed. Throws ``Contract/Problem``, ``BuilderError`` or `OCIError`.
+    package func verify(_ name: FunctionName, _ number: Int?, requestID: String) async throws -> Verification {
+        let revision = try await deployer.revision(of: name, number, requestID: requestID)
+        let repository = revision.image.repository
+        let remake = try await Remake(revision.image.digest, in: repository, of: registry)
+        // A judge of its own remembers nothing.
+        let judge = SourceJudge(checker: judge.checker, deployer: deployer, patience: judge.patience)
+        let ticket = Ticket(
+            number: 0, repository: repository, checker: try await deployer.checker(requestID: requestID))
+        let module = try await judge.module(of: remake.plan, ticket, requestID: requestID)
+        let made = try remake.made(module, try await judge.caches(of: module, ticket, requestID: requestID))
+
+        var notes: [String] = []
+        let base = try await storedBase(of: remake, &notes)
+        let image = remake.image
+        var layers: [Verification.LayerComparison] = []
+        for (index, layer) in image.manifest.layers.enumerated() {
+            let isCode = index == image.manifest.layers.count - 1
+            let isBase = !isCode && index < base.count
+            let content: Verification.LayerComparison.Content = isCode ? .code : isBase ? .base : .dependencies
+            let digest = isCode ? made.manifest.layers[index].digest : isBase ? base[index].digest : nil
+            let diffID = isCode ? made.config.rootfs.diffIDs[index] : isBase ? base[index].diffID : nil
+            layers.append(
+                .init(
+                    content: content, digest: Self.compare(layer.digest, digest),
+                    diffID: Self.compare(image.config.rootfs.diffIDs[index], diffID)))
+            if !isCode, try await registry.blobSize(repository, layer.digest) == nil {
+                notes.append("The layer \(layer.digest) is not in the registry any more.")
+                layers[index].digest.identical = false
+            }
+        }
+        let format = remake.notes[ImageNotes.format] ?? "1"
+        let isOfThisFormat = format == String(BuildPlan.format)
+        if !isOfThisFormat {
+            notes.append(
+                "The image was made in form \(format) by another Kiln; this one makes form \(BuildPlan.format). What it says of itself differs for that, and is not compared."
+            )
+        }
+        let manifest = Self.compare(image.digest, made.digest)
+        let config = Self.compare(image.manifest.config.digest, made.manifest.config.digest)
+        let source = remake.notes.source.map { $0 == remake.plan.sourceDigest }
+        let areSame = layers.allSatisfy { $0.digest.identical && $0.diffID.identical } && config.identical
+        return Verification(
+            name: name, revision: revision.number, image: revision.image,
+            identical: areSame && (manifest.identical || !isOfThisFormat) && source != false, manifest: manifest,
+            config: config, layers: layers, sourceIdentical: source,
+            signature: try await signature(of: revision.image), notes: notes)
+    }
+
+    private static func compare(_ stored: Digest, _ made: Digest?) -> Verification.Comparison {
+        Verification.Comparison(stored: stored, made: made, identical: made.map { $0 == stored } ?? true)
+    }
+
+    /// The layers of the base image that a revision stands on; as many as it says it has when that is not there any more.
+    private func storedBase(
+        of remake: Remake, _ notes: inout [String]
+    ) async throws -> [(digest: Digest?, diffID: Digest?)] {
+        let digest = remake.plan.base
+        if digest != base.image.digest {
+            notes.append(
+                "The revision stands on the base image \(digest), and the source was turned into JavaScript by the platform's present one, \(base.image.digest). Where they differ in Deno or Kiln's scripts, the code may differ for that."
+            )
+        }
+        let repository = registry.endpoint.repositories.base
+        do throws(OCIError) {
+            let stored = try await registry.image(repository, .digest(digest))
+            return zip(stored.manifest.layers, stored.config.rootfs.diffIDs).map { ($0.digest, $1) }
+        } catch {
+            guard error.code == .notFound else { throw error }
+            notes.append(
+                "The base image \(digest) is not in the registry any more: its layers are named by their digests, and compared with nothing."
+            )
+            let count = (remake.image.config.history ?? [])
+                .prefix { $0.createdBy?.contains("dependencies") != true && $0.createdBy != "kiln: code" }.count
+            return Array(repeating: (nil, nil), count: count)
+        }
+    }
+
+    private func signature(of image: PinnedImage) async throws -> Verification.Signature {
+        guard let key = attestor?.verifyingKey else { return .unchecked }
+        return switch try await registry.verdict(on: image.digest, in: image.repository, by: [key]) {
+        case .valid: .valid
+        case .unsigned: .unsigned
+        case .otherKey: .otherKey
+        case .otherImage: .otherImage
+        }
+    }
+}

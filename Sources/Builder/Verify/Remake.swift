@@ -1,0 +1,54 @@
+import Contract
+import OCI
+
+/// A revision's image, and what it takes to make it again.
+struct Remake: Sendable {
+    /// The image as it is stored.
+    let image: OCI.Image
+    /// What it was made from.
+    let source: DeployedSource
+    /// What it says of itself.
+    let notes: ImageNotes
+    /// The plan by which it is made again.
+    let plan: BuildPlan
+
+    /// Reads the image `digest` of `repository`. Throws as ``DeployedSource`` does.
+    init(_ digest: Digest, in repository: String, of registry: Registry) async throws {
+        image = try await registry.image(repository, .digest(digest))
+        notes = ImageNotes(image)
+        guard let code = image.manifest.layers.last, let base = notes.base else {
+            throw BuilderError(.image, "The image \(digest) does not say on which base image it stands.")
+        }
+        let bytes = try await registry.blob(repository, code, limit: DeployedSource.limit.compressed)
+        source = try await DeployedSource(image, code: bytes)
+        plan = BuildPlan(base: base, source.source, language: source.language)
+    }
+
+    /// The image, made again of what the checker made of the source now: its code and its configuration. What is below the code is taken as it
+    /// is, for it is named by its digests, and was not made of the source.
+    func made(_ module: CheckedModule, _ caches: CodeCaches) throws -> OCI.Image {
+        var builder = ImageBuilder(
+            on: .init(try ground(), name: notes.baseName),
+            steps: [.init(try Layer(plan.layer(module, caches)), createdBy: "kiln: code")])
+        builder.execution = plan.execution(module)
+        builder.annotations = plan.annotations(module)
+        builder.annotations["org.opencontainers.image.base.digest"] = plan.base.description
+        // They belong to what is taken as it is.
+        for name in [DependencyImage.lockAnnotation, DependencyImage.importsAnnotation, ImageNotes.deno] {
+            builder.annotations[name] = notes[name]
+        }
+        return try builder.build()
+    }
+
+    /// The image without its last layer.
+    private func ground() throws -> OCI.Image {
+        var config = image.config
+        config.rootfs.diffIDs.removeLast()
+        config.history?.removeLast()
+        let configBytes = try CanonicalJSON.encode(config)
+        let manifest = Manifest(
+            config: Descriptor(describing: configBytes, as: .config), layers: image.manifest.layers.dropLast())
+        return try OCI.Image(
+            manifestBytes: try CanonicalJSON.encode(manifest), mediaType: .manifest, configBytes: configBytes)
+    }
+}
