@@ -77,6 +77,8 @@ package struct DeployerAPI: Sendable {
             answer.url = request.externalURL(answer.url)
             return try .json(answer)
         case (3, "pin"): return try await pin(request, name)
+        // The Router gives POST to the Builder.
+        case (3, "verify"): throw Self.notAllowed(request, "POST")
         case (3, "logs"):
             try allow(request, "GET")
             return try await logs(request, name)
