@@ -19,6 +19,8 @@ package final class ChangeWaiters {
             self.waiting.removeValue(forKey: number)?.resume()
         }
         await withTaskCancellationHandler {
+            // A closure that does not name the actor runs beside it (SE-0420), and would write at the same time as others.
+            _ = isolation
             await withCheckedContinuation { waiting[number] = $0 }
         } onCancel: {
             timer.cancel()
