@@ -7,23 +7,19 @@ import Testing
 /// The table of a Router, made from a cluster's objects.
 @Suite struct ClusterRoutesTests {
     private static func function(_ name: String, live: Int?) -> RoutedFunction {
-        var object = RoutedFunction(metadata: ObjectMeta(name: name, namespace: "functions"))
-        object.status = .init(live: live)
-        return object
+        RoutedFunction(WatchedMeta(name: name), live: live)
     }
 
     private static func revision(_ name: String, _ number: Int, pinned: Bool = false) throws -> RoutedRevision {
-        var object = RoutedRevision(metadata: ObjectMeta(name: "\(name)-r\(number)", namespace: "functions"))
-        object.spec = .init(
-            function: try FunctionName(name), number: number, configuration: .init(timeoutSeconds: 7, concurrency: 3))
-        object.status = .init(pinned: pinned)
-        return object
+        RoutedRevision(
+            WatchedMeta(name: "\(name)-r\(number)"), of: try FunctionName(name),
+            .init(number: number, timeoutSeconds: 7, concurrency: 3, isPinned: pinned))
     }
 
     private static func slice(
         _ name: String, _ number: Int, part: String = "a", type: String = "IPv4",
         _ pods: [(name: String, address: String, ready: Bool, terminating: Bool)]
-    ) -> EndpointSlice {
+    ) -> RoutedSlice {
         let metadata = ObjectMeta(
             name: "\(name)-r\(number)-\(part)", namespace: "functions",
             labels: [FunctionLabels.function: name, FunctionLabels.revision: String(number)])
@@ -36,7 +32,7 @@ import Testing
                 conditions: .init(ready: pod.ready, serving: pod.ready, terminating: pod.terminating),
                 targetRef: .init(kind: "Pod", name: pod.name, uid: pod.name))
         }
-        return slice
+        return RoutedSlice(slice)
     }
 
     /// A complete table in which `hello` serves by revision 1 with one ready Pod.
@@ -107,7 +103,7 @@ import Testing
         throws
     {
         var (routes, name) = try Self.serving()
-        func change(_ slice: EndpointSlice) -> RouteMessage? { routes.note(.slice(.added(slice))) }
+        func change(_ slice: RoutedSlice) -> RouteMessage? { routes.note(.slice(.added(slice))) }
         #expect(change(Self.slice("hello", 1, part: "b", [("p2", "10.0.0.2", false, false)])) == nil)
         #expect(
             Self.endpoints(change(Self.slice("hello", 1, [("p1", "10.0.0.1", false, true)])), name)
@@ -165,8 +161,11 @@ import Testing
 
         struct Live: KubernetesObject {
             static let resource = RoutedFunction.resource
+            struct Status: Codable, Sendable {
+                var live = 1
+            }
             var metadata: ObjectMeta
-            var status = RoutedFunction.Status(live: 1)
+            var status = Status()
 
             init(name: String) { metadata = ObjectMeta(name: name, namespace: "functions") }
         }

@@ -23,7 +23,7 @@ import Testing
     }
 
     private func addresses(_ slices: [EndpointSlice]) -> [Endpoint.Address] {
-        EndpointSlice.endpoints(of: slices, port: "http").map(\.address)
+        RoutedSlice.endpoints(of: slices.map { RoutedSlice($0) }).map(\.address)
     }
 
     @Test func `ready Pods of all slices are taken, each once, by name`() {

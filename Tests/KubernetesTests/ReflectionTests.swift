@@ -22,6 +22,28 @@ import Testing
     static let mark = event("BOOKMARK", "", 9, #","annotations":{"k8s.io/initial-events-end":"true"}"#)
     static let gone = #"{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}}"#
 
+    /// Each object that comes copied all that came before it: this took hours.
+    @Test(.timeLimit(.minutes(1))) func `thousands of objects at the start cost no more each than a few`() {
+        var reflection = Reflection<ConfigMap>()
+        #expect(reflection.next(fraction: 0) == .watchAll)
+        let count = 50_000
+        for number in 0..<count { #expect(reflection.received(.added(ConfigMap("m\(number)"))).isEmpty) }
+        #expect(reflection.received(.bookmark(version: "9", endsInitial: true)).count == count + 1)
+    }
+
+    @Test func `identities are told apart, however they are written`() {
+        let uuid = ObjectUID("c56a4180-65aa-42ec-a945-5fd21dec0538")
+        #expect(uuid == ObjectUID("c56a4180-65aa-42ec-a945-5fd21dec0538"))
+        for other in [
+            "c56a4180-65aa-42ec-a945-5fd21dec0539", "d56a4180-65aa-42ec-a945-5fd21dec0538",
+            "C56A4180-65aa-42ec-a945-5fd21dec0538", "c56a4180-65aa-42ec-a945x5fd21dec0538", "", "x",
+        ] {
+            #expect(uuid != ObjectUID(other), "\(other)")
+            #expect(ObjectUID(other) == ObjectUID(other))
+        }
+        #expect(ObjectUID("x") != ObjectUID("y"))
+    }
+
     @Test(arguments: [
         Case(
             testDescription: "objects before the mark come as one",

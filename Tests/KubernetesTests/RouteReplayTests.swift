@@ -67,15 +67,14 @@ import Testing
         }
         switch event {
         case .function(let live):
-            var object = RoutedFunction(metadata: meta(name))
-            object.status = .init(live: live)
-            return "{\"type\":\"\(type)\",\"object\":\(try json(object))}\n"
+            let status = live.map { "{\"live\":\($0)}" } ?? "{}"
+            let object = "{\"metadata\":\(try json(meta(name))),\"status\":\(status)}"
+            return "{\"type\":\"\(type)\",\"object\":\(object)}\n"
         case .revision(let number):
-            var object = RoutedRevision(metadata: meta("\(name)-r\(number)"))
-            object.spec = .init(
-                function: try FunctionName(name), number: number,
-                configuration: .init(timeoutSeconds: 7, concurrency: 3))
-            return "{\"type\":\"\(type)\",\"object\":\(try json(object))}\n"
+            let configuration = "{\"timeoutSeconds\":7,\"concurrency\":3}"
+            let spec = "{\"function\":\"\(name)\",\"number\":\(number),\"configuration\":\(configuration)}"
+            let object = "{\"metadata\":\(try json(meta("\(name)-r\(number)"))),\"spec\":\(spec)}"
+            return "{\"type\":\"\(type)\",\"object\":\(object)}\n"
         case .slice(let number, _, _), .sliceGone(let number):
             var object = EndpointSlice(metadata: meta("\(name)-r\(number)-x"))
             object.metadata.labels = [FunctionLabels.function: name, FunctionLabels.revision: String(number)]
@@ -95,7 +94,7 @@ import Testing
     }
 
     /// One of the watches and the server's side of it.
-    private struct Watch<Object: KubernetesObject> {
+    private struct Watch<Object: WatchedObject> {
         let kind: Int
         var reflection = Reflection<Object>()
         var isOpen = false
@@ -198,7 +197,7 @@ import Testing
         var routes = ClusterRoutes(epoch: "e")
         var functions = Watch<RoutedFunction>(kind: 0)
         var revisions = Watch<RoutedRevision>(kind: 1)
-        var slices = Watch<EndpointSlice>(kind: 2)
+        var slices = Watch<RoutedSlice>(kind: 2)
         var route: Route?
         var wasRouted = false
         var faults: [String] = []

@@ -24,7 +24,7 @@ package struct Selection: Sendable, Hashable {
 extension APIClient {
     /// All objects of `selection` at one version, read in pages. A list whose snapshot the server lost half way is begun anew, in
     /// one piece.
-    package func list<Object: KubernetesObject>(
+    package func list<Object: WatchedObject>(
         _ type: Object.Type, _ selection: Selection
     ) async throws(APIError) -> ObjectList<Object> {
         let (items, version) = try await list(type, selection) { $0 }
@@ -32,7 +32,7 @@ extension APIClient {
     }
 
     /// Like ``list(_:_:)``, but of each object only what `kept` makes of it stays in memory.
-    package func list<Object: KubernetesObject, Kept>(
+    package func list<Object: WatchedObject, Kept>(
         _ type: Object.Type, _ selection: Selection, keeping kept: (Object) -> Kept
     ) async throws(APIError) -> (items: [Kept], version: String) {
         do throws(APIError) {
@@ -60,7 +60,7 @@ extension APIClient {
     }
 
     /// How many objects there are in `namespace`, by one small call where the server says how many it left out.
-    package func count<Object: KubernetesObject>(_ type: Object.Type, in namespace: String?) async throws(APIError)
+    package func count<Object: WatchedObject>(_ type: Object.Type, in namespace: String?) async throws(APIError)
         -> Int
     {
         let call = APICall(
@@ -73,7 +73,7 @@ extension APIClient {
         return try await list(type, Selection(namespace: namespace)).items.count
     }
 
-    private func list<Object: KubernetesObject, Kept>(
+    private func list<Object: WatchedObject, Kept>(
         _ type: Object.Type, _ selection: Selection, pageSize: Int?, _ kept: (Object) -> Kept
     ) async throws(APIError) -> (items: [Kept], version: String) {
         var items: [Kept] = []
@@ -88,7 +88,7 @@ extension APIClient {
         return (items, version)
     }
 
-    private func page<Object: KubernetesObject>(
+    private func page<Object: WatchedObject>(
         _ type: Object.Type, _ selection: Selection, size: Int?, token: String?
     ) async throws(APIError) -> Page<Object> {
         var call = APICall(
@@ -99,7 +99,7 @@ extension APIClient {
         return try decode(Page<Object>.self, try await send(call), call)
     }
 
-    private struct Page<Object: KubernetesObject>: Decodable {
+    private struct Page<Object: WatchedObject>: Decodable {
         struct Metadata: Decodable {
             var resourceVersion: String?
             var `continue`: String?

@@ -2,21 +2,16 @@ import Contract
 
 /// An object of the API server, as far as Kiln uses it. Fields that Kiln does not know are passed over when it is read, and are never
 /// written: what is read is not to be sent back by apply.
-package protocol KubernetesObject: Codable, Sendable {
-    /// Its kind.
-    static var resource: APIResource { get }
+package protocol KubernetesObject: Codable, WatchedObject {
     /// Its name and what the server notes about it.
     var metadata: ObjectMeta { get set }
-
-    /// Lets go of what nobody looks at who follows the objects of this kind: thousands are kept in memory. By default of nothing.
-    mutating func thin()
 }
 
 extension KubernetesObject {
-    package mutating func thin() {}
-
     /// What identifies it among those of its kind.
     package var key: ObjectKey { ObjectKey(namespace: metadata.namespace ?? "", name: metadata.name ?? "") }
+    package var uid: ObjectUID? { metadata.uid.map { ObjectUID($0) } }
+    package var resourceVersion: String? { metadata.resourceVersion }
 }
 
 /// What identifies an object among those of its kind.
@@ -77,24 +72,6 @@ package struct ObjectMeta: Codable, Sendable, Hashable {
     }
 }
 
-extension ObjectMeta {
-    /// Keeps what identifies an object and its state, and these labels and annotations.
-    package mutating func thin(labels kept: [String] = [], annotations noted: [String] = []) {
-        labels = Self.only(kept, of: labels)
-        annotations = Self.only(noted, of: annotations)
-        creationTimestamp = nil
-        ownerReferences = nil
-        finalizers = nil
-    }
-
-    /// The names are those of the caller, so that not every object has copies.
-    private static func only(_ names: [String], of all: [String: String]?) -> [String: String]? {
-        guard let all, !names.isEmpty else { return nil }
-        let found = names.compactMap { name in all[name].map { (name, $0) } }
-        return found.isEmpty ? nil : Dictionary(found) { first, _ in first }
-    }
-}
-
 /// A reference to an object whose end is the end of those that refer to it.
 package struct OwnerReference: Codable, Sendable, Hashable {
     /// Its `group/version`.
@@ -136,7 +113,7 @@ struct Envelope<Object: KubernetesObject>: Encodable {
 }
 
 /// All or some objects of a kind at one version.
-package struct ObjectList<Object: KubernetesObject>: Sendable {
+package struct ObjectList<Object: WatchedObject>: Sendable {
     /// The objects.
     package var items: [Object]
     /// The version they were read at: where a watch goes on.

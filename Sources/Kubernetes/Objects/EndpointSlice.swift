@@ -49,41 +49,45 @@ package struct EndpointSlice: KubernetesObject, Hashable {
     /// The ports; absent in the slice of a new Service.
     package var ports: [Port]?
 
-    package mutating func thin() {
-        metadata.thin(labels: FunctionLabels.identity)
-        // A parked function's.
-        if endpoints?.isEmpty != false { (endpoints, ports) = (nil, nil) }
+    /// Where its Pods are reached at the port called `port`.
+    package func pods(port name: String) -> [PodAddress] {
+        guard addressType != "FQDN", let port = ports?.first(where: { $0.name == name })?.port else { return [] }
+        return (endpoints ?? []).compactMap { address in
+            guard let pod = address.targetRef, pod.kind == "Pod", let uid = pod.uid,
+                let host = address.addresses?.first
+            else { return nil }
+            return PodAddress(
+                uid: uid, endpoint: Endpoint(id: pod.name ?? uid, address: .tcp(host: host, port: port)),
+                isReady: address.conditions?.ready, isTerminating: address.conditions?.terminating == true)
+        }
     }
+}
 
-    /// Where the Pods of `slices`, which are all of one Service, take new requests at the port called `port`: ready ones that do not end,
-    /// each once however many slices it is in, in the order of their names.
-    package static func endpoints(of slices: some Collection<EndpointSlice>, port name: String) -> [Endpoint] {
-        endpoints(of: slices, port: name) { $0?.ready ?? true && $0?.terminating != true }
-    }
+/// Where a Pod is reached.
+package struct PodAddress: Sendable, Hashable {
+    /// Which Pod.
+    package let uid: String
+    /// Where.
+    package let endpoint: Endpoint
+    /// Whether its probe has seen it ready; `nil` when nothing says so.
+    package let isReady: Bool?
+    /// Whether it ends.
+    package let isTerminating: Bool
 
-    /// Where the Pods of `slices` will take requests that are not ready and do not end: a process may listen well before its probe says so.
-    package static func starting(of slices: some Collection<EndpointSlice>, port name: String) -> [Endpoint] {
-        endpoints(of: slices, port: name) { $0?.ready == false && $0?.terminating != true }
-    }
+    /// Whether it takes new requests.
+    package var takesRequests: Bool { isReady ?? true && !isTerminating }
+    /// Whether it will take requests: a process may listen well before its probe says so.
+    package var starts: Bool { isReady == false && !isTerminating }
 
-    /// Where the Pods of `slices` are, whatever they do: also those that start or end.
-    package static func all(of slices: some Collection<EndpointSlice>, port name: String) -> [Endpoint] {
-        endpoints(of: slices, port: name) { _ in true }
-    }
-
-    private static func endpoints(
-        of slices: some Collection<EndpointSlice>, port name: String, where holds: (Address.Conditions?) -> Bool
+    /// The addresses of `slices`, which are all of one Service, in the order of the Pods' names: each Pod once, however many slices it is in,
+    /// where the first of them by name has it.
+    package static func endpoints(
+        _ slices: some Collection<(key: ObjectKey, pods: [PodAddress])>,
+        where holds: (PodAddress) -> Bool = { _ in true }
     ) -> [Endpoint] {
         var found: [String: Endpoint] = [:]
-        for slice in slices.sorted(by: { $0.key < $1.key }) where slice.addressType != "FQDN" {
-            guard let port = slice.ports?.first(where: { $0.name == name })?.port else { continue }
-            for address in slice.endpoints ?? [] {
-                guard holds(address.conditions),
-                    let pod = address.targetRef, pod.kind == "Pod", let id = pod.uid, found[id] == nil,
-                    let host = address.addresses?.first
-                else { continue }
-                found[id] = Endpoint(id: pod.name ?? id, address: .tcp(host: host, port: port))
-            }
+        for slice in slices.sorted(by: { $0.key < $1.key }) {
+            for pod in slice.pods where found[pod.uid] == nil && holds(pod) { found[pod.uid] = pod.endpoint }
         }
         return found.values.sorted { $0.id < $1.id }
     }

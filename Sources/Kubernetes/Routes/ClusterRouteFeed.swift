@@ -25,7 +25,7 @@ package struct ClusterRouteFeed: Sendable {
             }
             group.addTask {
                 let own = Selection(namespace: namespace, labels: FunctionLabels.selector)
-                await Reflector<EndpointSlice>(api, own).run { feed.yield(.slice($0)) }
+                await Reflector<RoutedSlice>(api, own).run { feed.yield(.slice($0)) }
             }
             group.addTask {
                 var routes = ClusterRoutes(epoch: epoch)

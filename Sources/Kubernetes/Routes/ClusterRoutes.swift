@@ -12,24 +12,37 @@ package struct ClusterRoutes: Sendable {
         /// Of the revisions.
         case revision(TableChange<RoutedRevision>)
         /// Of the slices.
-        case slice(TableChange<EndpointSlice>)
+        case slice(TableChange<RoutedSlice>)
     }
 
+    /// What is known of a function: thousands are kept in memory.
     private struct Function {
         var live: Int?
-        var revisions: [Int: RoutedRevision] = [:]
-        var slices: [Int: [ObjectKey: EndpointSlice]] = [:]
+        /// A few, in no order.
+        var revisions: [RoutedRevision.Settings] = []
+        /// By revision, those with addresses: most functions are parked.
+        var slices: [Int: [ObjectKey: RoutedSlice]] = [:]
         var isThere = false
         /// The revision that the traffic goes to.
         var routed: Int?
 
         var isEmpty: Bool { !isThere && revisions.isEmpty && slices.isEmpty }
 
+        func revision(_ number: Int) -> RoutedRevision.Settings? { revisions.first { $0.number == number } }
+
+        mutating func note(_ settings: RoutedRevision.Settings) {
+            if let index = revisions.firstIndex(where: { $0.number == settings.number }) {
+                revisions[index] = settings
+            } else {
+                revisions.append(settings)
+            }
+        }
+
         /// Moves the traffic to what is live. The three tables come by watches of their own, each of which may be behind: while a revision
         /// that has become live, or where it is, has not been heard of yet, the one before it goes on as long as it takes requests.
         mutating func move() {
-            if isThere, let live, let routed, routed != live, revisions[routed] != nil, !ready(routed).isEmpty,
-                revisions[live] == nil || addresses(live).isEmpty
+            if isThere, let live, let routed, routed != live, revision(routed) != nil, !ready(routed).isEmpty,
+                revision(live) == nil || addresses(live).isEmpty
             {
                 return
             }
@@ -37,15 +50,15 @@ package struct ClusterRoutes: Sendable {
         }
 
         private func ready(_ number: Int) -> [Endpoint] {
-            EndpointSlice.endpoints(of: (slices[number] ?? [:]).values, port: FunctionLabels.port)
+            RoutedSlice.endpoints(of: (slices[number] ?? [:]).values)
         }
 
         /// Where revision `number` takes requests; at a cold start an address is known before the probe has seen the process listen, and
         /// that may be a whole period later.
         func addresses(_ number: Int) -> [Endpoint] {
-            let ready = ready(number)
-            return ready.isEmpty
-                ? EndpointSlice.starting(of: (slices[number] ?? [:]).values, port: FunctionLabels.port) : ready
+            guard let slices = slices[number]?.values else { return [] }
+            let ready = RoutedSlice.endpoints(of: slices)
+            return ready.isEmpty ? RoutedSlice.starting(of: slices) : ready
         }
     }
 
@@ -99,12 +112,12 @@ package struct ClusterRoutes: Sendable {
     private mutating func note(_ change: TableChange<RoutedFunction>) -> FunctionName? {
         switch change {
         case .added(let object), .changed(_, let object):
-            guard let name = try? FunctionName(object.key.name) else { return nil }
-            functions[name, default: Function()].isThere = object.metadata.deletionTimestamp == nil
-            functions[name]?.live = object.status?.live
+            guard let name = try? FunctionName(object.meta.name) else { return nil }
+            functions[name, default: Function()].isThere = !object.isEnding
+            functions[name]?.live = object.live
             return name
         case .removed(let object):
-            guard let name = try? FunctionName(object.key.name) else { return nil }
+            guard let name = try? FunctionName(object.meta.name) else { return nil }
             functions[name]?.isThere = false
             functions[name]?.live = nil
             return name
@@ -115,33 +128,33 @@ package struct ClusterRoutes: Sendable {
     private mutating func note(_ change: TableChange<RoutedRevision>) -> FunctionName? {
         switch change {
         case .added(let object), .changed(_, let object):
-            guard let id = object.id else { return nil }
-            functions[id.function, default: Function()].revisions[id.number] = object
-            return id.function
+            guard let name = object.function else { return nil }
+            functions[name, default: Function()].note(object.settings)
+            return name
         case .removed(let object):
-            guard let id = object.id else { return nil }
-            functions[id.function]?.revisions[id.number] = nil
-            return id.function
+            guard let name = object.function else { return nil }
+            functions[name]?.revisions.removeAll { $0.number == object.settings.number }
+            return name
         case .synced: return nil
         }
     }
 
-    private mutating func note(_ change: TableChange<EndpointSlice>) -> FunctionName? {
+    private mutating func note(_ change: TableChange<RoutedSlice>) -> FunctionName? {
         switch change {
         case .added(let slice), .changed(_, let slice):
-            guard let id = RevisionID(labels: slice.metadata.labels) else { return nil }
-            guard slice.endpoints?.isEmpty == false else { return drop(slice, id) }
+            guard let id = slice.revision else { return nil }
+            guard !slice.pods.isEmpty else { return drop(slice, id) }
             functions[id.function, default: Function()].slices[id.number, default: [:]][slice.key] = slice
             return id.function
         case .removed(let slice):
-            guard let id = RevisionID(labels: slice.metadata.labels) else { return nil }
+            guard let id = slice.revision else { return nil }
             return drop(slice, id)
         case .synced: return nil
         }
     }
 
     /// One without addresses is as good as none: most functions are parked.
-    private mutating func drop(_ slice: EndpointSlice, _ id: RevisionID) -> FunctionName {
+    private mutating func drop(_ slice: RoutedSlice, _ id: RevisionID) -> FunctionName {
         functions[id.function]?.slices[id.number]?[slice.key] = nil
         if functions[id.function]?.slices[id.number]?.isEmpty == true {
             functions[id.function]?.slices[id.number] = nil
@@ -153,23 +166,22 @@ package struct ClusterRoutes: Sendable {
     /// limits until it is.
     private func route(of name: FunctionName) -> Route? {
         guard let function = functions[name], function.isThere else { return nil }
-        let live = function.routed.map { target($0, function.revisions[$0], function, 1) }
-        let pinned = function.revisions.filter { $0.value.status?.pinned == true && $0.key != function.routed }
-            .sorted { $0.key < $1.key }
-            .map { target($0.key, $0.value, function, 0) }
+        let live = function.routed.map { target($0, function.revision($0), function, 1) }
+        let pinned = function.revisions.filter { $0.isPinned && $0.number != function.routed }
+            .sorted { $0.number < $1.number }
+            .map { target($0.number, $0, function, 0) }
         guard live != nil || !pinned.isEmpty else { return nil }
         return Route(targets: [live].compactMap(\.self), pinned: pinned)
     }
 
     private func target(
-        _ number: Int, _ revision: RoutedRevision?, _ function: Function, _ weight: Int
+        _ number: Int, _ settings: RoutedRevision.Settings?, _ function: Function, _ weight: Int
     ) -> RouteTarget {
         let defaults = FunctionSpec()
-        let configuration = revision?.spec?.configuration
         return RouteTarget(
             revision: number, weight: weight,
-            timeoutMilliseconds: (configuration?.timeoutSeconds ?? defaults.timeoutSeconds) * 1000,
-            concurrency: configuration?.concurrency ?? defaults.concurrency,
+            timeoutMilliseconds: (settings?.timeoutSeconds.map { Int($0) } ?? defaults.timeoutSeconds) * 1000,
+            concurrency: settings?.concurrency.map { Int($0) } ?? defaults.concurrency,
             endpoints: function.addresses(number))
     }
 }

@@ -1,5 +1,5 @@
 /// All objects of a selection as last heard of, by name.
-package struct ObjectTable<Object: KubernetesObject>: Sendable {
+package struct ObjectTable<Object: WatchedObject>: Sendable {
     /// The objects.
     package private(set) var objects: [ObjectKey: Object] = [:]
 
@@ -9,9 +9,9 @@ package struct ObjectTable<Object: KubernetesObject>: Sendable {
     /// The object has this state now.
     mutating func put(_ object: Object) -> [TableChange<Object>] {
         guard let old = objects.updateValue(object, forKey: object.key) else { return [.added(object)] }
-        guard old.metadata.uid == object.metadata.uid else { return [.removed(old), .added(object)] }
+        guard old.uid == object.uid else { return [.removed(old), .added(object)] }
         // Told again after a watch was resumed.
-        if let version = old.metadata.resourceVersion, version == object.metadata.resourceVersion { return [] }
+        if let version = old.resourceVersion, version == object.resourceVersion { return [] }
         return [.changed(from: old, to: object)]
     }
 
@@ -34,7 +34,7 @@ package struct ObjectTable<Object: KubernetesObject>: Sendable {
 }
 
 /// A change of an ``ObjectTable``.
-package enum TableChange<Object: KubernetesObject>: Sendable {
+package enum TableChange<Object: WatchedObject>: Sendable {
     /// There is an object that was not there.
     case added(Object)
     /// An object has another state.

@@ -2,7 +2,7 @@
 ///
 /// A value without I/O and clock. ``next(fraction:)`` says what to do, and what came of it is told by the other calls, which return
 /// the changes of the table.
-struct Reflection<Object: KubernetesObject>: Sendable {
+struct Reflection<Object: WatchedObject>: Sendable {
     /// What to do next.
     enum Step: Hashable, Sendable {
         /// Wait, then ask again what to do.
@@ -25,7 +25,7 @@ struct Reflection<Object: KubernetesObject>: Sendable {
 
     private enum Phase {
         case lost
-        case collecting([ObjectKey: Object])
+        case collecting
         case listing
         case following(version: String)
     }
@@ -33,6 +33,8 @@ struct Reflection<Object: KubernetesObject>: Sendable {
     /// The objects.
     private(set) var table = ObjectTable<Object>()
     private var phase = Phase.lost
+    /// What has been told of all objects so far. Not in the phase, of which each change would make a copy.
+    private var collected: [ObjectKey: Object] = [:]
     private var knowsWatchAll = true
     private var prefersList = false
     private var failures = 0
@@ -57,7 +59,8 @@ struct Reflection<Object: KubernetesObject>: Sendable {
                 phase = .listing
                 return .list
             }
-            phase = .collecting([:])
+            phase = .collecting
+            collected = [:]
             return .watchAll
         }
     }
@@ -66,6 +69,7 @@ struct Reflection<Object: KubernetesObject>: Sendable {
     mutating func listed(_ list: ObjectList<Object>) -> [TableChange<Object>] {
         failures = 0
         prefersList = false
+        collected = [:]
         phase = list.resourceVersion.isEmpty ? .lost : .following(version: list.resourceVersion)
         return table.replace(with: list.items) + [.synced]
     }
@@ -100,7 +104,7 @@ struct Reflection<Object: KubernetesObject>: Sendable {
         heard = true
         failures = 0
         switch phase {
-        case .collecting(let held): return collected(event, held)
+        case .collecting: return collect(event)
         case .following: return followed(event)
         case .lost, .listing: return []
         }
@@ -120,27 +124,26 @@ struct Reflection<Object: KubernetesObject>: Sendable {
         if !heard, duration < Self.shortest, !owesPause { fail() }
     }
 
-    private mutating func collected(_ event: WatchEvent<Object>, _ held: [ObjectKey: Object]) -> [TableChange<Object>] {
-        var held = held
+    private mutating func collect(_ event: WatchEvent<Object>) -> [TableChange<Object>] {
         switch event {
-        case .added(let object), .modified(let object): held[object.key] = object
-        case .deleted(let object): held[object.key] = nil
+        case .added(let object), .modified(let object): collected[object.key] = object
+        case .deleted(let object): collected[object.key] = nil
         case .bookmark(let version, true):
             phase = .following(version: version)
-            return table.replace(with: Array(held.values)) + [.synced]
+            defer { collected = [:] }
+            return table.replace(with: collected.values) + [.synced]
         case .bookmark, .error: break
         }
-        phase = .collecting(held)
         return []
     }
 
     private mutating func followed(_ event: WatchEvent<Object>) -> [TableChange<Object>] {
         switch event {
         case .added(let object), .modified(let object):
-            reached(object.metadata.resourceVersion)
+            reached(object.resourceVersion)
             return table.put(object)
         case .deleted(let object):
-            reached(object.metadata.resourceVersion)
+            reached(object.resourceVersion)
             return table.remove(object)
         case .bookmark(let version, _): reached(version)
         case .error: break

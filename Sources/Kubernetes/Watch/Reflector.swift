@@ -3,7 +3,7 @@ import Logging
 import Transfer
 
 /// Keeps a table in line with the objects of a cluster by watching them, and tells its changes.
-package struct Reflector<Object: KubernetesObject>: Sendable {
+package struct Reflector<Object: WatchedObject>: Sendable {
     /// How long a watch lasts at most; each lasts between half of this and all of it, so that not all end together. The server ends it.
     package static var watchLength: Duration { .seconds(480) }
 
@@ -36,10 +36,7 @@ package struct Reflector<Object: KubernetesObject>: Sendable {
                 switch reflection.next(fraction: .random(in: 0...1)) {
                 case .pause(let pause):
                     guard (try? await Task.sleep(for: pause)) != nil else { return }
-                case .list:
-                    var list = try await api.list(Object.self, selection)
-                    for index in list.items.indices { list.items[index].thin() }
-                    reflection.listed(list).forEach(tell)
+                case .list: reflection.listed(try await api.list(Object.self, selection)).forEach(tell)
                 case .watchAll:
                     try await watch(
                         &reflection, [("sendInitialEvents", "true"), ("resourceVersionMatch", "NotOlderThan")], tell)

@@ -1,7 +1,7 @@
 import FoundationEssentials
 
 /// What a watch says.
-enum WatchEvent<Object: KubernetesObject>: Sendable {
+enum WatchEvent<Object: WatchedObject>: Sendable {
     /// An object that is new, or has begun to match the selectors.
     case added(Object)
     /// An object that has changed.
@@ -22,9 +22,9 @@ extension WatchEvent: Decodable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         let type = try container.decode(String.self, forKey: .type)
         switch type {
-        case "ADDED": self = .added(try Self.object(container))
-        case "MODIFIED": self = .modified(try Self.object(container))
-        case "DELETED": self = .deleted(try Self.object(container))
+        case "ADDED": self = .added(try container.decode(Object.self, forKey: .object))
+        case "MODIFIED": self = .modified(try container.decode(Object.self, forKey: .object))
+        case "DELETED": self = .deleted(try container.decode(Object.self, forKey: .object))
         case "BOOKMARK":
             // The object of a bookmark has the kind, but null in fields that the kind demands.
             let mark = try container.decode(Mark.self, forKey: .object).metadata
@@ -35,12 +35,6 @@ extension WatchEvent: Decodable {
             throw DecodingError.dataCorruptedError(
                 forKey: .type, in: container, debugDescription: "there is no kind of event called '\(type)'")
         }
-    }
-
-    private static func object(_ container: KeyedDecodingContainer<CodingKeys>) throws -> Object {
-        var object = try container.decode(Object.self, forKey: .object)
-        object.thin()
-        return object
     }
 
     private enum CodingKeys: CodingKey { case type, object }

@@ -10,12 +10,11 @@ import Testing
         wanted: Int? = 2, replicas: Int?, updated: Int?, available: Int?, generation: Int64 = 3, observed: Int64 = 3,
         _ conditions: [Condition] = []
     ) throws -> ObservedDeployment {
-        var object = ObservedDeployment(metadata: ObjectMeta(name: "hello-r1"), spec: .init(replicas: wanted))
-        object.metadata.generation = generation
-        object.status = .init(
-            observedGeneration: observed, replicas: replicas, updatedReplicas: updated, availableReplicas: available,
-            conditions: conditions)
-        return object
+        ObservedDeployment(
+            WatchedMeta(name: "hello-r1"), revision: nil, generation: generation, replicas: wanted,
+            status: .init(
+                observedGeneration: observed, replicas: replicas, updatedReplicas: updated,
+                availableReplicas: available, conditions: conditions))
     }
 
     @Test func `it is ready when all Pods of the newest generation are available, and only then`() throws {

@@ -21,7 +21,7 @@ extension KubernetesBackend {
 
     private func pods(of function: FunctionName, _ revision: Int?) -> [(id: RevisionID, pod: Pod)] {
         view.revisions.filter { $0.key.function == function && (revision == nil || $0.key.number == revision) }
-            .flatMap { id, known in known.pods.values.map { (id, $0) } }
+            .flatMap { id, known in known.pods.all.map { (id, $0) } }
             .sorted { $0.pod.key < $1.pod.key }
     }
 

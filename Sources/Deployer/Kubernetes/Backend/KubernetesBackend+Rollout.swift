@@ -14,14 +14,14 @@ extension KubernetesBackend {
         var wasSeen = false
         while true {
             let known = known(id)
-            if let deployment = known.deployment, deployment.metadata.generation ?? 0 >= generation {
+            if let deployment = known.deployment, deployment.generation >= generation {
                 wasSeen = true
-                switch RolloutVerdict(deployment, pods: Array(known.pods.values)) {
-                case .ready where deployment.spec?.replicas == 0:
+                switch RolloutVerdict(deployment, pods: known.pods.all) {
+                case .ready where deployment.replicas == 0:
                     // It has not been heard of yet that it is to have Pods again.
                     stuckSince = nil
                 case .ready:
-                    if known.endpoints.count >= deployment.spec?.replicas ?? 1 { return }
+                    if known.endpoints.count >= deployment.replicas ?? 1 { return }
                     stuckSince = nil
                 case .waiting: stuckSince = nil
                 case .stuck(let failure):

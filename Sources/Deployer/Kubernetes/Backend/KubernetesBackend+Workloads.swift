@@ -20,7 +20,7 @@ extension KubernetesBackend {
         for workload in desired {
             guard let id = workload.revisionID else { continue }
             if let deployment = known(id).deployment {
-                let isAtRest = deployment.spec?.replicas == 0
+                let isAtRest = deployment.replicas == 0
                 if isAtRest, parkable.contains(workload.id) { parked.insert(workload.id) }
                 if isAtRest, !parkable.contains(workload.id) {
                     Task { await self.startLater(workload) }
@@ -43,7 +43,7 @@ extension KubernetesBackend {
         do {
             try await watch()
             let generation = try await apply(workload)
-            if known(id).deployment?.spec?.replicas == 0 {
+            if known(id).deployment?.replicas == 0 {
                 try await api.scale(
                     RevisionObjects.name(id), in: settings.namespace, to: RevisionObjects.firstReplicas(workload.spec))
             }
@@ -104,8 +104,8 @@ extension KubernetesBackend {
         let revision = Self.revision(workload, id)
         let existing = known(id).deployment
         let digest = try Self.digest(revision, settings)
-        if let existing, existing.metadata.annotations?[Self.digestAnnotation] == digest {
-            return existing.metadata.generation ?? 0
+        if let existing, existing.applied == digest {
+            return existing.generation
         }
         let record = try await api.get(
             FunctionRevisionObject.self, RevisionObjects.name(id), in: settings.namespace)
@@ -120,7 +120,7 @@ extension KubernetesBackend {
         deployment.metadata.annotations = [Self.digestAnnotation: digest]
         // Whoever applies without the number lets go of it, and it falls back to 1: another name of Kiln's holds it from the start.
         if let existing {
-            try await api.scale(RevisionObjects.name(id), in: settings.namespace, to: existing.spec?.replicas ?? 1)
+            try await api.scale(RevisionObjects.name(id), in: settings.namespace, to: existing.replicas ?? 1)
         }
         let applied = try await api.apply(deployment)
         if let first { try await api.scale(RevisionObjects.name(id), in: settings.namespace, to: first) }
@@ -130,7 +130,7 @@ extension KubernetesBackend {
     /// Whether what runs is not what would be applied now.
     func isStale(_ workload: Workload) throws -> Bool {
         guard let id = workload.revisionID else { return false }
-        return try known(id).deployment?.metadata.annotations?[Self.digestAnnotation]
+        return try known(id).deployment?.applied
             != Self.digest(Self.revision(workload, id), settings)
     }
 

@@ -70,7 +70,7 @@ package actor KubernetesBackend: Backend {
         if watches.isEmpty {
             follow(ObservedDeployment.self, \.deployments)
             follow(Pod.self, \.pods)
-            follow(EndpointSlice.self, \.slices)
+            follow(RoutedSlice.self, \.slices)
             if let checker = settings.checker { feed.yield(.endpoints(.checker, [checker])) }
         }
         while !incomplete.isEmpty { try await change() }
@@ -82,8 +82,8 @@ package actor KubernetesBackend: Backend {
         try Task.checkCancellation()
     }
 
-    private func follow<Object: KubernetesObject>(
-        _ type: Object.Type, _ table: any WritableKeyPath<ClusterView.Revision, [ObjectKey: Object]> & Sendable
+    private func follow<Object: RevisionObject>(
+        _ type: Object.Type, _ table: any WritableKeyPath<ClusterView.Revision, FewObjects<Object>> & Sendable
     ) {
         let plural = Object.resource.plural
         incomplete.insert(plural)
@@ -94,8 +94,8 @@ package actor KubernetesBackend: Backend {
             })
     }
 
-    private func note<Object: KubernetesObject>(
-        _ change: TableChange<Object>, _ table: WritableKeyPath<ClusterView.Revision, [ObjectKey: Object]>,
+    private func note<Object: RevisionObject>(
+        _ change: TableChange<Object>, _ table: WritableKeyPath<ClusterView.Revision, FewObjects<Object>>,
         _ plural: String
     ) {
         if case .synced = change, incomplete.remove(plural) != nil, incomplete.isEmpty {

@@ -76,7 +76,7 @@ package actor ClusterRouters: RouterCensus {
     }
 
     /// The Routers that are known.
-    var known: [Endpoint] { EndpointSlice.all(of: slices.values, port: configuration.port) }
+    var known: [Endpoint] { PodAddress.endpoints(slices.values.map { ($0.key, $0.pods(port: configuration.port)) }) }
 
     private func untilComplete() async {
         let deadline = ContinuousClock.now + configuration.first

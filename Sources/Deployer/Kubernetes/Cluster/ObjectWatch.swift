@@ -24,9 +24,7 @@ struct ObjectWatch: Sendable {
             for await change in Reflector<WatchedFunction>(api, Selection(namespace: namespace)).changes() {
                 switch change {
                 case .added(let object), .changed(_, let object):
-                    guard object.metadata.deletionTimestamp == nil,
-                        object.metadata.generation ?? 1 > object.status?.observedGeneration ?? 0,
-                        let name = try? FunctionName(object.key.name)
+                    guard object.isToDo, let name = try? FunctionName(object.key.name)
                     else { continue }
                     group.addTask { await repeating(name) { try await reconciler.deployObject(name) } }
                 case .removed(let object):
@@ -51,15 +49,31 @@ struct ObjectWatch: Sendable {
 }
 
 /// A function as far as it tells whether there is anything to do.
-private struct WatchedFunction: KubernetesObject {
+private struct WatchedFunction: WatchedObject {
     static let resource = FunctionObject.resource
 
-    struct Status: Codable, Sendable {
-        var observedGeneration: Int64?
+    let meta: WatchedMeta
+    /// Whether what is wanted has not been recorded yet.
+    let isToDo: Bool
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        meta = try container.decode(WatchedMeta.self, forKey: .metadata)
+        let wanted = try container.decode(Wanted.self, forKey: .metadata)
+        let observed = try container.decodeIfPresent(Status.self, forKey: .status)?.observedGeneration
+        isToDo = wanted.deletionTimestamp == nil && wanted.generation ?? 1 > observed ?? 0
     }
 
-    var metadata: ObjectMeta
-    var status: Status?
+    var key: ObjectKey { meta.key }
+    var uid: ObjectUID? { meta.uid }
+    var resourceVersion: String? { meta.resourceVersion }
 
-    mutating func thin() { metadata.thin() }
+    private enum CodingKeys: CodingKey { case metadata, status }
+    private struct Wanted: Decodable {
+        var generation: Int64?
+        var deletionTimestamp: String?
+    }
+    private struct Status: Decodable {
+        var observedGeneration: Int64?
+    }
 }

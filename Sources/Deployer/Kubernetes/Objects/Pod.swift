@@ -70,5 +70,4 @@ package struct Pod: KubernetesObject, Hashable {
     /// How it does.
     package var status: Status?
 
-    package mutating func thin() { metadata.thin(labels: FunctionLabels.identity) }
 }

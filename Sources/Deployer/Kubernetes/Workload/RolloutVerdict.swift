@@ -16,8 +16,8 @@ package enum RolloutVerdict: Hashable, Sendable {
     /// The verdict on `deployment`, all of whose Pods are `pods`.
     package init(_ deployment: ObservedDeployment, pods: [Pod]) {
         let status = deployment.status
-        let wanted = deployment.spec?.replicas ?? 1
-        let isObserved = (status?.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 1)
+        let wanted = deployment.replicas ?? 1
+        let isObserved = (status?.observedGeneration ?? 0) >= deployment.generation
         if isObserved, wanted == status?.replicas ?? 0, wanted == status?.updatedReplicas ?? 0,
             wanted == status?.availableReplicas ?? 0
         {
