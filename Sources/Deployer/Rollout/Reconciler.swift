@@ -101,6 +101,8 @@ package actor Reconciler {
         if let base { desired.insert(checker(base), at: 0) }
         let parkable = desired.filter { $0.id != .checker && timing.scaling.idle($0.spec) != nil }.map(\.id)
         parked = try await backend.adopt(desired, parkable: Set(parkable))
+        // Until now these passed for what starts.
+        for case .revision(let id) in parked { await publish(id.function) }
     }
 
     /// Follows the backend, resumes deploys that an earlier Deployer left, and repairs tags, until cancelled.

@@ -113,6 +113,7 @@ import Transfer
         figures.start = .now - begin
         try await untilQuiet(cluster)
         figures.calls["start"] = try await taken(cluster)
+        #expect(try await cluster.function("\(prefix)00003")?.condition("Ready") == "True Parked")
         try await Task.sleep(for: .seconds(count > 1000 ? 60 : 6))
         figures.calls["at rest"] = try await taken(cluster)
         let leader = try await cluster.leader() ?? 0

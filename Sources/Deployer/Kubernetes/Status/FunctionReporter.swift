@@ -9,6 +9,8 @@ import Logging
 actor FunctionReporter: RolloutObserver {
     /// Until a write that failed is made again.
     private static let pause = Duration.seconds(2)
+    /// How many functions are written about at a time.
+    private static let parallel = 8
 
     private let store: KubernetesStore
     private let instance: String
@@ -16,7 +18,10 @@ actor FunctionReporter: RolloutObserver {
     private var conditions: [FunctionName: FunctionConditions] = [:]
     /// Functions whose conditions have changed since they were written.
     private var changed: Set<FunctionName> = []
-    private var writers: [FunctionName: Task<Void, Never>] = [:]
+    /// Functions that are being written about.
+    private var underWay: Set<FunctionName> = []
+    private var writers: [Int: Task<Void, Never>] = [:]
+    private var begun = 0
     private var isOpen = false
 
     /// A reporter that calls itself `instance`.
@@ -64,7 +69,7 @@ actor FunctionReporter: RolloutObserver {
             logger.debug("cannot read conditions", metadata: ["error": "\(error)"])
         }
         isOpen = true
-        for name in changed where writers[name] == nil { start(name) }
+        startWriters()
     }
 
     private func change(_ name: FunctionName, _ note: (inout FunctionConditions) -> Void) {
@@ -72,26 +77,43 @@ actor FunctionReporter: RolloutObserver {
         note(&conditions[name, default: FunctionConditions()])
         guard conditions[name] != old else { return }
         changed.insert(name)
-        if isOpen, writers[name] == nil { start(name) }
+        startWriters()
     }
 
-    private func start(_ name: FunctionName) {
-        writers[name] = Task { [weak self] in await self?.write(name) }
-    }
-
-    private func write(_ name: FunctionName) async {
-        while !Task.isCancelled, changed.remove(name) != nil, let wanted = conditions[name] {
-            do {
-                try await store.setConditions(name, wanted)
-            } catch let error as APIError where error.code == .fenced {
-                break
-            } catch {
-                logger.debug("cannot write conditions", metadata: ["function": "\(name)", "error": "\(error)"])
-                changed.insert(name)
-                try? await Task.sleep(for: Self.pause)
+    private func startWriters() {
+        guard isOpen else { return }
+        while writers.count < min(Self.parallel, changed.count) {
+            let number = begun
+            begun += 1
+            writers[number] = Task { [weak self] in
+                while await self?.write(number) == true {}
             }
         }
-        writers[name] = nil
+    }
+
+    /// Writes about one function; `false` when there is none that waits for it.
+    private func write(_ number: Int) async -> Bool {
+        guard !Task.isCancelled, let name = changed.first(where: { !underWay.contains($0) }) else {
+            writers[number] = nil
+            return false
+        }
+        changed.remove(name)
+        guard let wanted = conditions[name] else { return true }
+        underWay.insert(name)
+        defer { underWay.remove(name) }
+        do {
+            try await store.setConditions(name, wanted)
+        } catch let error as APIError where error.code == .fenced {
+            // Another Deployer leads, and writes.
+        } catch {
+            logger.debug("cannot write conditions", metadata: ["function": "\(name)", "error": "\(error)"])
+            Task {
+                try? await Task.sleep(for: Self.pause)
+                changed.insert(name)
+                startWriters()
+            }
+        }
+        return true
     }
 
     private func tell(_ name: FunctionName, _ kind: EventObject.Kind, _ reason: String, _ message: String) async {
