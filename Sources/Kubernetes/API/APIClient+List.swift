@@ -43,21 +43,17 @@ extension APIClient {
         }
     }
 
-    /// The first `count` objects of `selection` by name of those after the name `after`. The API has no way to begin in the middle: without
-    /// `after` it is one call, otherwise one for each page before.
-    package func first<Object: KubernetesObject>(
-        _ count: Int, _ type: Object.Type, _ selection: Selection, after: String?
-    ) async throws(APIError) -> [Object] {
-        var found: [Object] = []
-        var token: String?
-        repeat {
-            let size = after == nil ? count : configuration.pageSize
-            let page = try await page(type, selection, size: size, token: token)
-            found += (page.items ?? []).filter { $0.key.name > after ?? "" }
-            token = page.token
-        } while token != nil && found.count < count
-        return Array(found.prefix(count))
+    /// At most `count` objects of `selection`, by name: the first ones, or those where `token` leads to; and what leads to the next ones, if
+    /// there are more.
+    package func some<Object: WatchedObject>(
+        _ count: Int, _ type: Object.Type, _ selection: Selection, token: String? = nil
+    ) async throws(APIError) -> (items: [Object], token: String?) {
+        let page = try await page(type, selection, size: count, token: token)
+        return (page.items ?? [], page.token)
     }
+
+    /// Objects per page of a list.
+    package var pageSize: Int { configuration.pageSize }
 
     /// How many objects there are in `namespace`, by one small call where the server says how many it left out.
     package func count<Object: WatchedObject>(_ type: Object.Type, in namespace: String?) async throws(APIError)

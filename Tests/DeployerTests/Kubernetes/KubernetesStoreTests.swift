@@ -1,5 +1,6 @@
 import Contract
 import Support
+import Synchronization
 import Testing
 import Transfer
 
@@ -79,6 +80,70 @@ import Transfer
         return later
     }
 
+    @Test func `somebody who writes the same objects all the time costs repetitions, and loses nothing`() async throws {
+        try await withKubernetesStore { server, store in
+            let first = try await store.deployLive("hello", "a")
+            let api = try server.api()
+            let isOver = Atomic<Bool>(false)
+            async let written = {
+                var count = 0
+                while !isOver.load(ordering: .relaxed) {
+                    count += 1
+                    // What is not Kiln's in the status of both, and beside it in the object.
+                    _ = try await api.apply(Noted("hello", count), subresource: "status", manager: "other")
+                    _ = try await api.apply(Noted("hello", count), manager: "other")
+                    try await Task.sleep(for: .milliseconds(2))
+                }
+                return count
+            }()
+            var last = first
+            for letter in "bcdef" { last = try await store.deployLive("hello", letter) }
+            _ = try await store.setPinned(first.id, true)
+            isOver.store(true, ordering: .relaxed)
+            let count = try await written
+            let log = try await server.order(.look()).log
+            #expect(log.contains { $0.hasPrefix("PUT ") && $0.contains("/functions/hello/status") })
+            let record = try #require(try await store.function(first.function))
+            #expect(record.summary.live == last)
+            #expect(record.history.map(\.revision) == [6, 5, 4, 3, 2, 1])
+            #expect(record.revisions.filter(\.pinned).map(\.revision.number) == [1])
+            let object = try #require(try await api.get(Noted.self, "hello", in: "functions"))
+            #expect(object.metadata.annotations?["test/count"] == String(count))
+            #expect(object.status?.conditions?.first { $0.type == "Noted" }?.message == String(count))
+        }
+    }
+
+    @Test func `whoever turns pages costs two calls for each at most, whatever is before them`() async throws {
+        try await withKubernetesStore { server, store in
+            _ = try await store.deployLive("hello", "a")
+            try await server.order(.clone("hello", prefix: "many", count: 40, system: "kiln-system"))
+            let small = KubernetesStore(
+                try server.api { $0.pageSize = 10 }, namespace: "functions", system: "kiln-system")
+            func asked() async throws -> Int {
+                let log = try await server.order(.look()).log
+                try await server.order(.look(forget: true))
+                return log.filter { $0.contains("/functions?") }.count
+            }
+            var names: [String] = []
+            for _ in 0..<9 {
+                _ = try await asked()
+                // One more than is shown, as the API does to know whether there are more.
+                let page = try await small.functions(after: try names.last.map { try name($0) }, limit: 6)
+                names += page.prefix(5).map(\.name.value)
+                #expect(try await asked() <= 2, "after \(names.count)")
+            }
+            #expect(names == ["hello"] + (0..<40).map { "many000\($0 < 10 ? "0" : "")\($0)" })
+            // A history that is gone, and one who comes from elsewhere.
+            try await server.order(.compact)
+            let other = KubernetesStore(
+                try server.api { $0.pageSize = 10 }, namespace: "functions", system: "kiln-system")
+            for store in [small, other] {
+                let page = try await store.functions(after: try name("many00029"), limit: 3).map(\.name.value)
+                #expect(page == ["many00030", "many00031", "many00032"])
+            }
+        }
+    }
+
     @Test func `counters are spread over objects, and text that is none is refused`() throws {
         let names = try (0..<2000).map { NameCounters.shard(of: try name("f\($0)")) }
         #expect(Set(names).count == NameCounters.shards)
@@ -89,5 +154,20 @@ import Transfer
         #expect(NameCounters.Counter(text: "0 7 0") == counter)
         #expect(NameCounters.Counter(text: "0 7") == nil)
         #expect(NameCounters.Counter(text: "a b c") == nil)
+    }
+}
+
+/// What somebody else notes of a function.
+private struct Noted: KubernetesObject {
+    static let resource = FunctionObject.resource
+    struct Status: Codable {
+        var conditions: [Condition]?
+    }
+    var metadata: ObjectMeta
+    var status: Status?
+
+    init(_ name: String, _ count: Int) {
+        metadata = ObjectMeta(name: name, namespace: "functions", annotations: ["test/count": String(count)])
+        status = Status(conditions: [Condition(type: "Noted", status: "True", message: String(count))])
     }
 }

@@ -19,9 +19,34 @@ extension KubernetesStore {
     }
 
     package func functions(after: FunctionName?, limit: Int) async throws -> [FunctionSummary] {
-        let page = try await api.first(limit, FunctionObject.self, Selection(namespace: namespace), after: after?.value)
+        let page = try await page(limit, after: after?.value)
         let live = try await live(of: page)
         return try page.map { try $0.summary(live: live[$0.key.name]) }
+    }
+
+    /// At most `count` functions after the name `after`. From the mark nearest to that on, which takes a call or two of somebody who turns
+    /// pages; without one, a call for each page before.
+    private func page(_ count: Int, after: String?) async throws(APIError) -> [FunctionObject] {
+        var found: [FunctionObject] = []
+        let mark = after.flatMap { marks.nearest(to: $0) }
+        var token = mark?.token
+        do throws(APIError) {
+            repeat {
+                let isThere = after == nil || mark?.name == after
+                let page = try await api.some(
+                    isThere ? count : max(count, api.pageSize), FunctionObject.self, Selection(namespace: namespace),
+                    token: token)
+                found += page.items.filter { $0.key.name > after ?? "" }
+                token = page.token
+                if let token, let last = page.items.last?.key.name { marks.note(last, token) }
+            } while token != nil && found.count < count
+        } catch {
+            // Marks are good for some minutes only, unless the server forgets earlier.
+            guard error.code == .expired, mark != nil else { throw error }
+            marks.forget()
+            return try await page(count, after: after)
+        }
+        return Array(found.prefix(count))
     }
 
     package func names() async throws -> [FunctionName] {

@@ -11,6 +11,7 @@ package struct KubernetesStore: FunctionStore {
     let api: APIClient
     let namespace: String
     let counters: NameCounters
+    let marks = ListMarks()
 
     /// How often a call begins again because somebody else wrote first.
     static let attempts = 20
