@@ -29,6 +29,9 @@ package protocol FunctionStore: Sendable {
     /// The names of all functions.
     func names() async throws -> [FunctionName]
 
+    /// All functions with everything about them.
+    func records() async throws -> [FunctionRecord]
+
     /// How many functions there are.
     func count() async throws -> Int
 

@@ -65,9 +65,8 @@ extension Collector {
     func kept(without removed: [Revision]) async throws -> Images {
         let gone = Set(removed.map(\.id))
         var kept: Images = [:]
-        for name in try await reconciler.store.names() {
-            for entry in try await reconciler.store.function(name)?.revisions ?? []
-            where !gone.contains(entry.revision.id) {
+        for record in try await reconciler.store.records() {
+            for entry in record.revisions where !gone.contains(entry.revision.id) {
                 kept[entry.revision.image.repository, default: []].insert(entry.revision.image.digest)
             }
         }

@@ -117,7 +117,11 @@ package actor Collector {
 
     private func collectRevisions(_ retention: Retention, _ mode: Mode) async throws -> [RevisionRecord] {
         var removed: [RevisionRecord] = []
-        for name in try await reconciler.store.names() {
+        // Most functions have nothing to collect: only of others is what was read looked at again, in line with their deploys.
+        for record in try await reconciler.store.records() {
+            let name = record.summary.name
+            let busy = await reconciler.busy(name)
+            guard !retention.obsolete(in: record, at: .now(), busy: busy).isEmpty else { continue }
             removed += try await reconciler.collectRevisions(of: name, retention, mode)
         }
         return removed
@@ -149,7 +153,7 @@ extension Reconciler {
     }
 
     /// Revisions of `name` that have instances, or are about to lose them.
-    private func busy(_ name: FunctionName) -> Set<Int> {
+    fileprivate func busy(_ name: FunctionName) -> Set<Int> {
         let ids = Array(endpoints.keys) + Array(retirements.keys)
         return Set(
             ids.compactMap { id in

@@ -10,4 +10,13 @@ extension FunctionStore {
             if page.count < 1000 { return names }
         }
     }
+
+    /// All functions with everything about them, read one by one.
+    package func records() async throws -> [FunctionRecord] {
+        var records: [FunctionRecord] = []
+        for name in try await names() {
+            if let record = try await function(name) { records.append(record) }
+        }
+        return records
+    }
 }

@@ -57,13 +57,12 @@ package struct ClusterRecord: ArchivedRecord {
     package func functions(
         _ names: [FunctionName], scratch: String
     ) async throws -> (snapshots: [FunctionSnapshot], numbers: [String: Int]) {
-        let wanted = Set(names)
+        let wanted = Set(names.map(\.value))
         let records = try await store.everything()
-            .filter { function, _ in wanted.isEmpty || wanted.contains { $0.value == function.key.name } }
+            .filter { function, _ in wanted.isEmpty || wanted.contains(function.key.name) }
             .map { try KubernetesStore.record($0, $1) }
-        if let missing = names.first(where: { name in !records.contains { $0.summary.name == name } }) {
-            throw FunctionSnapshot.missing(missing)
-        }
+        let found = Set(records.map(\.summary.name))
+        if let missing = names.first(where: { !found.contains($0) }) { throw FunctionSnapshot.missing(missing) }
         let numbers = try await store.counters.all().mapValues(\.highestRevision).filter { $0.value > 0 }
         return (records.map { FunctionSnapshot($0) }, FunctionSnapshot.numbers(numbers, of: names))
     }

@@ -55,6 +55,10 @@ extension KubernetesStore {
         }.sorted()
     }
 
+    package func records() async throws -> [FunctionRecord] {
+        try await everything().map { try Self.record($0, $1) }
+    }
+
     package func count() async throws -> Int {
         try await api.count(FunctionObject.self, in: namespace)
     }
