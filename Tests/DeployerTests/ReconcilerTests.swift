@@ -92,6 +92,27 @@ import Testing
         }
     }
 
+    @Test func `tags that are missing are added, but never that of a revision that is gone`() async throws {
+        try await withStore { store in
+            let (kept, gone) = (try await store.deployLive("kept", "a"), try await store.deployLive("gone", "b"))
+            let tags = SlowTags()
+            let reconciler = Reconciler(
+                store: store, backend: RecordingBackend(), tags: tags, epoch: "e", logger: Logger(label: "test"))
+            try await reconciler.start(base: nil)
+            // The registry is away while another revision is recorded.
+            let late = try await store.deployLive("late", "c")
+            tags.isAway.withLock { $0 = true }
+            await reconciler.tag(late)
+            tags.isAway.withLock { $0 = false }
+            _ = try await store.delete(gone.function, ticket: try await store.issueTicket(for: gone.function))
+            let repairing = Task { await reconciler.repairTags() }
+            try await eventually { await reconciler.untagged.isEmpty }
+            repairing.cancel()
+            #expect(tags.tagged.withLock { $0 } == [kept.id, late.id])
+            #expect(try await store.untagged().isEmpty)
+        }
+    }
+
     @Test func `a deploy without waiting is resumed by the next Deployer`() async throws {
         try await withStore { store in
             let revision = try await store.deploy("hello", "a")
@@ -203,6 +224,21 @@ final class RecordingBackend: Backend {
 
     private static func text(_ id: WorkloadID) -> String {
         if case .revision(let revision) = id { "\(revision)" } else { "checker" }
+    }
+}
+
+/// Tags of a registry that may be away.
+private final class SlowTags: RevisionTags {
+    let repositories = RepositoryNames.standard
+    let registry = "127.0.0.1:5080"
+    let isAway = Mutex(false)
+    let tagged = Mutex<[RevisionID]>([])
+
+    func highestRevision(in repository: String) async throws -> Int { 0 }
+    func has(_ image: PinnedImage) async throws -> Bool { true }
+    func tag(_ revision: Revision) async throws {
+        if isAway.withLock({ $0 }) { throw Unexpected() }
+        tagged.withLock { $0.append(revision.id) }
     }
 }
 
