@@ -6,6 +6,11 @@ package struct Endpoint: Hashable, Sendable, Codable {
         case unix(path: String)
         /// TCP, by literal IPv4 or IPv6 address.
         case tcp(host: String, port: Int)
+
+        /// `host:port` as URLs have it (RFC 3986 §3.2), an IPv6 address in brackets.
+        package static func authority(host: String, port: Int) -> String {
+            host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        }
     }
 
     /// The instance's identity: unique over all instances that ever ran in this installation.

@@ -20,6 +20,8 @@ package final class SimulatedNodes: Sendable {
         case silent
         /// The same, until the Deployment's deadline is over.
         case late
+        /// They take requests, and their probes do not see it.
+        case unseen
     }
 
     /// What Pods are.
@@ -110,7 +112,7 @@ package final class SimulatedNodes: Sendable {
         for _ in pods.count..<max(wanted, pods.count) { try await make(deployment, fate) }
         let made = try await self.pods(of: deployment)
         let isWell = fate == .healthy
-        if isWell { for pod in made { try await runContainer(of: pod.key.name, deployment) } }
+        if isWell || fate == .unseen { for pod in made { try await runContainer(of: pod.key.name, deployment) } }
         try await list(made, of: deployment, ready: isWell)
         if wanted > 0 {
             status.replicas = made.count

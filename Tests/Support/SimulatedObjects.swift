@@ -99,7 +99,7 @@ struct SimulatedPod: KubernetesObject {
             container.state = .init(waiting: .init(reason: reason, message: message))
         case .unschedulable(let message):
             conditions = [.init(type: "PodScheduled", status: "False", reason: "Unschedulable", message: message)]
-        case .healthy, .silent, .late, .refused: container.state = running
+        case .healthy, .silent, .late, .refused, .unseen: container.state = running
         }
         metadata = ObjectMeta(
             name: name, namespace: deployment.metadata.namespace, labels: deployment.metadata.labels,

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Contract
 
 /// Where an installation keeps its state; every role takes it.
 struct StateOptions: ParsableArguments {
@@ -37,7 +38,7 @@ struct ListenOption: ExpressibleByArgument, Sendable, Equatable {
     }
 
     /// The written form.
-    var text: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    var text: String { Endpoint.Address.authority(host: host, port: port) }
 
     /// Whether only this machine can reach it.
     var isLoopback: Bool { host == "::1" || host == "localhost" || host.hasPrefix("127.") }

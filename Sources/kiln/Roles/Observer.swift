@@ -10,7 +10,7 @@ struct Observer: Sendable {
     /// The longest that a role's part is waited for, and its most bytes.
     private static let patience = Duration.seconds(3)
     private static let limit = 64 << 20
-    /// The most bytes of a ``RouteCheck``, and the longest that its answer takes, in milliseconds.
+    /// The most bytes of a ``RouteCheck`` or ``ReachCheck``, and the longest that its answer takes, in milliseconds.
     private static let checkLimit = 1 << 20
     private static let longestWait = 30_000
 
@@ -21,6 +21,8 @@ struct Observer: Sendable {
     let roles: [(name: String, address: RoleAddress)]
     /// Who is asked by Deployers that do not feed this Router.
     var witness: RouteWitness?
+    /// Who dials for them.
+    var probe: ReachProbe?
 
     /// Answers one request.
     func handle(_ request: ServiceRequest) async throws -> ServiceResponse {
@@ -45,6 +47,7 @@ struct Observer: Sendable {
                 status: 200, headers: [("Content-Type", "application/json")],
                 body: .bytes(PackageResources.openapi_json))
         case ["internal", "routed"] where request.method == "POST": return try await routed(request)
+        case ["internal", "reached"] where request.method == "POST": return try await reached(request)
         default:
             throw Problem(
                 "not-found", 404, "Not found",
@@ -63,8 +66,18 @@ struct Observer: Sendable {
 
     private func routed(_ request: ServiceRequest) async throws -> ServiceResponse {
         let check = try JSON.decode(RouteCheck.self, from: try await request.body.collect(upTo: Self.checkLimit))
-        let patience = Duration.milliseconds(min(max(0, check.waitMilliseconds), Self.longestWait))
-        return ServiceResponse(status: await witness?.holds(check, within: patience) == true ? 204 : 409)
+        let holds = await witness?.holds(check, within: Self.patience(check.waitMilliseconds))
+        return ServiceResponse(status: holds == true ? 204 : 409)
+    }
+
+    private func reached(_ request: ServiceRequest) async throws -> ServiceResponse {
+        let check = try JSON.decode(ReachCheck.self, from: try await request.body.collect(upTo: Self.checkLimit))
+        let holds = await probe?.reaches(check.addresses, within: Self.patience(check.waitMilliseconds))
+        return ServiceResponse(status: holds == true ? 204 : 409)
+    }
+
+    private static func patience(_ milliseconds: Int) -> Duration {
+        .milliseconds(min(max(0, milliseconds), longestWait))
     }
 
     private func metrics() async throws -> [UInt8] {

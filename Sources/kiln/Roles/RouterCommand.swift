@@ -86,7 +86,8 @@ struct RouterCommand: AsyncParsableCommand {
             let witness = inCluster ? RouteWitness(server) : nil
             let observer = Observer(
                 server: server, client: client, token: internalToken,
-                roles: inCluster ? [] : [("builder", builder), ("deployer", deployer)], witness: witness)
+                roles: inCluster ? [] : [("builder", builder), ("deployer", deployer)], witness: witness,
+                probe: inCluster ? ReachProbe(group: group) : nil)
             let own = HTTPService(token: internalToken, logger: logger, handler: observer.handle)
             var places = [ListenAddress.unix(path: directory.socket("router"))]
             if inCluster, let place = try role.option() { places.append(.tcp(host: place.host, port: place.port)) }

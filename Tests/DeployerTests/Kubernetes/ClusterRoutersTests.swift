@@ -40,6 +40,20 @@ import Transfer
         }
     }
 
+    @Test(.timeLimit(.minutes(2))) func `who cannot tell what accepts connections is not believed`() async throws {
+        try await withRouters { cluster in
+            let pod = Endpoint.Address.tcp(host: "10.0.0.1", port: 8000)
+            #expect(await cluster.routers.reach([pod], within: .seconds(1)) == nil)
+            // One of a version that does not know the question.
+            try await withRouter({ _ in 204 }) { port in
+                try await cluster.list([("a", port)])
+                #expect(await cluster.routers.reach([pod], within: .seconds(1)) == nil)
+            }
+            try await cluster.list([("a", try freePort())])
+            #expect(await cluster.routers.reach([pod], within: .seconds(1)) == nil)
+        }
+    }
+
     @Test(.timeLimit(.minutes(2))) func `what is asked is what was recorded`() async throws {
         try await withRouters { cluster in
             let asked = Mutex<[RouteCheck]>([])
@@ -106,7 +120,12 @@ private struct RouterCluster: Sendable {
     /// Lists Routers, and waits until they have been heard of.
     func list(_ pods: [(name: String, port: Int)]) async throws {
         try await service.list(pods.map { .init($0.name, port: $0.port, isReady: false) })
-        try await waitUntil("they are known") { await routers.known.count == pods.count }
+        // Not only as many: a Router that takes the place of another has its name.
+        let ports = Set(pods.map(\.port))
+        try await waitUntil("they are known") {
+            let known = await routers.known.compactMap { if case .tcp(_, let port) = $0.address { port } else { nil } }
+            return Set(known) == ports && known.count == pods.count
+        }
     }
 }
 
@@ -133,7 +152,7 @@ private func withRouter(
     _ answer: @escaping @Sendable (RouteCheck) -> Int, _ body: (Int) async throws -> Void
 ) async throws {
     let service = HTTPService(token: token, logger: Logger(label: "test")) { request in
-        #expect(request.path == ["internal", "routed"])
+        guard request.path == ["internal", "routed"] else { return ServiceResponse(status: 404) }
         let check = try JSON.decode(RouteCheck.self, from: try await request.body.collect(upTo: 1 << 16))
         let status = answer(check)
         if status == 409 { try await Task.sleep(for: .milliseconds(check.waitMilliseconds)) }

@@ -73,6 +73,47 @@ import Transfer
     }
 
     @Test(.timeLimit(.minutes(3)))
+    func `Pods that answer take over before their probe says so, and the old ones serve until others that are slow do`()
+        async throws
+    {
+        try await withCluster { cluster in
+            try await cluster.apply("hello", image: "a")
+            try await eventually("revision 1 answers") { try await cluster.served("hello") == "hello-r1" }
+            // Its probe never sees that it listens: a Router does.
+            cluster.nodes.set("hello-r2", .unseen)
+            let load = Task { try await Self.load(cluster, "hello") }
+            try await cluster.apply("hello", image: "b")
+            try await eventually("revision 2 answers") { try await cluster.served("hello") == "hello-r2" }
+            try await eventually("the object tells so") {
+                let function = try await cluster.function("hello")
+                return function?.condition("Ready") == "True Serving" && function?.status?.live == 2
+            }
+            try await eventually("revision 1 has gone") {
+                try await cluster.api.get(DeploymentDocument.self, "hello-r1", in: Cluster.functions) == nil
+            }
+            // Nothing listens there for a long time.
+            cluster.nodes.set("hello-r3", .silent)
+            try await cluster.apply("hello", image: "c")
+            try await eventually("revision 3 is being rolled out") {
+                try await cluster.api.get(DeploymentDocument.self, "hello-r3", in: Cluster.functions) != nil
+            }
+            for _ in 0..<20 {
+                #expect(try await cluster.served("hello") == "hello-r2")
+                try await Task.sleep(for: .milliseconds(200))
+            }
+            #expect(try await cluster.function("hello")?.status?.live == 2)
+            cluster.nodes.set("hello-r3", .healthy)
+            try await cluster.touch("hello-r3")
+            try await eventually("revision 3 answers") { try await cluster.served("hello") == "hello-r3" }
+            try await eventually("revision 2 has gone") {
+                try await cluster.api.get(DeploymentDocument.self, "hello-r2", in: Cluster.functions) == nil
+            }
+            load.cancel()
+            #expect(try await load.value == [])
+        }
+    }
+
+    @Test(.timeLimit(.minutes(3)))
     func `a leader that is killed in the middle of a roll-out is followed by one that goes on`() async throws {
         try await withCluster { cluster in
             try await cluster.apply("hello", image: "a")
@@ -87,7 +128,7 @@ import Transfer
             // Without a leader functions go on; the other takes over within the lease's time.
             #expect(try await cluster.served("hello") == "hello-r1")
             cluster.nodes.set("hello-r2", .healthy)
-            try await eventually("the other leads", within: .seconds(30)) {
+            try await eventually("the other leads", within: .seconds(15)) {
                 try await cluster.leader() == 1 - leader
             }
             // The controller would see the Pods become ready; these nodes look when the Deployment changes.
@@ -109,7 +150,8 @@ import Transfer
             try await eventually("revision 1 answers") { try await cluster.served("hello") == "hello-r1" }
             try await cluster.server.order(.down(true))
             try await cluster.server.order(.cutWatches)
-            for _ in 0..<20 {
+            // As long as it takes until nobody leads; with `KILN_TEST_LONG` a minute.
+            for _ in 0..<(isLong ? 120 : 20) {
                 #expect(try await cluster.served("hello") == "hello-r1")
                 try await Task.sleep(for: .milliseconds(500))
             }

@@ -5,6 +5,8 @@ import Logging
 extension KubernetesBackend {
     /// How many of the last lines of a failed Pod are shown.
     private static let shownLines = 20
+    /// How long a Router tries to reach Pods before these are looked at again.
+    private static let reach = Duration.milliseconds(250)
 
     /// Returns when all Pods of the Deployment at `generation`, or a later one, of which there is one at least, are ready and have
     /// addresses; throws ``RolloutFailure`` with the reason when they will not be.
@@ -13,6 +15,7 @@ extension KubernetesBackend {
         var stuckSince: ContinuousClock.Instant?
         var wasSeen = false
         while true {
+            var wasAsked = false
             let known = known(id)
             if let deployment = known.deployment, deployment.generation >= generation {
                 wasSeen = true
@@ -23,7 +26,11 @@ extension KubernetesBackend {
                 case .ready:
                     if known.endpoints.count >= deployment.replicas ?? 1 { return }
                     stuckSince = nil
-                case .waiting: stuckSince = nil
+                case .waiting:
+                    stuckSince = nil
+                    let accepts = await accepts(id, deployment)
+                    if accepts == true { return }
+                    wasAsked = accepts != nil
                 case .stuck(let failure):
                     let since = stuckSince ?? .now
                     stuckSince = since
@@ -38,8 +45,23 @@ extension KubernetesBackend {
             guard .now < deadline else {
                 throw RolloutFailure(.timedOut, "The function did not become ready in time.")
             }
-            try await change()
+            if wasAsked { try Task.checkCancellation() } else { try await change() }
         }
+    }
+
+    /// Whether all Pods of a Deployment accept connections though their probes, which come once a second, have not seen it yet; `nil` when
+    /// nobody can be asked, or there is no use in it.
+    private func accepts(_ id: RevisionID, _ deployment: ObservedDeployment) async -> Bool? {
+        let known = known(id)
+        let wanted = deployment.replicas ?? 1
+        let starting = RoutedSlice.starting(of: known.slices.all)
+        guard let routers, let status = deployment.status, status.observedGeneration ?? 0 >= deployment.generation,
+            wanted > 0, status.replicas == wanted, status.updatedReplicas == wanted, !starting.isEmpty,
+            known.endpoints.count + starting.count >= wanted
+        else { return nil }
+        let answer = await routers.reach(starting.map(\.address), within: Self.reach)
+        if answer == true { accept(id, starting) }
+        return answer
     }
 
     private func lastLines(of pod: String, previous: Bool) async -> [String] {

@@ -91,7 +91,7 @@ extension KubernetesBackend {
         let known = known(revision)
         guard let deployment = known.deployment else { return nil }
         return WorkloadStatus(
-            ready: known.endpoints.count, desired: deployment.spec?.replicas ?? 1, restarts: known.restarts,
+            ready: endpoints(of: revision).count, desired: deployment.replicas ?? 1, restarts: known.restarts,
             lastFailure: known.lastFailure)
     }
 

@@ -27,9 +27,13 @@ package actor KubernetesBackend: Backend {
     let timing: Timing
     let logger: Logger
     private(set) var view = ClusterView()
+    /// Who can tell that Pods accept connections before their probes do.
+    let routers: (any RouterCensus)?
 
     private let feed: AsyncStream<WorkloadEvent>.Continuation
     private var published: [RevisionID: [Endpoint]] = [:]
+    /// Pods that accept connections, but whose probes have not seen it yet, by name.
+    private var accepting: [RevisionID: Set<String>] = [:]
     /// Tables that are not complete yet.
     private var incomplete: Set<String> = []
     private var watches: [Task<Void, Never>] = []
@@ -45,8 +49,12 @@ package actor KubernetesBackend: Backend {
     /// The objects of functions, in label selectors.
     static let labels = FunctionLabels.selector
 
-    /// A backend in the namespace of `settings`.
-    package init(_ api: APIClient, settings: WorkloadSettings, timing: Timing = Timing(), logger: Logger) {
+    /// A backend in the namespace of `settings`. With `routers`, those are asked what accepts connections.
+    package init(
+        _ api: APIClient, settings: WorkloadSettings, timing: Timing = Timing(),
+        routers: (any RouterCensus)? = nil, logger: Logger
+    ) {
+        self.routers = routers
         self.api = api
         self.settings = settings
         self.timing = timing
@@ -105,8 +113,24 @@ package actor KubernetesBackend: Backend {
         waiters.announce()
     }
 
+    /// The Pods `starting`, which are not ready yet, accept connections.
+    func accept(_ id: RevisionID, _ starting: [Endpoint]) {
+        accepting[id] = Set(starting.map(\.id))
+        publish(id)
+    }
+
+    /// Where a revision takes requests.
+    func endpoints(of id: RevisionID) -> [Endpoint] {
+        let known = known(id)
+        guard let accepting = accepting[id] else { return known.endpoints }
+        let early = RoutedSlice.starting(of: known.slices.all).filter { accepting.contains($0.id) }
+        // Once ready, a Pod is what its probe says.
+        self.accepting[id] = early.isEmpty ? nil : Set(early.map(\.id))
+        return (known.endpoints + early).sorted { $0.id < $1.id }
+    }
+
     private func publish(_ id: RevisionID) {
-        let endpoints = known(id).endpoints
+        let endpoints = endpoints(of: id)
         guard published[id, default: []] != endpoints else { return }
         published[id] = endpoints.isEmpty ? nil : endpoints
         feed.yield(.endpoints(.revision(id), endpoints))

@@ -216,9 +216,10 @@ package final class ClusterDeployer: Sendable {
         let api = try APIClient(connection, client, logger: logger)
         let settings = configuration.settings
         let store = KubernetesStore(api, namespace: settings.namespace, system: configuration.system)
-        let backend = KubernetesBackend(api, settings: settings, timing: configuration.backend, logger: logger)
-        let reporter = try reporter(client)
         let routers = ClusterRouters(api, configuration.routers, client: http, logger: logger)
+        let backend = KubernetesBackend(
+            api, settings: settings, timing: configuration.backend, routers: routers, logger: logger)
+        let reporter = try reporter(client)
         let reconciler = Reconciler(
             store: store, backend: backend, tags: tags, epoch: configuration.identity, timing: configuration.timing,
             limits: configuration.limits, metrics: metrics, observer: reporter, routers: routers,

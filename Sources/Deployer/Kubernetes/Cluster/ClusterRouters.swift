@@ -75,6 +75,24 @@ package actor ClusterRouters: RouterCensus {
         return true
     }
 
+    package func reach(_ addresses: [Endpoint.Address], within patience: Duration) async -> Bool? {
+        // All of them may dial the same.
+        guard let router = known.randomElement(), case .tcp(let host, let port) = router.address else { return nil }
+        let question = ReachCheck(addresses: addresses, waitMilliseconds: Int(patience / .milliseconds(1)))
+        do {
+            let authority = Endpoint.Address.authority(host: host, port: port)
+            switch try await status(authority, "reached", JSON.encode(question), within: patience) {
+            case 204: return true
+            case 409: return false
+            // One of another version.
+            default: return nil
+            }
+        } catch {
+            logger.debug("a Router cannot be asked", metadata: ["router": "\(router.id)", "error": "\(error)"])
+            return nil
+        }
+    }
+
     /// The Routers that are known.
     var known: [Endpoint] { PodAddress.endpoints(slices.values.map { ($0.key, $0.pods(port: configuration.port)) }) }
 
@@ -86,7 +104,7 @@ package actor ClusterRouters: RouterCensus {
     /// Asks one Router until it routes as `check` says, is gone, or time is up.
     private func ask(_ router: Endpoint, _ check: RouteCheck, _ deadline: ContinuousClock.Instant) async {
         guard case .tcp(let host, let port) = router.address else { return }
-        let authority = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        let authority = Endpoint.Address.authority(host: host, port: port)
         var trouble = "it still routes otherwise, or has requests under way"
         while !Task.isCancelled, known.contains(router) {
             let left = ContinuousClock.now.duration(to: deadline)
@@ -103,17 +121,10 @@ package actor ClusterRouters: RouterCensus {
             let wait = min(left, configuration.wait)
             question.waitMilliseconds = Int(wait / .milliseconds(1))
             do {
-                let answer = try await client.collect(
-                    ClientRequest(
-                        .post, "http://\(authority)/internal/routed",
-                        headers: [
-                            "Authorization": "Bearer \(configuration.token)", "Content-Type": "application/json",
-                        ], body: .bytes(JSON.encode(question)),
-                        timeouts: Timeouts(connect: .seconds(1), total: wait + .seconds(2), idle: nil)), limit: 1 << 16)
-                switch answer.status {
+                switch try await status(authority, "routed", JSON.encode(question), within: wait) {
                 case 204: return
                 case 409: continue
-                default: trouble = "it answered \(answer.status)"
+                case let status: trouble = "it answered \(status)"
                 }
             } catch let error as TransferError where error.code == .cannotConnect {
                 // Nothing listens there: it has ended, or has not begun to.
@@ -123,5 +134,17 @@ package actor ClusterRouters: RouterCensus {
             }
             try? await Task.sleep(for: Self.pause)
         }
+    }
+
+    /// The status of the answer of the Router at `authority` to a question that it may take `wait` to answer.
+    private func status(
+        _ authority: String, _ call: String, _ question: [UInt8], within wait: Duration
+    ) async throws(TransferError) -> Int {
+        let request = ClientRequest(
+            .post, "http://\(authority)/internal/\(call)",
+            headers: ["Authorization": "Bearer \(configuration.token)", "Content-Type": "application/json"],
+            body: .bytes(question),
+            timeouts: Timeouts(connect: .seconds(1), total: wait + .seconds(2), idle: nil))
+        return try await client.collect(request, limit: 1 << 16).status
     }
 }
