@@ -83,6 +83,7 @@ let package = Package(
                 .embedInCode("Scripts/imports.js"),
                 .embedInCode("Scripts/language-server.js"),
                 .embedInCode("Scripts/loader.js"),
+                .embedInCode("Scripts/lock.js"),
                 .embedInCode("Scripts/node.js"),
                 .embedInCode("Scripts/ordered.js"),
                 .embedInCode("Scripts/own-code.js"),

@@ -23,11 +23,6 @@ export function configuration(tree) {
   const result = { imports: {}, warnings: [], problems: [] };
   const file = ["deno.json", "deno.jsonc"].find((path) => tree.has(path));
   if (file) read(tree, file, result);
-  if (tree.has("deno.lock")) {
-    result.warnings.push(
-      "deno.lock was not read: versions are chosen at a function's first deploy, and kept as long as it imports the same.",
-    );
-  }
   if (tree.has("package.json") && /"(dev|peer)?dependencies"\s*:\s*\{\s*"/i.test(tree.text("package.json") ?? "")) {
     result.warnings.push(
       'package.json was not read: say what its dependencies are called under "imports" in deno.json, or import them as npm:NAME@VERSION.',

@@ -1,4 +1,5 @@
 // Deno as the process that loads a module graph for resolve.js, and what it reports as problems with the imports.
+import { contradiction } from "./lock.js";
 
 const maximumGraph = 64 << 20;
 const maximumErrors = 64 << 10;
@@ -10,6 +11,8 @@ export class Loader {
   #directory;
   #port;
   #signal;
+  /** The specifiers of the modules that the imports lead to. */
+  modules = [];
 
   /** Loads `order`'s imports, which `main.ts` in `directory` has, through the proxy on `port`, until `signal` stops it. */
   constructor(order, directory, port, signal) {
@@ -21,10 +24,12 @@ export class Loader {
 
   /** Fills the directory's `deno` and writes its `deno.lock`; the problems that were in the way, if any. */
   async load() {
-    const graph = await this.#run("info", ["--json", "--no-lock"]);
+    const info = await this.#run("info", ["--json", this.#order.lock ? "--lock=deno.lock" : "--no-lock"]);
     if (this.#signal.aborted) return [];
-    if (!graph.success) return [this.#failure(graph)];
-    const problems = problemsIn(JSON.parse(graph.output), this.#order.imports);
+    if (!info.success) return [this.#failure(info)];
+    const graph = JSON.parse(info.output);
+    this.modules = graph.modules.map(({ specifier }) => specifier);
+    const problems = problemsIn(graph, this.#order.imports);
     if (problems.some(({ kind }) => kind === "outside")) {
       // Why, only this command says.
       const failed = await this.#run("cache", ["--lock=deno.lock"]);
@@ -83,12 +88,26 @@ export class Loader {
     return { success, output, errors };
   }
 
+  /** Something that is not what the lock says. */
+  #mismatch(errors) {
+    const { imports } = this.#order;
+    const [, gone] = /Failed caching npm package '(\S+)'\n +0: Could not find npm package tarball/.exec(errors) ?? [];
+    if (gone) return contradiction({ name: gone, section: "npm" }, imports, "is locked, and is not to be had any more.");
+    const [, name] = /Integrity check failed for (?:package|remote specifier)[^]*?(?:Package|Specifier): (\S+)/.exec(errors) ??
+      /Tarball checksum did not match what was provided by npm registry for (\S+?)\.?\s/.exec(errors) ?? [];
+    if (!name) return undefined;
+    const section = /^https?:/.test(name) ? "remote" : /checksum did not match/.test(errors) ? "npm" : "jsr";
+    return contradiction({ name, section }, imports);
+  }
+
   /** What ended the process, when no import alone is to blame. */
   #failure({ output, errors }) {
     const text = `${errors}\n${output}`;
     if (/No space left on device|os error 28/.test(text)) {
       return { import: 0, kind: "large", message: `The imports need more than ${this.#order.bytes} bytes.` };
     }
+    const mismatch = this.#order.lock ? this.#mismatch(errors) : undefined;
+    if (mismatch) return mismatch;
     const message = /^error: (.*)/m.exec(errors)?.[1] ?? "Deno could not load the imports.";
     const cause = /^ +0: (.*)/m.exec(errors)?.[1];
     const whole = cause ? `${plain(message)} ${plain(cause)}` : message;

@@ -1,12 +1,15 @@
 // Resolves the imports of a function for the Builder: `POST /resolve` with
-//   {"imports":[{"specifier","type","types"}],"npm":"<URL>","jsr":"<URL>","certificates":"<PEM>","seconds":120,"bytes":268435456,"files":40000}
+//   {"imports":[{"specifier","type","types"}],"npm":"<URL>","jsr":"<URL>","certificates":"<PEM>","seconds":120,"bytes":268435456,"files":40000,
+//    "lock":"<deno.lock>","frozen":true}
+// (a lock, if any, is what is kept of it; frozen: it has to have everything)
 // answers with a stream of frames (see frames.js), each a JSON value, followed by `size` bytes where it has that:
 //   {"connect":1,"host":"jsr.io","port":443}   a connection is wanted: `POST /tunnel?id=1` carries it, `…&error=SENTENCE` refuses it
 //   {"closed":1}                              nobody needs that connection any more
 //   {"lock":"<deno.lock>","packages":{"<name>":["<version>"]}}   the result, followed by
 //   {"file":"https/jsr.io/<hash>","size":123}                    each module that is not in a package, as Deno keeps it
 //   {"cache":"gen/https/jsr.io/<hash>.js","size":123}            what Deno makes of them and would make again at every start
-//   {"problems":[{"import":0,"kind","message","url"}]}           or why not: kind "source" or "outside"
+//   {"problems":[{"import":0,"kind","message","url"}]}           or why not: kind "source", "outside", "slow", "large", "uncovered" or
+//                                                               "mismatch" (the lock says something else)
 //   {"end":true}                                                 the last one
 //
 // Resolving is done by Deno in a new process with an empty cache in a bounded directory. It runs no code of anybody: modules are
@@ -16,11 +19,14 @@ import { makeCaches } from "./bake.js";
 import { encode } from "./frames.js";
 import { Forwarder } from "./forwarder.js";
 import { Loader } from "./loader.js";
+import { changed, contradiction, importOf, needed, seed, uncovered } from "./lock.js";
 
 const longestQueue = 64;
-const maximumOrder = 1 << 20;
+const maximumOrder = 64 << 20;
 /** What the Builder takes of caches, see ResolutionReader. */
 const maximumCaches = 128 << 20;
+/** What stands between a module and what Deno notes of it. */
+const marker = "\n// denoCacheMetadata=";
 
 /** Bounded file systems that the container has for this; elsewhere (in tests) directories of /tmp. */
 const rooms = ["/resolve/0", "/resolve/1"].filter((path) => {
@@ -106,12 +112,17 @@ async function work(order, directory, send, writer, gone) {
     await Deno.writeTextFile(`${directory}/main.ts`, entry(order.imports));
     if (order.certificates) await Deno.writeTextFile(`${directory}/certificates.pem`, order.certificates);
     const loader = new Loader(order, directory, forwarder.port, AbortSignal.any([gone, expiry]));
+    if (order.lock) await Deno.writeTextFile(`${directory}/deno.lock`, seed(order.lock, order.npm));
     const problems = await loader.load();
     if (expiry.aborted) {
       const message = `Resolving the imports took longer than ${order.seconds} seconds.`;
       return await send({ problems: [{ import: 0, kind: "slow", message }] });
     }
     if (problems.length > 0) return await send({ problems });
+    if (order.lock) {
+      const missing = await settle(directory, order, loader.modules);
+      if (missing.length > 0) return await send({ problems: missing });
+    }
     await deliver(directory, order, send, writer, AbortSignal.any([gone, expiry]));
   } finally {
     forwarder.close();
@@ -140,6 +151,52 @@ function connect(host, port, outgoing, ended, send) {
   // An end of the request's body is none of the connection's: whoever waits for more from the other side would wait on.
   ended.then(() => send({ closed: id })).catch(() => {});
   return promise.finally(() => tunnels.delete(id));
+}
+
+/** Takes out of the lock, and of what was loaded by it, what the function does not need; what there is contradicts it, if it does. */
+async function settle(directory, order, modules) {
+  const lock = JSON.parse(await Deno.readTextFile(`${directory}/deno.lock`));
+  // Deno believes a registry that it has asked about other versions of a package.
+  const others = changed(order.lock, lock).map((entry) => contradiction(entry, order.imports));
+  if (others.length > 0) return others;
+  if (order.frozen) {
+    const missing = uncovered(order.lock, lock).map((entry) => ({ ...entry, import: importOf(entry, order.imports) }));
+    const named = missing.filter((entry) => entry.import >= 0);
+    // Of a package there is what it is called in the import, and itself.
+    const isFirst = (entry, index) => named.findIndex((other) => other.import === entry.import) === index;
+    const shown = (named.length > 0 ? named.filter(isFirst) : missing).slice(0, 50);
+    if (shown.length > 0) {
+      return shown.map(({ import: index, name, section }) => ({
+        import: Math.max(index, 0),
+        kind: "uncovered",
+        message: `deno.lock does not cover ${section === "npm" || section === "jsr" ? `${section}:${name}` : name}.`,
+      }));
+    }
+  }
+  const files = [];
+  await collect(`${directory}/deno/remote`, "", files);
+  const urls = new Set();
+  for (const { path } of files) urls.add(urlOf(await Deno.readFile(`${directory}/deno/remote/${path}`)));
+  const kept = needed(lock, modules, urls, order.jsr);
+  // Directories of names with capitals are called otherwise, see DependencyLayer: nothing of npm is taken out then.
+  const isPlain = Object.keys(lock.npm ?? {}).every((key) => key === key.toLowerCase());
+  const written = isPlain ? kept : { ...kept, npm: lock.npm };
+  await Deno.writeTextFile(`${directory}/deno.lock`, JSON.stringify(written));
+  if (!isPlain) return [];
+  const packages = Object.keys(kept.npm ?? {}).map((key) => key.replace(/(?<=.)@([^@_]*).*/, "/$1"));
+  for (const host of await entries(`${directory}/deno/npm`)) {
+    for (const folder of await packagesIn(`${directory}/deno/npm`)) {
+      if (packages.includes(folder) || packages.includes(folder.replace(/_\d+$/, ""))) continue;
+      await Deno.remove(`${directory}/deno/npm/${host.name}/${folder}`, { recursive: true }).catch(() => {});
+    }
+  }
+  return [];
+}
+
+/** The URL of a module as Deno keeps it. */
+function urlOf(bytes) {
+  const text = new TextDecoder("latin1").decode(bytes);
+  return JSON.parse(text.slice(text.lastIndexOf(marker) + marker.length)).url;
 }
 
 /** Sends what Deno loaded. */

@@ -19,6 +19,7 @@ package struct BuildPipeline: Sendable {
     private let metrics: BuilderMetrics
     let attestor: Attestor?
     private let baked = BakedNames()
+    private let locks: LiveLocks
 
     /// A pipeline that puts functions on `base`. `patience` is the longest that a deploy waits for a checker that is
     /// being started. `attestor` puts what vouches for images beside them.
@@ -30,6 +31,7 @@ package struct BuildPipeline: Sendable {
         self.attestor = attestor
         self.registry = registry
         self.base = base
+        locks = LiveLocks(registry)
         self.dependencies = dependencies
         judge = SourceJudge(checker: checker, deployer: deployer, patience: patience)
         self.deployer = deployer
@@ -72,10 +74,10 @@ package struct BuildPipeline: Sendable {
         }
     }
 
-    /// Makes the image that `request` asks for; `readSource` reads the request's body. Throws ``Contract/Problem``,
-    /// ``BuilderError`` or `OCIError`.
+    /// Makes the image that `request` asks for; `readSource` reads the request's body. Versions are kept as the lock `kept` says,
+    /// or else that of the live revision. Throws ``Contract/Problem``, ``BuilderError`` or `OCIError`.
     package func build(
-        _ request: BuildRequest, requestID: String, language: SourceLanguage = .unstated,
+        _ request: BuildRequest, requestID: String, language: SourceLanguage = .unstated, keeping kept: DenoLock? = nil,
         readSource: () async throws -> FunctionSource
     ) async throws -> Build {
         let timings = PhaseTimings(metrics)
@@ -84,7 +86,7 @@ package struct BuildPipeline: Sendable {
             try await deployer.ticket(for: request.name, requestID: requestID)
         }
         let source = try await timings.measure("body") { try await readSource() }
-        let plan = BuildPlan(
+        var plan = BuildPlan(
             base: base.image.digest, source, language: language, typeChecking: request.typeChecking)
         let ticket = try await asked
         // A ticket of which nothing comes would hold back garbage collection for a while.
@@ -93,9 +95,12 @@ package struct BuildPipeline: Sendable {
             if !isHandedOver { Task { await deployer.giveUp(ticket, of: request.name, requestID: requestID) } }
         }
 
+        let lock = try await lockSource(for: source, ticket, request, kept)
+        if case .kept(let kept) = lock { plan.lock = try kept.digest() }
+        let work = Work(
+            plan: plan, lock: lock, ticket: ticket, requestID: requestID, freshness: request.freshness, timings: timings
+        )
         if request.mode == .dryRun {
-            let work = Work(
-                plan: plan, ticket: ticket, requestID: requestID, freshness: request.freshness, timings: timings)
             let module = try await check(work)
             let ground = try await ground(for: module, work)
             let image = try bake(plan, module, try await caches(of: module, work), on: ground)
@@ -106,8 +111,7 @@ package struct BuildPipeline: Sendable {
                 DryRunAnswer(
                     name: request.name, handler: module.form, digest: image.digest, remarks, timings: timings.all()))
         }
-        let (digest, remarks, attestation) = try await image(
-            Work(plan: plan, ticket: ticket, requestID: requestID, freshness: request.freshness, timings: timings))
+        let (digest, remarks, attestation) = try await image(work)
         let deploy = DeployRequest(
             ticket: ticket.number,
             image: PinnedImage(registry: registry.endpoint.name, repository: ticket.repository, digest: digest),
@@ -123,6 +127,18 @@ package struct BuildPipeline: Sendable {
         return .ready(deploy, remarks, attestation)
     }
 
+    /// What the versions of the imports of `source` are taken from.
+    private func lockSource(
+        for source: FunctionSource, _ ticket: Ticket, _ request: BuildRequest, _ kept: DenoLock?
+    ) async throws -> LockSource {
+        if let own = try LockSource.file(of: source) { return own }
+        if let kept { return .kept(kept) }
+        guard request.freshness != .updated, let live = ticket.live, ExternalImport.mayBe(in: source) else {
+            return .none
+        }
+        return try await locks.lock(of: live).map { .kept($0) } ?? .none
+    }
+
     /// Hands a finished build to the Deployer.
     package func deploy(
         _ request: DeployRequest, of name: FunctionName, requestID: String
@@ -133,6 +149,7 @@ package struct BuildPipeline: Sendable {
     /// A build on its way.
     private struct Work: Sendable {
         let plan: BuildPlan
+        let lock: LockSource
         let ticket: Ticket
         let requestID: String
         let freshness: Dependencies.Freshness
@@ -142,7 +159,7 @@ package struct BuildPipeline: Sendable {
     /// The digest of the plan's image in the ticket's repository, where it is now, and what is to be told.
     private func image(_ work: Work) async throws -> (Digest, Remarks, Attestation?) {
         let (plan, timings, repository) = (work.plan, work.timings, work.ticket.repository)
-        for tag in work.freshness == .kept ? plan.tags : [] {
+        for tag in work.freshness == .updated ? [] : plan.tags {
             // An image without what vouches for it, left by a Builder that ended or had no key, is made again: it comes out the same.
             let attested = attestor?.tag(for: tag) ?? tag
             let known = try await timings.measure("lookup") {
@@ -166,42 +183,52 @@ package struct BuildPipeline: Sendable {
             let caches = try await caches(of: module, work)
             let image = try await timings.measure("layer") { try bake(plan, module, caches, on: ground) }
             try await timings.measure("push") {
-                if let ground, !ground.image.newLayers.isEmpty {
+                if let ground, !ground.newTags.isEmpty {
                     try await registry.push(
-                        ground.image, to: repository, tags: [DependencyImage.tag(module.imports)],
-                        base: base.pinned.repository)
+                        ground.image, to: repository, tags: ground.newTags, base: base.pinned.repository)
                 }
                 try await registry.pushContent(
                     of: image, to: repository, base: base.pinned.repository, sessions: sessions)
             }
             let verdict = try await judged
-            let tag = verdict.isChecked ? plan.tag : plan.uncheckedTag
+            let tags = try Self.tags(work, ground, verdict)
             try await timings.measure("manifest") {
-                try await registry.push(image, to: repository, tags: [tag], base: base.pinned.repository)
+                try await registry.push(image, to: repository, tags: tags, base: base.pinned.repository)
             }
             let names = try DependencyImage.names(in: image)
             baked.keep(names, of: image.digest)
+            locks.keep(ground?.lock, of: image.digest)
             let remarks = Remarks(verdict, warnings: module.warnings, dependencies: names)
-            return (image.digest, remarks, try await attest(image, tag, work))
+            return (image.digest, remarks, try await attest(image, tags, work))
         }
     }
 
     /// Has what vouches for `image` put beside it: while it is rolled out, but for what must be there before.
-    private func attest(_ image: OCI.Image, _ tag: String, _ work: Work) async throws -> Attestation? {
+    private func attest(_ image: OCI.Image, _ tags: [String], _ work: Work) async throws -> Attestation? {
         guard let attestor else { return nil }
         let repository = work.ticket.repository
-        let attested = attestor.tag(for: tag)
-        if work.freshness == .reloaded {
+        let attested = tags.map(attestor.tag)
+        if work.freshness == .updated {
             // The tag may be on the image with the old imports: the deploy must not end well before it has moved.
             try await work.timings.measure("attest") {
-                try await attestor.attest(image, in: repository, tag: attested)
+                try await attestor.attest(image, in: repository, tags: attested)
             }
             return nil
         }
         if work.ticket.signatureDemanded == true {
             try await work.timings.measure("sign") { try await attestor.sign(image.digest, in: repository, .written) }
         }
-        return Attestation { try await attestor.attest(image, in: repository, tag: attested) }
+        return Attestation { try await attestor.attest(image, in: repository, tags: attested) }
+    }
+
+    /// The tags that find an image: by what it was made from, and by what it will be made from when it is live.
+    private static func tags(
+        _ work: Work, _ ground: DependencyImage?, _ verdict: TypeVerdict
+    ) throws(OCIError) -> [String] {
+        var settled = work.plan
+        settled.lock = work.lock.isFrozen ? nil : try ground?.lock.digest()
+        let tags = [settled, work.plan].map { verdict.isChecked ? $0.tag : $0.uncheckedTag }
+        return tags[0] == tags[1] ? [tags[0]] : tags
     }
 
     /// What there is to be said again of the configuration in a source that was built before; nothing when no checker can be asked.
@@ -243,7 +270,7 @@ package struct BuildPipeline: Sendable {
         return try await work.timings.measure("dependencies") {
             try await dependencies.image(
                 of: module.imports, file: work.plan.file, on: base.image, repository: work.ticket.repository,
-                checker: endpoint, freshness: work.freshness)
+                checker: endpoint, lock: work.lock, freshness: work.freshness)
         }
     }
 
@@ -252,7 +279,9 @@ package struct BuildPipeline: Sendable {
     ) throws(OCIError) -> OCI.Image {
         let layer = try Layer(plan.layer(module, caches))
         // What is imported for its types alone is not needed any more.
-        let tag = ground.map { _ in DependencyImage.tag(module.imports) }
+        let tag = try ground.map { ground throws(OCIError) in
+            DependencyImage.tag(module.imports, lock: try ground.lock.digest())
+        }
         let ground = module.needsImports ? ground : nil
         var builder = ImageBuilder(
             on: .init(ground?.image ?? base.image, name: BaseImage.name),

@@ -22,7 +22,7 @@ package struct BuildRequest: Sendable, Hashable {
     package let mode: Mode
     /// Whether types are checked; `check=false` skips that, and nothing else.
     package let typeChecking: BuildPlan.TypeChecking
-    /// Whether the versions of what the function imports are chosen anew: `reload=true`.
+    /// Whether the versions of what the function imports are chosen anew: `update=true`, or `reload=true` as it was called.
     package let freshness: Dependencies.Freshness
     /// Whether to take over what others have set of the function's object in a cluster: `force=true`.
     package let force: Bool
@@ -48,7 +48,10 @@ package struct BuildRequest: Sendable, Hashable {
         let waits = try Self.flag("wait", values["wait"], otherwise: true)
         let isDryRun = try Self.flag("dry-run", values["dry-run"], otherwise: false)
         typeChecking = try Self.flag("check", values["check"], otherwise: true) ? .wanted : .skipped
-        freshness = try Self.flag("reload", values["reload"], otherwise: false) ? .reloaded : .kept
+        let updates = try ["update", "reload"].map { name throws(Problem) in
+            try Self.flag(name, values[name], otherwise: false)
+        }
+        freshness = updates.contains(true) ? .updated : .kept
         force = try Self.flag("force", values["force"], otherwise: false)
         mode = isDryRun ? .dryRun : waits ? .untilServing : .untilRecorded
     }

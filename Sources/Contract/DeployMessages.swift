@@ -8,10 +8,15 @@ package struct Ticket: Hashable, Sendable, Codable {
     package var checker: Endpoint?
     /// Whether the image has to be signed before it is handed over; absent is no.
     package var signatureDemanded: Bool?
+    /// The image of the live revision, whose versions of imports are kept; `nil` while nothing is live.
+    package var live: PinnedImage?
 
     /// Ticket `number`.
-    package init(number: Int, repository: String, checker: Endpoint?, signatureDemanded: Bool? = nil) {
+    package init(
+        number: Int, repository: String, checker: Endpoint?, signatureDemanded: Bool? = nil, live: PinnedImage? = nil
+    ) {
         self.signatureDemanded = signatureDemanded
+        self.live = live
         self.number = number
         self.repository = repository
         self.checker = checker

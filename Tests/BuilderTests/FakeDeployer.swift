@@ -68,7 +68,7 @@ final class FakeDeployer: Sendable {
                 state.tickets += 1
                 return Ticket(
                     number: state.tickets, repository: "kiln/\(name)", checker: state.checker,
-                    signatureDemanded: state.demandsSignatures ? true : nil)
+                    signatureDemanded: state.demandsSignatures ? true : nil, live: state.live[name])
             }
             return try .json(ticket)
         case ("GET", "revision"):
@@ -87,6 +87,7 @@ final class FakeDeployer: Sendable {
             try await state.withLock { $0.onDeploy }?(deploy)
             let number = state.withLock { state in
                 state.deploys.append(deploy)
+                state.live[request.path[2]] = deploy.image
                 return state.deploys.count
             }
             let revision = Revision(

@@ -42,12 +42,12 @@ package struct Attestor: Sendable {
         if let key { try await registry.sign(digest, in: repository, with: key, care) }
     }
 
-    /// Does everything there is to do for `image`, then gives it `tag`.
-    func attest(_ image: OCI.Image, in repository: String, tag: String?) async throws {
+    /// Does everything there is to do for `image`, then gives it `tags`.
+    func attest(_ image: OCI.Image, in repository: String, tags: [String]) async throws {
         async let documents: Void = pushDocuments(about: image, in: repository)
         try await sign(image.digest, in: repository, .settled)
         try await documents
-        if let tag {
+        for tag in tags {
             try await registry.putManifest(image.manifestBytes, image.descriptor, to: repository, tag: tag)
         }
     }

@@ -131,6 +131,7 @@ package struct BaseRecipe: Sendable, Hashable {
         .file("kiln/imports.js", PackageResources.imports_js),
         .file("kiln/language-server.js", PackageResources.language_server_js),
         .file("kiln/loader.js", PackageResources.loader_js),
+        .file("kiln/lock.js", PackageResources.lock_js),
         .file("kiln/node.js", PackageResources.node_js),
         .file("kiln/ordered.js", PackageResources.ordered_js),
         .file("kiln/own-code.js", PackageResources.own_code_js),

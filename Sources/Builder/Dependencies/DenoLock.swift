@@ -91,6 +91,18 @@ package struct DenoLock: Sendable, Hashable {
         return try CanonicalJSON.encode(JSONValue.object(document))
     }
 
+    /// The digest of the lock as it is baked: what tells locks apart, wherever their archives came from.
+    func digest() throws(OCIError) -> Contract.Digest {
+        var hash = InputHash()
+        hash.add(try baked())
+        return hash.digest()
+    }
+
+    /// The lock as text.
+    func text() throws(OCIError) -> String {
+        String(decoding: try CanonicalJSON.encode(JSONValue.object(document)), as: UTF8.self)
+    }
+
     private func texts(_ section: String) -> [String: String] {
         (document[section]?.members ?? [:]).compactMapValues(\.text)
     }

@@ -25,29 +25,61 @@ package struct Dependencies: Sendable {
 
     /// Whether what was resolved before is used.
     package enum Freshness: Sendable, Hashable {
-        /// A set of imports that the function had before keeps its versions.
+        /// What the function imports already keeps its versions.
         case kept
-        /// Versions are chosen anew: `reload=true`.
-        case reloaded
+        /// Versions are chosen anew: `update=true`.
+        case updated
+        /// Versions are kept, and what another Deno made of the modules is made anew: a rebake.
+        case rebaked
     }
 
-    /// The image with everything that `imports` stand for, on `base`. What is new in it is not yet in the registry.
+    /// The image with everything that `imports` stand for by `lock`, on `base`. What is new in it is not yet in the registry.
     ///
     /// Throws a ``Contract/Problem`` for imports that cannot be had, ``BuilderError`` and `OCIError`.
     func image(
         of imports: [ExternalImport], file: String, on base: OCI.Image, repository: String, checker: Endpoint,
-        freshness: Freshness
+        lock: LockSource, freshness: Freshness
     ) async throws -> DependencyImage {
-        if freshness == .kept {
-            do {
-                let stored = try await registry.image(repository, .tag(DependencyImage.tag(imports)))
-                return try DependencyImage(stored, base: base)
-            } catch let error as OCIError where error.code == .notFound {
-                // Nothing was resolved for this function and these imports yet.
-            }
+        let stored = freshness == .updated ? nil : try await stored(imports, lock, on: base, repository)
+        if let stored, stored.isOfThisDeno || freshness != .rebaked { return stored }
+        do {
+            let resolution = try await resolver.resolve(imports, file: file, at: checker, lock: lock)
+            var image = try await pack(resolution, on: base)
+            let tags = [
+                DependencyImage.tag(imports, lock: try image.lock.digest()),
+                DependencyImage.tag(imports, lock: try lock.lock.digest()),
+            ]
+            image.newTags = tags[0] == tags[1] ? [tags[0]] : tags
+            return image
+        } catch let problem as Problem where problem.status != 422 {
+            // Without its registries a rebake has everything but what makes starts faster.
+            guard let stored else { throw problem }
+            return stored
         }
-        let resolution = try await resolver.resolve(imports, file: file, at: checker)
-        return try await pack(resolution, on: base)
+    }
+
+    /// What was resolved before for the function that has the images in `repository`, these imports and this lock.
+    private func stored(
+        _ imports: [ExternalImport], _ lock: LockSource, on base: OCI.Image, _ repository: String
+    ) async throws -> DependencyImage? {
+        let digest = try lock.lock.digest()
+        let tag = DependencyImage.tag(imports, lock: digest)
+        if let found = try await stored(repository, tag, on: base) { return found }
+        // What an older Kiln resolved is under a tag of the imports alone.
+        guard case .kept = lock,
+            var found = try await stored(repository, DependencyImage.tag(imports, lock: nil), on: base),
+            try found.lock.digest() == digest
+        else { return nil }
+        found.newTags = [tag]
+        return found
+    }
+
+    private func stored(_ repository: String, _ tag: String, on base: OCI.Image) async throws -> DependencyImage? {
+        do {
+            return try DependencyImage(try await registry.image(repository, .tag(tag)), base: base)
+        } catch let error as OCIError where error.code == .notFound {
+            return nil
+        }
     }
 
     /// The types of what `image` has, which is in `repository` or about to be.

@@ -3,9 +3,8 @@ import OCI
 
 /// The base image with the layers of what a function imports: what its code is put on.
 ///
-/// It is in the function's repository under a tag made from the set of imports. So the function keeps its versions as
-/// long as it imports the same, whichever Builder makes the next image and however often Kiln is upgraded, and a change
-/// of its code pushes only the code.
+/// It is in the function's repository under a tag made from the set of imports and the lock that it keeps. So a change of the
+/// function's code finds it, whichever Builder makes the next image and however often Kiln is upgraded, and pushes only the code.
 package struct DependencyImage: Sendable {
     /// The annotation with the lock.
     static let lockAnnotation = "dev.kiln.lock"
@@ -20,6 +19,10 @@ package struct DependencyImage: Sendable {
     let image: OCI.Image
     /// What was resolved.
     package let lock: DenoLock
+    /// Tags under which it is yet to be stored.
+    var newTags: [String] = []
+    /// Whether it has what the base's Deno makes of the modules, or could not have it.
+    let isOfThisDeno: Bool
     /// The dependencies' layer; without content when it was read from the registry.
     let layer: Layer
 
@@ -29,6 +32,7 @@ package struct DependencyImage: Sendable {
         let caches = derived.isEmpty ? nil : try Layer(derived, compression: .balanced)
         image = try Self.assemble(base: base, layer: layer, derived: caches, lock: lock)
         self.lock = lock
+        isOfThisDeno = true
     }
 
     /// The image as it was read from the registry, on `base` now; throws when it is none of these.
@@ -41,7 +45,7 @@ package struct DependencyImage: Sendable {
         lock = try DenoLock(text)
         self.layer = layer
         // The base's first layer is Deno.
-        let isOfThisDeno = stored.manifest.layers.first?.digest == base.manifest.layers.first?.digest
+        isOfThisDeno = stored.manifest.layers.first?.digest == base.manifest.layers.first?.digest
         let derived = isOfThisDeno ? Self.layer(Self.derivedAnnotation, of: stored) : nil
         image = try Self.assemble(base: base, layer: layer, derived: derived, lock: lock).stored
     }
@@ -79,6 +83,13 @@ package struct DependencyImage: Sendable {
         return try DenoLock(text).names()
     }
 
-    /// The tag for a set of imports.
-    static func tag(_ imports: [ExternalImport]) -> String { "d-" + ExternalImport.key(of: imports).hex }
+    /// The tag for a set of imports, resolved beginning with the lock that has the digest `lock`; without one, the newest versions.
+    static func tag(_ imports: [ExternalImport], lock: Digest?) -> String {
+        let key = ExternalImport.key(of: imports)
+        guard let lock else { return "d-" + key.hex }
+        var hash = InputHash()
+        hash.add(key.description)
+        hash.add(lock.description)
+        return "d-" + hash.digest().hex
+    }
 }

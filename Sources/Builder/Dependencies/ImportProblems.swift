@@ -6,6 +6,7 @@ struct ImportProblems {
     let imports: [ExternalImport]
     let file: String
     let settings: DependencySettings
+    let lock: LockSource
     let ledger: ConnectionLedger
 
     /// Most diagnostics of one answer, and most characters of each.
@@ -29,6 +30,7 @@ struct ImportProblems {
                 advice: "Import less; the operator can raise that with --max-import-connections.")
         }
         if let large = faults.first(where: { $0.kind == .large }) { return tooLarge(plain(large.message)) }
+        if let problem = contradiction(faults) { return problem }
         let judged = faults.prefix(Self.most).map(judge)
         let diagnostics = judged.map(\.diagnostic)
         let summary = SourceJudge.summary(of: Findings(diagnostics))
@@ -39,6 +41,30 @@ struct ImportProblems {
         return Problem(
             "imports-unavailable", 502, "Imports cannot be fetched",
             "\(summary) What is live stays as it is; try again later.", diagnostics: diagnostics, retryAfter: 10)
+    }
+
+    /// The answer when what there is contradicts the lock.
+    private func contradiction(_ faults: [Resolution.Fault]) -> Problem? {
+        let kinds: [Resolution.Fault.Kind] = [.mismatch, .uncovered]
+        guard let kind = kinds.first(where: { kind in faults.contains { $0.kind == kind } }) else { return nil }
+        let advice =
+            lock.isFrozen
+            ? "Write the lock anew with 'deno install' or 'deno cache --lock', or leave out deno.lock."
+            : "The versions of the live revision are kept; update=true chooses them anew (kiln deploy --update)."
+        let code = kind == .mismatch ? "lock-mismatch" : "outdated-lock"
+        let diagnostics = faults.filter { $0.kind == kind }.prefix(Self.most).map { fault in
+            let place = imports.indices.contains(fault.import) ? imports[fault.import] : imports.first
+            return Problem.Diagnostic(
+                file: place?.file ?? file, line: place?.line, column: place?.column, code: code,
+                message: String(plain(fault.message).prefix(Self.longest)))
+        }
+        let detail = "\(SourceJudge.summary(of: Findings(diagnostics))) \(advice)"
+        guard kind == .mismatch else {
+            return Problem(
+                "outdated-lock", 422, "The lock does not cover the imports", detail, diagnostics: diagnostics)
+        }
+        return Problem(
+            "lock-mismatch", 422, "An import is not what the lock says", detail, diagnostics: diagnostics)
     }
 
     /// The answer when there was too little time.

@@ -19,6 +19,10 @@ struct Resolution: Sendable {
             case slow
             /// It takes more room than there is.
             case large
+            /// The function's own lock does not have it.
+            case uncovered
+            /// It is not what the lock says.
+            case mismatch
         }
 
         /// The place of the import in the list that was asked for.

@@ -7,13 +7,15 @@ struct Resolver: Sendable {
     let client: HTTPClient
     let settings: DependencySettings
 
-    /// Resolves `imports`. Throws a ``Contract/Problem`` with a diagnostic for each import that cannot be resolved, and
+    /// Resolves `imports`, beginning with `lock`. Throws a ``Contract/Problem`` with a diagnostic for each import that cannot be resolved, and
     /// ``BuilderError`` when there is no resolution at all.
-    func resolve(_ imports: [ExternalImport], file: String, at endpoint: Endpoint) async throws -> Resolution {
+    func resolve(
+        _ imports: [ExternalImport], file: String, at endpoint: Endpoint, lock: LockSource
+    ) async throws -> Resolution {
         let ledger = ConnectionLedger(settings)
         let seconds = settings.seconds
         let resolution = try await withThrowingTaskGroup(of: Resolution.self) { group in
-            group.addTask { try await exchange(imports, ledger, endpoint) }
+            group.addTask { try await exchange(imports, lock, ledger, endpoint) }
             group.addTask {
                 // The resolver has this deadline itself; this one is for a resolver that does not keep it.
                 try await Task.sleep(for: .seconds(seconds + 20))
@@ -24,7 +26,7 @@ struct Resolver: Sendable {
             return first
         }
         guard resolution.faults.isEmpty, !ledger.isExhausted else {
-            throw ImportProblems(imports: imports, file: file, settings: settings, ledger: ledger)
+            throw ImportProblems(imports: imports, file: file, settings: settings, lock: lock, ledger: ledger)
                 .problem(resolution.faults)
         }
         return resolution
@@ -44,16 +46,18 @@ struct Resolver: Sendable {
         var seconds: Int
         var bytes: Int
         var files: Int
+        var lock: String?
+        var frozen: Bool?
     }
 
     private func exchange(
-        _ imports: [ExternalImport], _ ledger: ConnectionLedger, _ endpoint: Endpoint
+        _ imports: [ExternalImport], _ lock: LockSource, _ ledger: ConnectionLedger, _ endpoint: Endpoint
     ) async throws -> Resolution {
         let order = Order(
             imports: imports.map { .init(specifier: $0.specifier, type: $0.type, types: $0.types) },
             npm: settings.npmRegistry,
             jsr: settings.jsrURL, certificates: settings.certificates, seconds: settings.seconds, bytes: settings.bytes,
-            files: settings.files)
+            files: settings.files, lock: try lock.lock?.text(), frozen: lock.isFrozen ? true : nil)
         let request = ClientRequest(
             .post, endpoint.address.url("/resolve"), socket: endpoint.address.socket,
             body: .bytes(Array(try JSONEncoder().encode(order))),

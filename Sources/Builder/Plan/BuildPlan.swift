@@ -29,6 +29,9 @@ package struct BuildPlan: Sendable, Hashable {
     /// What the source is written in.
     package let language: SourceLanguage
 
+    /// The digest of the lock of another image whose versions are kept; `nil` for none. A lock among the files is part of the source.
+    package var lock: Contract.Digest?
+
     /// A plan to put the one module `source` on the base image `base`.
     package init(
         base: Contract.Digest, source: [UInt8], language: SourceLanguage = .unstated,
@@ -63,6 +66,7 @@ package struct BuildPlan: Sendable, Hashable {
         hash.add("kiln function \(Self.format)")
         hash.add(base.description)
         hash.add(file)
+        if let lock { hash.add("lock \(lock)") }
         switch source {
         case .module(let bytes): hash.add(bytes)
         case .files(let tree):

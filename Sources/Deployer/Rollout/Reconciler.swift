@@ -129,7 +129,7 @@ package actor Reconciler {
         await gate.begin(name, number)
         return try await Ticket(
             number: number, repository: tags.repositories.repository(of: name), checker: checkerPlace(),
-            signatureDemanded: trust == nil ? nil : true)
+            signatureDemanded: trust == nil ? nil : true, live: serving[name]?.live?.image)
     }
 
     /// Where the checker answers. Waits up to five seconds for one that is being started; `nil` when none is there then.

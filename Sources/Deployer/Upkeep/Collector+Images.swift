@@ -147,6 +147,13 @@ extension Collector {
             guard let image = try await facts(of: digest, in: repository) else { continue }
             if let tag = image.imports { imports.insert(tag) } else { unsaid.formUnion(image.layers) }
         }
+        // What is imported may have another tag beside, by what its resolution began with.
+        var imported: Set<Digest> = []
+        if tags.contains(where: { $0.hasPrefix("d-") && !imports.contains($0) }) {
+            for tag in tags where imports.contains(tag) {
+                if let digest = try await inventory.digest(of: tag, in: repository) { imported.insert(digest) }
+            }
+        }
         var images = areKnown ? known : []
         for tag in tags where !imports.contains(tag) && (!areKnown || tag.hasPrefix("d-")) {
             // What vouches for an image is none, and what has been vouched for has a tag of the Builder's too.
@@ -158,7 +165,7 @@ extension Collector {
             {
                 continue
             }
-            images.insert(digest)
+            if !imported.contains(digest) { images.insert(digest) }
         }
         return images
     }

@@ -31,8 +31,9 @@ struct DeployCommand: ClientCommand {
     @Flag(help: "Check, and tell the image's digest, but change nothing.")
     var dryRun = false
 
-    @Flag(help: "Choose the versions of imported packages anew.")
-    var reload = false
+    @Flag(
+        name: [.customLong("update"), .customLong("reload")], help: "Choose the versions of imported packages anew.")
+    var update = false
 
     @Flag(inversion: .prefixedNo, help: "Whether to wait until the new revision serves (default: --wait).")
     var wait: Bool?
@@ -52,7 +53,7 @@ struct DeployCommand: ClientCommand {
         let name = if let name { try FunctionNaming.name(name) } else { try origin.functionName() }
         var query = try options.query()
         if dryRun { query.append(("dry-run", "true")) }
-        if reload { query.append(("reload", "true")) }
+        if update { query.append(("update", "true")) }
         if force { query.append(("force", "true")) }
         if let wait { query.append(("wait", wait ? "true" : "false")) }
         if let check { query.append(("check", check ? "true" : "false")) }
