@@ -14,6 +14,7 @@ echo "$(nproc) cores, Linux $(uname -r), $(. /etc/os-release; echo "$PRETTY_NAME
 python3 "$here/platform/main.py" "$kiln" "$deno"
 python3 "$here/platform/many.py" "$kiln" "$deno"
 python3 "$here/platform/imports.py" "$kiln" "$deno"
+python3 "$here/platform/builds.py" "$kiln" "$deno"
 for threads in 1 2; do
     THREADS=$threads "$here/router/run.sh" "$kiln" 5 3
 done
