@@ -1,11 +1,12 @@
 // Makes the caches that the base image has, so that functions start without compiling what Deno and Kiln bring along:
-//   deno run -A warm.js DIRECTORY   takes the scripts from DIRECTORY/kiln and leaves the caches in DIRECTORY/caches
+//   deno run -A warm.js DIRECTORY   takes the scripts from DIRECTORY/kiln and leaves the caches in DIRECTORY/caches, Deno's version in DIRECTORY/version
 //
 // Runs on the machine that bakes the base image, and runs nothing but Deno's code and Kiln's: small functions are started and called
 // once, as in a container. What that compiles is independent of the machine; it is written in one order into new databases.
 import { databases, renamed, write } from "./caches.js";
 
 const directory = Deno.args[0];
+await Deno.writeTextFile(`${directory}/version`, Deno.version.deno);
 const cache = `${directory}/deno`;
 // Should this script be killed, its functions end by themselves.
 const limit = "setTimeout(() => Deno.exit(1), 30_000);";

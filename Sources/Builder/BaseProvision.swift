@@ -2,12 +2,31 @@ import Contract
 import Logging
 import OCI
 
+/// What the base image is made from.
+package enum BaseSource: Sendable {
+    /// A Deno program and libraries of this machine.
+    case recipe(BaseRecipe)
+    /// An image that somebody else has made.
+    case reference(BaseReference)
+
+    func ensure(
+        in registry: Registry, cache: BlobCache, progress: @Sendable (String) -> Void
+    ) async throws -> BaseImage {
+        switch self {
+        case .recipe(let recipe):
+            try await BaseImage.ensure(recipe, in: registry, cache: cache, progress: progress)
+        case .reference(let reference):
+            try await reference.ensure(in: registry, cache: cache, progress: progress)
+        }
+    }
+}
+
 /// Makes the Builder ready: sees to the base image, tells the Deployer which one it is, then opens the door to deploys.
 package struct BaseProvision: Sendable {
     /// How long failures go without a warning.
     private static let patience = Duration.seconds(5)
 
-    private let recipe: BaseRecipe
+    private let source: BaseSource
     private let cache: BlobCache
     private let registry: Registry
     private let checker: any SourceChecker
@@ -23,8 +42,19 @@ package struct BaseProvision: Sendable {
         dependencies: Dependencies, deployer: any DeployerClient, attestor: Attestor? = nil,
         logger: Logger, progress: @escaping @Sendable (String) -> Void
     ) {
+        self.init(
+            source: .recipe(recipe), cache: cache, registry: registry, checker: checker, dependencies: dependencies,
+            deployer: deployer, attestor: attestor, logger: logger, progress: progress)
+    }
+
+    /// Provides the image of `source`. `progress` is told what takes a while, one sentence at a time.
+    package init(
+        source: BaseSource, cache: BlobCache, registry: Registry, checker: any SourceChecker,
+        dependencies: Dependencies, deployer: any DeployerClient, attestor: Attestor? = nil,
+        logger: Logger, progress: @escaping @Sendable (String) -> Void
+    ) {
         self.attestor = attestor
-        self.recipe = recipe
+        self.source = source
         self.cache = cache
         self.registry = registry
         self.checker = checker
@@ -34,6 +64,19 @@ package struct BaseProvision: Sendable {
         self.progress = progress
     }
 
+    /// Sees to the base image once, and lets deploys begin with it.
+    @discardableResult
+    private func provide(to api: BuilderAPI) async throws -> BaseImage {
+        let base = try await source.ensure(in: registry, cache: cache, progress: progress)
+        try await deployer.setBase(base.pinned)
+        api.open(
+            BuildPipeline(
+                registry: registry, base: base, checker: checker, dependencies: dependencies, deployer: deployer,
+                attestor: attestor, logger: logger, metrics: api.metrics))
+        logger.info("base image ready", metadata: ["image": "\(base.pinned)"])
+        return base
+    }
+
     /// Returns when `api` is open. Tries again as long as the registry or the Deployer fails: they may still be
     /// starting. Throws `recipe` when the base image cannot be made on this machine.
     package func open(_ api: BuilderAPI) async throws {
@@ -41,15 +84,12 @@ package struct BaseProvision: Sendable {
         let started = ContinuousClock.now
         while true {
             do {
-                let base = try await BaseImage.ensure(recipe, in: registry, cache: cache, progress: progress)
-                try await deployer.setBase(base.pinned)
-                api.open(
-                    BuildPipeline(
-                        registry: registry, base: base, checker: checker, dependencies: dependencies,
-                        deployer: deployer, attestor: attestor, logger: logger, metrics: api.metrics))
-                logger.info("base image ready", metadata: ["image": "\(base.pinned)"])
+                try await provide(to: api)
+                api.allowUpdates { try await provide(to: api) }
                 return
             } catch let error as BuilderError where error.code == .recipe {
+                logger.critical("there is no base image", metadata: ["error": "\(error)"])
+                api.wait(because: error.message)
                 throw error
             } catch {
                 // All roles start at once: in the first moments the others may not answer yet.

@@ -11,12 +11,13 @@ import OCI
 /// fails or is cancelled, sessions are given back and no tag has moved: the tag comes last.
 package struct BuildPipeline: Sendable {
     let registry: Registry
-    let base: BaseImage
+    /// What functions are put on.
+    package let base: BaseImage
     let judge: SourceJudge
     private let dependencies: Dependencies
     let deployer: any DeployerClient
     private let logger: Logger
-    private let metrics: BuilderMetrics
+    let metrics: BuilderMetrics
     let attestor: Attestor?
     private let baked = BakedNames()
     private let locks: LiveLocks
@@ -45,6 +46,8 @@ package struct BuildPipeline: Sendable {
         case ready(DeployRequest, Remarks, Attestation?)
         /// What a dry run found.
         case dryRun(DryRunAnswer)
+        /// A rebake of what is on the base image already.
+        case unchanged(Revision, timings: [String: Double])
     }
 
     /// What a developer should know of a build that went well.
@@ -284,9 +287,9 @@ package struct BuildPipeline: Sendable {
         }
         let ground = module.needsImports ? ground : nil
         var builder = ImageBuilder(
-            on: .init(ground?.image ?? base.image, name: BaseImage.name),
+            on: .init(ground?.image ?? base.image, name: base.name),
             steps: [.init(layer, createdBy: "kiln: code")])
-        builder.execution = plan.execution(module)
+        builder.execution = plan.execution(module, on: base.image.config.config ?? BaseRecipe.execution)
         builder.annotations = plan.annotations(module)
         builder.annotations[DependencyImage.importsAnnotation] = tag
         if let ground {

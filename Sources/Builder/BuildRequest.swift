@@ -27,6 +27,17 @@ package struct BuildRequest: Sendable, Hashable {
     /// Whether to take over what others have set of the function's object in a cluster: `force=true`.
     package let force: Bool
 
+    /// What makes `live` again: with its configuration and versions.
+    init(rebaking live: Revision, _ wanted: RebakeRequest) {
+        name = live.function
+        spec = live.spec
+        entry = nil
+        mode = wanted.mode
+        typeChecking = wanted.typeChecking
+        freshness = .rebaked
+        force = false
+    }
+
     /// Parses decoded query items; throws a 400 ``Contract/Problem`` for a missing or bad name, an unknown option, a
     /// bad value, or an option given twice.
     package init(query: [(name: String, value: String)], limits: SpecLimits) throws(Problem) {

@@ -5,7 +5,7 @@ import Service
 import Synchronization
 import Telemetry
 
-/// The Builder's HTTP interface: `POST /func`, `/healthz`, `/readyz`.
+/// The Builder's HTTP interface: `POST /func`, `POST /func/NAME/rebake`, `POST /base`, `/healthz`, `/readyz`.
 package final class BuilderAPI: Sendable {
     /// What the operator allows.
     package struct Limits: Sendable, Hashable {
@@ -28,6 +28,8 @@ package final class BuilderAPI: Sendable {
         /// Why there is none yet, as a sentence, if something failed.
         var obstacle: String?
         var running = 0
+        var update: (@Sendable () async throws -> BaseImage)?
+        var isUpdating = false
     }
 
     /// What is counted.
@@ -47,6 +49,11 @@ package final class BuilderAPI: Sendable {
     /// Lets deploys in: the base image is there.
     package func open(_ pipeline: BuildPipeline) { state.withLock { $0.pipeline = pipeline } }
 
+    /// Lets `POST /base` see to the base image anew with `update`.
+    func allowUpdates(_ update: @escaping @Sendable () async throws -> BaseImage) {
+        state.withLock { $0.update = update }
+    }
+
     /// Deploys are told what keeps the base image from being there.
     func wait(because obstacle: String) { state.withLock { $0.obstacle = obstacle } }
 
@@ -64,11 +71,7 @@ package final class BuilderAPI: Sendable {
                 body: .bytes(
                     MetricText.encode(families + ProcessFigures.families(role: "builder", version: version))))
         case ["func"]:
-            guard request.method == "POST" else {
-                throw Problem(
-                    "method-not-allowed", 405, "Method not allowed",
-                    "The Builder takes POST here, not \(request.method).", allow: "POST")
-            }
+            try allowPost(request)
             return try await deploy(request)
         case let path where path.count == 3 && path[0] == "func" && path[2] == "verify":
             guard request.method == "POST" else {
@@ -77,6 +80,17 @@ package final class BuilderAPI: Sendable {
                     "This takes POST, not \(request.method).", allow: "POST")
             }
             return try await verify(request, path[1])
+        case ["base"]:
+            try allowPost(request)
+            return try await updateBase(request)
+        case _ where request.path.count == 3 && request.path[0] == "func" && request.path[2] == "rebake":
+            try allowPost(request)
+            return try await rebake(request, request.path[1])
+        case _ where request.path.count == 2 && request.path[0] == "func":
+            throw Problem(
+                "method-not-allowed", 405, "Method not allowed",
+                "/\(request.path.joined(separator: "/")) takes GET, HEAD, DELETE, not \(request.method).",
+                allow: "GET, HEAD, DELETE")
         default:
             throw Problem(
                 "not-found", 404, "Not found",
@@ -84,32 +98,61 @@ package final class BuilderAPI: Sendable {
         }
     }
 
+    private func allowPost(_ request: ServiceRequest) throws(Problem) {
+        guard request.method != "POST" else { return }
+        throw Problem(
+            "method-not-allowed", 405, "Method not allowed", "The Builder takes POST here, not \(request.method).",
+            allow: "POST")
+    }
+
     private func deploy(_ request: ServiceRequest) async throws -> ServiceResponse {
         let wanted = try BuildRequest(query: request.query, limits: limits.spec)
-        do {
+        return try await answering(request, "deploy failed", wanted.name) {
             let (pipeline, build) = try await build(wanted, request)
-            switch build {
-            case .dryRun(let answer): return try .json(answer)
-            case .ready(let deploy, var remarks, let attestation):
-                let reply = try await pipeline.deploy(deploy, of: wanted.name, requestID: request.id)
-                var answer = reply.answer
-                if let attestation {
-                    let outcome = await attestation.finish()
-                    remarks.warnings += outcome.warnings
-                    answer.timings["attest"] = (outcome.milliseconds * 1000).rounded() / 1000
-                }
-                answer.url = request.externalURL(answer.url)
-                answer.typesChecked = remarks.typesChecked
-                answer.warnings = remarks.warnings.isEmpty ? nil : remarks.warnings
-                answer.dependencies = remarks.dependencies.isEmpty ? nil : remarks.dependencies
-                return try .json(answer, status: reply.status)
+            return try await answer(build, wanted.name, pipeline, request)
+        }
+    }
+
+    /// The answer to a deploy or rebake of `name` whose image is made.
+    func answer(
+        _ build: BuildPipeline.Build, _ name: FunctionName, _ pipeline: BuildPipeline, _ request: ServiceRequest
+    ) async throws -> ServiceResponse {
+        switch build {
+        case .dryRun(let answer): return try .json(answer)
+        case .unchanged(let revision, let timings):
+            var answer = DeployAnswer(
+                revision: revision, unchanged: true, superseded: false, serving: true, timings: timings)
+            answer.url = request.externalURL(answer.url)
+            return try .json(answer)
+        case .ready(let deploy, var remarks, let attestation):
+            let reply = try await pipeline.deploy(deploy, of: name, requestID: request.id)
+            var answer = reply.answer
+            if let attestation {
+                let outcome = await attestation.finish()
+                remarks.warnings += outcome.warnings
+                answer.timings["attest"] = (outcome.milliseconds * 1000).rounded() / 1000
             }
+            answer.url = request.externalURL(answer.url)
+            answer.typesChecked = remarks.typesChecked
+            answer.warnings = remarks.warnings.isEmpty ? nil : remarks.warnings
+            answer.dependencies = remarks.dependencies.isEmpty ? nil : remarks.dependencies
+            return try .json(answer, status: reply.status)
+        }
+    }
+
+    /// What `work` answers; what it fails with is logged, and told as far as it is of use to others.
+    func answering(
+        _ request: ServiceRequest, _ failure: Logger.Message, _ name: FunctionName,
+        _ work: () async throws -> ServiceResponse
+    ) async throws -> ServiceResponse {
+        do {
+            return try await work()
         } catch {
             guard let problem = Problem(deployFailedWith: error) else { throw error }
             logger.notice(
-                "deploy failed",
+                failure,
                 metadata: [
-                    "requestId": "\(request.id)", "function": "\(wanted.name)", "status": "\(problem.status)",
+                    "requestId": "\(request.id)", "function": "\(name)", "status": "\(problem.status)",
                     "kind": "\(problem.kind)", "detail": "\(problem.detail)",
                 ])
             throw problem
@@ -134,7 +177,7 @@ package final class BuilderAPI: Sendable {
         _ wanted: BuildRequest, _ request: ServiceRequest
     ) async throws -> (BuildPipeline, BuildPipeline.Build) {
         let pipeline = try enter()
-        defer { state.withLock { $0.running -= 1 } }
+        defer { leave() }
         return try await metrics.build {
             let mediaType = request.headers.first(name: "Content-Type")
             let language = SourceLanguage(mediaType: mediaType)
@@ -149,8 +192,23 @@ package final class BuilderAPI: Sendable {
         }
     }
 
+    /// A build that ``enter()`` has counted is over.
+    func leave() { state.withLock { $0.running -= 1 } }
+
+    /// What sees to the base image anew; `nil` while that is under way. To be followed by ``endUpdate()``.
+    func beginUpdate() -> (@Sendable () async throws -> BaseImage)? {
+        state.withLock { state in
+            guard !state.isUpdating, let update = state.update else { return nil }
+            state.isUpdating = true
+            return update
+        }
+    }
+
+    /// The base image is seen to.
+    func endUpdate() { state.withLock { $0.isUpdating = false } }
+
     /// The pipeline, with this build counted among the running ones.
-    private func enter() throws(Problem) -> BuildPipeline {
+    func enter() throws(Problem) -> BuildPipeline {
         let (pipeline, admitted, obstacle) = state.withLock { state in
             let admitted = state.pipeline != nil && state.running < limits.builds
             if admitted { state.running += 1 }

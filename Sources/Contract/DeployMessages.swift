@@ -46,12 +46,17 @@ package struct DeployRequest: Hashable, Sendable, Codable {
     package var timings: [String: Double]
     /// Whether to take over what others have set of the function's object in a cluster; absent is no.
     package var force: Bool?
+    /// The revision that this is a rebake of: it takes its place only while that is live, and keeps its place in the order of
+    /// arrival, so that a deploy that was under way goes live after it. Absent for a deploy.
+    package var replaces: Int?
 
     /// A finished build.
     package init(
-        ticket: Int, image: PinnedImage, spec: FunctionSpec, wait: Bool, timings: [String: Double], force: Bool? = nil
+        ticket: Int, image: PinnedImage, spec: FunctionSpec, wait: Bool, timings: [String: Double], force: Bool? = nil,
+        replaces: Int? = nil
     ) {
         self.force = force
+        self.replaces = replaces
         self.ticket = ticket
         self.image = image
         self.spec = spec

@@ -25,13 +25,15 @@ struct Kiln: AsyncParsableCommand {
             CommandGroup(
                 name: "Revision",
                 subcommands: [
-                    RevisionsCommand.self, RollbackCommand.self, VerifyCommand.self, PinCommand.self,
+                    RevisionsCommand.self, RollbackCommand.self, RebakeCommand.self, VerifyCommand.self,
+                    PinCommand.self,
                     UnpinCommand.self,
                 ]),
             CommandGroup(
                 name: "Platform",
                 subcommands: [
-                    UpCommand.self, StatusCommand.self, SecretCommand.self, KeyCommand.self, CollectCommand.self,
+                    UpCommand.self, StatusCommand.self, SecretCommand.self, KeyCommand.self, BaseCommand.self,
+                    CollectCommand.self,
                     BackupCommand.self,
                     RestoreCommand.self, ExportCommand.self, ImportCommand.self,
                     ImageCommand.self, CompletionsCommand.self,

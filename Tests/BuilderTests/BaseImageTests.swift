@@ -89,14 +89,14 @@ import Transfer
     @Test func `the base's caches are the same bytes each time, and empty files stand beside the databases`()
         async throws
     {
-        let first = try await BaseCaches(deno: Clone.deno).entries()
-        let second = try await BaseCaches(deno: Clone.deno).entries()
+        let first = try await BaseCaches(deno: Clone.deno).make().entries
+        let second = try await BaseCaches(deno: Clone.deno).make().entries
         #expect(first == second)
         for name in ["dep_analysis_cache_v2", "node_analysis_cache_v2", "v8_code_cache_v2"] {
             #expect(first.contains { $0.path == "deno/\(name)" && $0.kind != .file(.bytes([])) })
             #expect(first.contains { $0.path == "deno/\(name)-wal" && $0.kind == .file(.bytes([])) })
         }
-        await #expect(throws: BuilderError.self) { try await BaseCaches(deno: "/usr/bin/false").entries() }
+        await #expect(throws: BuilderError.self) { try await BaseCaches(deno: "/usr/bin/false").make() }
     }
 
     /// The part of a runtime bundle's `config.json` that says what runs.

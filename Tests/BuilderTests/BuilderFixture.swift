@@ -66,6 +66,19 @@ func withBuilder(
     attesting: (@Sendable (Registry) -> Attestor)? = nil,
     _ body: @escaping @Sendable (BuilderFixture) async throws -> Void
 ) async throws {
+    try await withBuilder(
+        base: .recipe(recipe), limits: limits, imports: imports, registry: fixture, checker: checker,
+        wrapping: wrapping, attesting: attesting, body)
+}
+
+/// Runs `body` beside a Builder that puts functions on `base`, and uses this registry and checker.
+func withBuilder(
+    base: BaseSource, limits: BuilderAPI.Limits, imports: DependencySettings = DependencySettings(),
+    registry fixture: RegistryFixture, checker: DenoServer,
+    wrapping: @Sendable (any SourceChecker) -> any SourceChecker = { $0 },
+    attesting: (@Sendable (Registry) -> Attestor)? = nil,
+    _ body: @escaping @Sendable (BuilderFixture) async throws -> Void
+) async throws {
     let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     try await withRoot { root in
         let client = fixture.client
@@ -77,7 +90,7 @@ func withBuilder(
         var timing = CheckerConnection.Timing()
         timing.patience = .seconds(60)
         let provision = BaseProvision(
-            recipe: recipe, cache: try BlobCache(directory: root + "/cache"), registry: registry,
+            source: base, cache: try BlobCache(directory: root + "/cache"), registry: registry,
             checker: wrapping(CheckerConnection(client: client, timing: timing)),
             dependencies: Dependencies(
                 registry: registry, settings: imports, directory: root, checker: client, fetcher: client),

@@ -19,6 +19,8 @@ final class FakeDeployer: Sendable {
         var refusal: Problem?
         var demandsSignatures = false
         var onDeploy: (@Sendable (DeployRequest) async throws -> Void)?
+        var live: [String: PinnedImage] = [:]
+        var revisions: [String: Revision] = [:]
     }
 
     private let state: Mutex<State>
@@ -42,6 +44,17 @@ final class FakeDeployer: Sendable {
         state.withLock {
             $0.demandsSignatures = true
             $0.onDeploy = look
+        }
+    }
+
+    /// Makes `image` the live one of the function `name`, as a rollback does.
+    func setLive(_ name: String, _ image: PinnedImage?) { state.withLock { $0.live[name] = image } }
+
+    /// Makes `revision` the live one of its function.
+    func setLive(_ revision: Revision) {
+        state.withLock { state in
+            state.live[revision.function.value] = revision.image
+            state.revisions[revision.function.value] = revision
         }
     }
 
@@ -93,9 +106,15 @@ final class FakeDeployer: Sendable {
             let revision = Revision(
                 function: try FunctionName(request.path[2]), number: number, image: deploy.image, spec: deploy.spec,
                 created: Timestamp(milliseconds: 0))
+            state.withLock { $0.revisions[request.path[2]] = revision }
             let answer = DeployAnswer(
                 revision: revision, unchanged: false, superseded: false, serving: deploy.wait, timings: deploy.timings)
             return try .json(answer, status: deploy.wait ? 201 : 202)
+        case ("GET", "live"):
+            guard let live = state.withLock({ $0.revisions[request.path[2]] }) else {
+                throw Problem("unknown-function", 404, "No such function", "There is no such function.")
+            }
+            return try .json(live)
         case ("PUT", "base"):
             let image = try JSON.decode(PinnedImage.self, from: body)
             state.withLock { $0.base = image }

@@ -246,6 +246,9 @@ final class MemoryRegistry: ImageInventory {
 }
 
 extension MemoryRegistry: RevisionTags {
+    func base(of image: PinnedImage) async throws -> Digest? { nil }
+    func bases() async throws -> [BaseRecord] { [] }
+    func currentBase() async throws -> Digest? { nil }
     var repositories: RepositoryNames { .standard }
     var registry: String { "127.0.0.1:5080" }
     func highestRevision(in repository: String) async throws -> Int { 0 }

@@ -68,6 +68,35 @@ import Testing
         }
     }
 
+    @Test func `a rebake takes the place of what is live alone, and no deploy's`() async throws {
+        try await withReconciler { reconciler, _, store in
+            _ = try await reconciler.deploy("hello", "a")
+            // A deploy that arrived before the rebake, and is ready after it.
+            let early = try await store.issueTicket(for: name("hello"))
+            func rebake(_ letter: Character, of replaced: Int) async throws -> DeployAnswer {
+                let ticket = try await store.issueTicket(for: name("hello"))
+                return try await reconciler.deploy(
+                    name("hello"),
+                    DeployRequest(
+                        ticket: ticket, image: draft("hello", letter, ticket: ticket).image, spec: FunctionSpec(),
+                        wait: true, timings: [:], replaces: replaced), requestID: "t")
+            }
+            let rebaked = try await rebake("b", of: 1)
+            #expect(rebaked.revision == 2 && rebaked.serving && !rebaked.superseded)
+            #expect(try await store.function(name("hello"))?.history.map(\.cause) == [.rebake, .deploy])
+            #expect(try await rebake("b", of: 2).unchanged)
+            let deployed = try await reconciler.deploy(
+                name("hello"),
+                DeployRequest(
+                    ticket: early, image: draft("hello", "c", ticket: early).image, spec: FunctionSpec(), wait: true,
+                    timings: [:]), requestID: "t")
+            #expect(deployed.serving && !deployed.superseded)
+            let problem = await #expect(throws: Problem.self) { try await rebake("d", of: 2) }
+            #expect(problem?.status == 409 && problem?.kind == "superseded")
+            #expect(try await store.function(name("hello"))?.summary.live?.number == deployed.revision)
+        }
+    }
+
     @Test func `deleting ends every workload of the function`() async throws {
         try await withReconciler { reconciler, backend, store in
             try await reconciler.deploy("hello", "a")
@@ -248,6 +277,9 @@ struct NoTags: RevisionTags {
     func highestRevision(in repository: String) async throws -> Int { 0 }
     func has(_ image: PinnedImage) async throws -> Bool { true }
     func tag(_ revision: Revision) async throws {}
+    func base(of image: PinnedImage) async throws -> Digest? { nil }
+    func bases() async throws -> [BaseRecord] { [] }
+    func currentBase() async throws -> Digest? { nil }
 }
 
 extension Reconciler {

@@ -19,9 +19,9 @@ package struct BaseCaches: Sendable {
     /// Caches of the Deno program `deno`.
     package init(deno: String) { self.deno = deno }
 
-    /// The entries of the layer. Throws `recipe` when this Deno cannot make them.
+    /// The entries of the layer, and which Deno made them. Throws `recipe` when this Deno cannot make them.
     @concurrent
-    package func entries() async throws -> [LayerEntry] {
+    package func make() async throws -> (entries: [LayerEntry], version: String) {
         let directory = "/tmp/kiln-warm-\(UInt64.random(in: 0 ... .max))"
         defer { try? FileManager.default.removeItem(atPath: directory) }
         try FileManager.default.createDirectory(
@@ -39,7 +39,8 @@ package struct BaseCaches: Sendable {
             entries.append(.file("deno/\(name)", Array(data)))
             entries += DenoCaches.companions.map { .file("deno/\(name)\($0)", []) }
         }
-        return entries
+        let version = FileManager.default.contents(atPath: "\(directory)/version")
+        return (entries, version.map { String(decoding: $0, as: UTF8.self) } ?? BaseRecipe.denoVersion)
     }
 
     private func run(_ directory: String) async throws {

@@ -1,11 +1,9 @@
 import Contract
+import FoundationEssentials
 import OCI
 
 /// The base image as it is in the registry.
 package struct BaseImage: Sendable {
-    /// Its name in what images say of their base: the same in every registry, for it is part of their content.
-    package static let name = "kiln/base:\(BaseRecipe.denoVersion)"
-
     /// Its documents.
     package let image: OCI.Image
     /// Where it is, by digest.
@@ -18,22 +16,58 @@ package struct BaseImage: Sendable {
         pinned = PinnedImage(registry: endpoint.name, repository: endpoint.repositories.base, digest: image.digest)
     }
 
+    /// The version of Deno in it, as far as it says so.
+    package var version: String? { image.manifest.annotations?[BaseTags.versionAnnotation] }
+
+    /// Its name in what images say of their base: the same in every registry, for it is part of their content.
+    package var name: String { Self.name(of: image) }
+
+    /// The name of the base image `image`.
+    static func name(of image: OCI.Image) -> String {
+        "kiln/base:\(image.manifest.annotations?[BaseTags.versionAnnotation] ?? BaseRecipe.denoVersion)"
+    }
+
     /// The image of `recipe`: the one in the registry that was made from the same input, or else a new one, baked in
     /// `cache` and pushed. `progress` is told what takes a while, one sentence at a time.
     package static func ensure(
         _ recipe: BaseRecipe, in registry: Registry, cache: BlobCache, progress: @Sendable (String) -> Void
     ) async throws -> BaseImage {
-        let repository = registry.endpoint.repositories.base
         let tag = try await "b-" + digest(of: recipe).hex
-        if try await registry.descriptor(repository, .tag(tag)) != nil {
-            return try await BaseImage(image: registry.image(repository, .tag(tag)), registry: registry)
-        }
+        if let known = try await stored(tag, in: registry) { return known }
         progress("Baking the base image with Deno \(BaseRecipe.denoVersion) …")
         let image = try await bake(recipe, cache)
+        return try await store(image, tag, in: registry, progress: progress)
+    }
+
+    /// The base image that `tag` is of, now the one for new deploys; `nil` when there is none.
+    static func stored(_ tag: String, in registry: Registry) async throws -> BaseImage? {
+        let repository = registry.endpoint.repositories.base
+        guard let known = try await registry.descriptor(repository, .tag(tag)) else { return nil }
+        let base = try await BaseImage(image: registry.image(repository, .digest(known.digest)), registry: registry)
+        try await base.makeCurrent(in: registry)
+        return base
+    }
+
+    /// Pushes `image` as the base image for new deploys.
+    static func store(
+        _ image: OCI.Image, _ tag: String, in registry: Registry, progress: @Sendable (String) -> Void
+    ) async throws -> BaseImage {
+        let repository = registry.endpoint.repositories.base
         let size = image.manifest.layers.reduce(0) { $0 + $1.size }
         progress("Pushing the base image to the registry (\(size >> 20) MiB) …")
-        try await registry.push(image, to: repository, tags: [tag, BaseRecipe.denoVersion])
-        return BaseImage(image: image, registry: registry)
+        let base = BaseImage(image: image, registry: registry)
+        let version = base.version.flatMap { ImageReference.isTag($0) ? $0 : nil }
+        let since = BaseTags.since(Int64(Date().timeIntervalSince1970))
+        // The tag by which it is found comes when all else is there.
+        try await registry.push(image, to: repository, tags: [since] + [version].compactMap(\.self) + [tag])
+        try await base.makeCurrent(in: registry)
+        return base
+    }
+
+    private func makeCurrent(in registry: Registry) async throws {
+        let current = try await registry.descriptor(pinned.repository, .tag(BaseTags.current))
+        guard current?.digest != image.digest else { return }
+        try await registry.tag(pinned.repository, image.digest, as: BaseTags.current)
     }
 
     /// Reads some 100 MB: away from the caller's executor.
@@ -47,12 +81,15 @@ package struct BaseImage: Sendable {
         for step in recipe.steps {
             steps.append(.init(try Layer(step.entries, in: cache), createdBy: step.createdBy))
         }
+        var version = BaseRecipe.denoVersion
         if let deno = recipe.warmingDeno {
-            let entries = try await BaseCaches(deno: deno).entries()
-            steps.append(.init(try Layer(entries, in: cache), createdBy: "kiln: caches"))
+            let caches = try await BaseCaches(deno: deno).make()
+            steps.append(.init(try Layer(caches.entries, in: cache), createdBy: "kiln: caches"))
+            version = caches.version
         }
         var builder = ImageBuilder(steps: steps)
         builder.execution = BaseRecipe.execution
+        builder.annotations = [BaseTags.versionAnnotation: version]
         return try builder.build()
     }
 }

@@ -9,7 +9,7 @@ import OCI
 /// compiled into it, and names are resolved by what is in the C library (since glibc 2.34 that includes DNS).
 package struct BaseRecipe: Sendable, Hashable {
     /// Rises when the same parts have to make another image.
-    package static let format = 1
+    package static let format = 2
     /// The Deno that everything here is tested with; `scripts/fetch-deno.sh` brings it.
     package static let denoVersion = "2.9.8"
 
@@ -96,6 +96,9 @@ package struct BaseRecipe: Sendable, Hashable {
         }
         return hash.digest()
     }
+
+    /// What makes a base image of another image with Deno.
+    static var platformStep: Step { Step(createdBy: "kiln: scripts", entries: platform) }
 
     /// Kiln's scripts by their paths in the image; `kiln run` starts them outside of one too.
     package static var scripts: [LayerEntry] { platform.filter { $0.path.hasPrefix("kiln/") } }

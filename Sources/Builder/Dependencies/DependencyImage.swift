@@ -61,7 +61,7 @@ package struct DependencyImage: Sendable {
 
     private static func assemble(base: OCI.Image, layer: Layer, derived: Layer?, lock: DenoLock) throws -> OCI.Image {
         var builder = ImageBuilder(
-            on: .init(base, name: BaseImage.name),
+            on: .init(base, name: BaseImage.name(of: base)),
             steps: [.init(layer, createdBy: "kiln: dependencies")]
                 + (derived.map { [.init($0, createdBy: "kiln: caches of dependencies")] } ?? []))
         builder.annotations = [

@@ -18,6 +18,9 @@ package protocol DeployerClient: Sendable {
     /// Revision `number` of `name`, or the live one; throws a 404 or 410 when there is none.
     func revision(of name: FunctionName, _ number: Int?, requestID: String) async throws -> DeployedRevision
 
+    /// The live revision of `name`.
+    func live(_ name: FunctionName, requestID: String) async throws -> Revision
+
     /// Says which base image to run the checker from.
     func setBase(_ image: PinnedImage) async throws
 }

@@ -46,6 +46,10 @@ package struct DeployerConnection: DeployerClient {
             try await call(.get, "/internal/functions/\(name)/revision\(query)", requestID: requestID))
     }
 
+    package func live(_ name: FunctionName, requestID: String) async throws -> Revision {
+        try decode(try await call(.get, "/internal/functions/\(name)/live", requestID: requestID))
+    }
+
     package func setBase(_ image: PinnedImage) async throws {
         _ = try await call(.put, "/internal/base", try JSON.encode(image), requestID: RequestID.make())
     }

@@ -122,8 +122,10 @@ package struct BuildPlan: Sendable, Hashable {
     }
 
     /// How a container of the image runs, on what the base image says.
-    package func execution(_ module: CheckedModule) -> ImageConfig.Execution {
-        var execution = BaseRecipe.execution
+    package func execution(
+        _ module: CheckedModule, on base: ImageConfig.Execution = BaseRecipe.execution
+    ) -> ImageConfig.Execution {
+        var execution = base
         execution.entrypoint = module.needsImports ? Sandbox.functionWithDependencies : Sandbox.function
         execution.setEnvironment("DENO_DIR", "/\(DependencyLayer.directory)")
         execution.command = module.command

@@ -36,6 +36,10 @@ package struct FunctionAnswer: Sendable, Decodable {
     package let warnings: [String]?
     /// Where to call it, perhaps only the path.
     package let url: String?
+    /// The digest of the base image that the live revision stands on.
+    package let base: String?
+    /// Whether new deploys get another base image.
+    package let outdated: Bool?
     /// Pinned revisions.
     package let pinned: [Int]?
     /// The last deploy.
@@ -60,13 +64,33 @@ package struct RevisionAnswer: Sendable, Decodable {
     package let pinned: Bool?
 }
 
+/// A base image as `GET /base` tells of it.
+package struct BaseAnswer: Sendable, Decodable {
+    /// Its digest.
+    package let digest: String
+    /// The version of Deno in it.
+    package let deno: String?
+    /// What it runs on.
+    package let platform: String?
+    /// When it was first the one for new deploys.
+    package let since: Timestamp?
+    /// Whether it is that now.
+    package let current: Bool?
+    /// Functions whose live revision stands on it.
+    package let functions: Int?
+    /// Revisions that stand on it.
+    package let revisions: Int?
+    /// In the answer to an update: whether it was the one for new deploys before.
+    package let unchanged: Bool?
+}
+
 /// What was live when.
 package struct HistoryAnswer: Sendable, Decodable {
     /// The revision.
     package let revision: Int
     /// Since when.
     package let at: Timestamp
-    /// `deploy` or `rollback`.
+    /// `deploy`, `rollback` or `rebake`.
     package let cause: String
 }
 

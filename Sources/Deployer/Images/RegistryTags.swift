@@ -3,7 +3,7 @@ import OCI
 
 /// ``RevisionTags`` in an OCI registry.
 package struct RegistryTags: RevisionTags {
-    private let client: Registry
+    let client: Registry
 
     /// The tags in `registry`.
     package init(_ registry: Registry) { client = registry }

@@ -8,6 +8,7 @@ extension DeployerAPI {
         switch (request.method, path.count, path.count > 1 ? path[1] : "") {
         case ("POST", 4, "functions") where path[3] == "tickets":
             return try await .json(reconciler.ticket(for: Self.name(path[2])))
+        case ("GET", 4, "functions") where path[3] == "live": return try await live(Self.name(path[2]))
         case ("POST", 2, "import"):
             let function = try JSON.decode(
                 FunctionSnapshot.self, from: try await request.body.collect(upTo: FunctionSnapshot.limit))

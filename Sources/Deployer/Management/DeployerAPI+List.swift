@@ -31,6 +31,7 @@ extension DeployerAPI {
         if more { summaries.removeLast() }
         var listings: [FunctionListing] = []
         for summary in summaries { listings.append(await listing(summary)) }
+        await noteBases(&listings)
         let next = more ? summaries.last?.name : nil
         var answer = try ServiceResponse.json(FunctionList(functions: listings, next: next))
         if let next {

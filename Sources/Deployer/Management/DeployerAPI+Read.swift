@@ -25,6 +25,10 @@ extension DeployerAPI {
         var warnings: [String]?
         var load: Load?
         var spec: FunctionSpec?
+        /// The digest of the base image that the live revision stands on, as far as it is known.
+        var base: Digest?
+        /// Whether new deploys get another base image; absent when not.
+        var outdated: Bool?
         var pinned: [Int]?
         /// The last deploy, when it is not the one that is live.
         var latest: Latest?
@@ -74,7 +78,9 @@ extension DeployerAPI {
         if let last = record.revisions.first, last.revision.number != listing.revision {
             listing.latest = Latest(revision: last.revision.number, state: last.state, failure: last.failure)
         }
-        return try .json(listing)
+        var listings = [listing]
+        await noteBases(&listings)
+        return try .json(listings[0])
     }
 
     func revisions(_ name: FunctionName) async throws -> ServiceResponse {

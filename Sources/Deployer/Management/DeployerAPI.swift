@@ -42,6 +42,7 @@ package struct DeployerAPI: Sendable {
                 body: .bytes(Array(isReady() ? "ready\n".utf8 : "starting\n".utf8)))
         case "metrics": return await metrics()
         case "func": return try await management(request)
+        case "base" where request.path.count == 1: return try await listBases(request)
         case "gc" where request.path.count == 1: return try await collect(request)
         case "internal": return try await internalCall(request)
         default: throw Self.notFound(request)
@@ -76,6 +77,7 @@ package struct DeployerAPI: Sendable {
             reconciler.metrics.count("kiln_rollbacks_total")
             answer.url = request.externalURL(answer.url)
             return try .json(answer)
+        case (3, "rebake"): throw Self.notAllowed(request, "POST")
         case (3, "pin"): return try await pin(request, name)
         // The Router gives POST to the Builder.
         case (3, "verify"): throw Self.notAllowed(request, "POST")

@@ -18,8 +18,12 @@ extension Reconciler {
         var logger = logger
         logger[metadataKey: "requestId"] = "\(requestID)"
         return try await lanes.run(name) { [logger] in
+            var (ticket, cause) = (request.ticket, LiveCause.deploy)
+            if let replaced = request.replaces {
+                (ticket, cause) = (try await self.place(of: replaced, name), .rebake)
+            }
             let draft = RevisionDraft(
-                function: name, image: request.image, spec: request.spec, ticket: request.ticket, now: .now(),
+                function: name, image: request.image, spec: request.spec, ticket: ticket, now: .now(),
                 source: .call(force: request.force == true))
             let outcome = try await self.store.record(draft, floor: floor)
             await self.gate.end(name, request.ticket)
@@ -37,12 +41,12 @@ extension Reconciler {
                     "revision recorded", metadata: ["revision": "\(revision.id)", "image": "\(revision.image)"])
                 Task { await self.tag(revision) }
                 guard request.wait else {
-                    Task { await self.rollOutLater(revision, ticket: request.ticket) }
+                    Task { [ticket, cause] in await self.rollOutLater(revision, ticket: ticket, cause: cause) }
                     return DeployAnswer(
                         revision: revision, unchanged: false, superseded: false, serving: false,
                         timings: request.timings)
                 }
-                let live = try await self.rollOut(revision, ticket: request.ticket, cause: .deploy)
+                let live = try await self.rollOut(revision, ticket: ticket, cause: cause)
                 var timings = request.timings
                 timings["rollOut"] = started.duration(to: .now) / .milliseconds(1)
                 return DeployAnswer(
@@ -186,10 +190,21 @@ extension Reconciler {
             without: without)
     }
 
-    func rollOutLater(_ revision: Revision, ticket: Int) async {
+    /// The ticket of the live revision, which a rebake of it goes under; throws a 409 when another one is live by now.
+    private func place(of replaced: Int, _ name: FunctionName) async throws -> Int {
+        guard let record = try await store.function(name), record.summary.live?.number == replaced else {
+            throw Problem(
+                "superseded", 409, "Superseded",
+                "Another revision of '\(name)' went live while \(replaced) was rebaked, and stays. Rebake it, if it needs that."
+            )
+        }
+        return record.liveTicket
+    }
+
+    func rollOutLater(_ revision: Revision, ticket: Int, cause: LiveCause = .deploy) async {
         do {
             _ = try await lanes.run(revision.function) {
-                try await self.rollOut(revision, ticket: ticket, cause: .deploy)
+                try await self.rollOut(revision, ticket: ticket, cause: cause)
             }
         } catch {
             logger.warning("roll-out failed", metadata: ["revision": "\(revision.id)", "error": "\(error)"])

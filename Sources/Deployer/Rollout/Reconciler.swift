@@ -32,6 +32,7 @@ package actor Reconciler {
     let backend: any Backend
     let tags: any RevisionTags
     let hub: RouteHub
+    let bases: BaseBook
     let lanes = Lanes()
     let gate = DeployGate()
     let logger: Logger
@@ -81,6 +82,7 @@ package actor Reconciler {
         self.limits = limits
         self.logger = logger
         hub = RouteHub(epoch: epoch)
+        bases = BaseBook(tags: tags)
     }
 
     /// Adopts what runs and publishes the first table; to be called before anything else. `base` is the base image that the

@@ -17,4 +17,36 @@ package protocol RevisionTags: Sendable {
 
     /// Tags the image of `revision` with its number.
     func tag(_ revision: Revision) async throws
+
+    /// The base image that `image` stands on; `nil` when it does not say, or is not there.
+    func base(of image: PinnedImage) async throws -> Digest?
+
+    /// The base images in the registry, the newest first.
+    func bases() async throws -> [BaseRecord]
+
+    /// The base image that new deploys get; `nil` while no Builder has said so.
+    func currentBase() async throws -> Digest?
+}
+
+/// A base image in the registry.
+package struct BaseRecord: Hashable, Sendable {
+    /// Its digest.
+    package var digest: Digest
+    /// The version of Deno in it, as far as it says so.
+    package var deno: String?
+    /// What it runs on, e.g. `linux/amd64`.
+    package var platform: String
+    /// When it became the one for new deploys, for the first time.
+    package var since: Timestamp?
+    /// Whether it is the one for new deploys now.
+    package var isCurrent: Bool
+
+    /// The base image with `digest`.
+    package init(digest: Digest, deno: String?, platform: String, since: Timestamp?, isCurrent: Bool) {
+        self.digest = digest
+        self.deno = deno
+        self.platform = platform
+        self.since = since
+        self.isCurrent = isCurrent
+    }
 }

@@ -126,6 +126,8 @@ package enum LiveCause: String, Sendable, Codable {
     case deploy
     /// A rollback.
     case rollback
+    /// The live revision made again on another base image.
+    case rebake
 }
 
 /// How a revision fares.
@@ -182,6 +184,8 @@ package struct FunctionRecord: Sendable, Hashable {
     package var history: [HistoryEntry]
     /// The highest number among the revisions that garbage collection removed; 0 when it removed none.
     package var collected = 0
+    /// The ticket of what is live; 0 while nothing is.
+    package var liveTicket = 0
 }
 
 /// What has to run for one function.

@@ -16,7 +16,8 @@ extension SQLiteStore {
                 arguments: [name.value])
             return FunctionRecord(
                 summary: try row.summary(), revisions: try revisions.map { try $0.record() },
-                history: try history.map { try $0.historyEntry() }, collected: row["collected"])
+                history: try history.map { try $0.historyEntry() }, collected: row["collected"],
+                liveTicket: try Counter.fetch(name, database).liveTicket)
         }
     }
 

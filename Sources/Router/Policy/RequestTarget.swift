@@ -14,6 +14,10 @@ struct RequestTarget: Equatable {
         case functionRecord
         /// `/func/…/verify`
         case functionVerification
+        /// `/func/…/rebake`
+        case functionRebake
+        /// `/base`
+        case base
         /// `/gc`
         case collection
         /// `/healthz`
@@ -73,8 +77,13 @@ struct RequestTarget: Equatable {
             if text.count == 5 {
                 destination = .functions
             } else if text[5] == UInt8(ascii: "/") {
-                destination = Self.hasSuffix(text, "/verify") ? .functionVerification : .functionRecord
+                destination =
+                    Self.hasSuffix(text, "/verify")
+                    ? .functionVerification
+                    : Self.hasSuffix(text, "/rebake") ? .functionRebake : .functionRecord
             }
+        } else if text.count == 5, Self.hasPrefix(text, "/base") {
+            destination = .base
         } else if text.count == 3, Self.hasPrefix(text, "/gc") {
             destination = .collection
         } else if text.count == 8, Self.hasPrefix(text, "/healthz") {

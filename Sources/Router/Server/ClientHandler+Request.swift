@@ -48,10 +48,10 @@ extension ClientHandler {
                 return refuse(.bodyTooLarge)
             }
             key = .function(name, revision: revision)
-        case .functions, .functionRecord, .functionVerification, .collection:
+        case .functions, .functionRecord, .functionRebake, .functionVerification, .base, .collection:
             guard let policy = settings.management else { return refuse(.notFound) }
             if let reason = policy.refusal(of: head, host: target.authority ?? facts.host) { return refuse(reason) }
-            let builds: [RequestTarget.Destination] = [.functions, .functionVerification]
+            let builds: [RequestTarget.Destination] = [.functions, .functionRebake, .functionVerification, .base]
             key = .role(head.method == .post && builds.contains(target.destination) ? .builder : .deployer)
             timeout = settings.timeouts.role
             worker.counters.totals.managementRequests += 1

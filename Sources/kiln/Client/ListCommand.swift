@@ -32,23 +32,30 @@ struct ListCommand: ClientCommand {
     }
 
     static func table(_ functions: [FunctionAnswer], _ client: PlatformClient, _ terminal: Terminal) -> Table {
-        var table = Table([
+        // Nobody has to know of base images as long as all stand on one.
+        let marksBases = functions.contains { $0.outdated == true }
+        var columns: [Table.Column] = [
             .init("NAME", shortest: 12), .init("REVISION", isNumeric: true), .init("READY", isNumeric: true),
-            .init("RESTARTS", isNumeric: true), .init("DEPLOYED"), .init("URL", shortest: 10),
-        ])
+            .init("RESTARTS", isNumeric: true), .init("DEPLOYED"),
+        ]
+        if marksBases { columns.append(.init("BASE")) }
+        columns.append(.init("URL", shortest: 10))
+        var table = Table(columns)
         let now = Timestamp.now()
         for function in functions {
             let ready = function.ready ?? 0
             let desired = function.desired ?? 0
-            table.add([
+            var cells: [Table.Cell] = [
                 .init(function.name, .bold), .init(function.revision.map { String($0) } ?? "-"),
                 desired == 0 && function.revision != nil
                     ? .init("parked", .dim) : .init("\(ready)/\(desired)", ready < desired ? .yellow : .green),
                 .init(String(function.restarts ?? 0)),
                 .init(
                     function.deployed.map { terminal.isTerminal ? Amounts.age($0, now: now) : $0.description } ?? "-"),
-                .init(function.url.map { client.absolute($0) } ?? "-", .dim),
-            ])
+            ]
+            if marksBases { cells.append(function.outdated == true ? .init("old", .yellow) : .init("current", .dim)) }
+            cells.append(.init(function.url.map { client.absolute($0) } ?? "-", .dim))
+            table.add(cells)
         }
         return table
     }

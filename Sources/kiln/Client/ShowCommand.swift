@@ -34,6 +34,7 @@ struct ShowCommand: ClientCommand {
             ("Load", Self.load(document["load"])),
             ("Last failure", function.lastFailure), ("Deployed", moment(function.deployed)),
             ("Created", moment(function.created)), ("Image", function.image),
+            ("Base", function.base.map { $0 + (function.outdated == true ? " (old: 'kiln rebake')" : "") }),
         ]
         facts.append(contentsOf: (function.warnings ?? []).map { ("Warning", $0) })
         if let latest = function.latest {

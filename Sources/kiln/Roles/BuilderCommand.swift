@@ -34,14 +34,8 @@ struct BuilderCommand: AsyncParsableCommand {
             let token = try role.token(directory)
             let deployer = try RoleOptions.address(deployer, "deployer", directory)
             let http = try HTTPClient()
+            let base = try base(http)
             let registry = try registry.client(http)
-            let deno = try builder.denoPath()
-            let recipe: BaseRecipe
-            do throws(BuilderError) {
-                recipe = try BaseRecipe(deno: deno)
-            } catch {
-                throw StartError(error.message)
-            }
             var limits = BuilderAPI.Limits()
             limits.spec = try builder.limits()
             limits.sourceBytes = try builder.sourceLimit()
@@ -54,7 +48,7 @@ struct BuilderCommand: AsyncParsableCommand {
                 fetcher: try HTTPClient(fetching))
             let api = BuilderAPI(limits: limits, version: Version.text, logger: logger)
             let provision = BaseProvision(
-                recipe: recipe, cache: try BlobCache(directory: directory.blobs), registry: registry,
+                source: base, cache: try BlobCache(directory: directory.blobs), registry: registry,
                 checker: CheckerConnection(
                     client: http, timing: try builder.checkerTiming(), limits: try packageChecks.limits()),
                 dependencies: dependencies,
@@ -74,6 +68,19 @@ struct BuilderCommand: AsyncParsableCommand {
                     await ProcessRecord(path: directory.record("registry")).end(grace: .seconds(5))
                 }
             }
+        }
+    }
+
+    /// What the base image is made from.
+    private func base(_ http: HTTPClient) throws -> BaseSource {
+        if let reference = try builder.baseReference() {
+            return .reference(BaseReference(reference, in: try registry.client(of: reference, http)))
+        }
+        let deno = try builder.denoPath()
+        do throws(BuilderError) {
+            return .recipe(try BaseRecipe(deno: deno))
+        } catch {
+            throw StartError(error.message)
         }
     }
 }

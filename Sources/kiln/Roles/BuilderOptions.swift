@@ -58,6 +58,23 @@ struct BuilderOptions: ParsableArguments {
         return try KeyFile.signingKey(path)
     }
 
+    @Option(
+        help: ArgumentHelp(
+            "An image with Deno at /usr/bin/deno to put functions on, in any registry, instead of one made with --deno.",
+            valueName: "reference"))
+    var baseImage: String?
+
+    /// The image that functions are put on, if one is named.
+    func baseReference() throws -> ImageReference? {
+        guard let text = baseImage ?? Setting.optional("BASE_IMAGE") else { return nil }
+        do throws(InvalidImageReference) { return try ImageReference(text) } catch {
+            throw StartError("--base-image: \(error.description)")
+        }
+    }
+
+    /// Throws a sentence when there is nothing to put functions on.
+    func checkBase() throws { if try baseReference() == nil { _ = try denoPath() } }
+
     /// The bounds of what a deploy may choose.
     func limits() throws -> SpecLimits {
         var limits = SpecLimits()
@@ -132,6 +149,7 @@ struct BuilderOptions: ParsableArguments {
         list += ChildArguments.option("--max-secrets", maxSecrets)
         list += ChildArguments.option("--signing-key", signingKey)
         if allowPrivateNetworks { list.append("--allow-private-networks") }
+        list += ChildArguments.option("--base-image", baseImage)
         return list + ChildArguments.option("--deno", deno)
     }
 }

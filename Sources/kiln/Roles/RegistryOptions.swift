@@ -54,6 +54,21 @@ struct RegistryOptions: ParsableArguments {
         return access
     }
 
+    /// A client of the registry that has `reference`, which need not be the one of the images: spoken to as that, where it is the same,
+    /// else with the same credentials and authorities.
+    func client(of reference: ImageReference, _ http: HTTPClient) throws -> Registry {
+        let own = isEmbedded ? nil : try? self.access()
+        var access = RegistryAccess(registry: reference.registry)
+        access.plainHTTP = own.map { $0.plainHTTP && Self.host($0.registry) == reference.registry } ?? false
+        access.certificates = registryCa ?? Setting.optional("REGISTRY_CA")
+        access.credentials = registryCredentials ?? Setting.optional("REGISTRY_CREDENTIALS")
+        access.trustedHosts = Setting.list(registryTrustedHost, "REGISTRY_TRUSTED_HOST")
+        try access.check()
+        return try access.client(http, keeper: .another)
+    }
+
+    private static func host(_ registry: String) -> String { String(registry.prefix { $0 != "/" }) }
+
     /// The same, if a registry is named at all.
     func external() throws -> RegistryAccess? {
         guard registry != nil || Setting.optional("REGISTRY") != nil else { return nil }

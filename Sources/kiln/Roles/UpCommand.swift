@@ -113,7 +113,7 @@ struct UpCommand: AsyncParsableCommand {
         try traffic.apply(to: &door)
         _ = try (builder.limits(), builder.sourceLimit(), builder.buildLimit(), builder.checkerTiming())
         _ = try (builder.namedSigningKey(), trust.keys())
-        _ = try (builder.denoPath(), builder.archive.limits(), imports.settings(), packageChecks.limits())
+        _ = try (builder.checkBase(), builder.archive.limits(), imports.settings(), packageChecks.limits())
         var configuration = try local.configuration(directory)
         try scale.apply(to: &configuration)
         _ = try (local.timing(), scale.scaling(), metrics.functions())

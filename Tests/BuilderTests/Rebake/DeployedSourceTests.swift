@@ -28,7 +28,8 @@ import Transfer
 
     @Test func `of several files those are found that were posted, and none that were made of them`() async throws {
         let files = [
-            "src/main.ts": "import { a } from '@/lib/ä b.ts'; import './plain.js'; export default () => new Response(a)",
+            "src/main.ts":
+                "import { a } from '@/lib/ä b.ts'; import './plain.js'; export default () => new Response(a)",
             "src/lib/ä b.ts": "export const a: string = 'a'", "src/lib/ä b.ts.js": "taken", "src/plain.js": "",
             "deno.json": #"{ "imports": { "@/": "./src/" } }"#, "page.html": "<p>", "empty/none.txt": "",
         ]

@@ -105,8 +105,8 @@ final class Cluster: Sendable {
     /// Where a Deployer is asked, which need not be the one that leads.
     var deployerAddress: String { "127.0.0.1:\(ports.deployers[1])" }
 
-    /// Starts a Builder, and the checker it asks.
-    func withBuilder(_ body: () async throws -> Void) async throws {
+    /// Starts a Builder whose base image has the Deno program `deno`, and the checker it asks.
+    func withBuilder(deno: String = Platform.deno, _ body: () async throws -> Void) async throws {
         let checker = Process()
         checker.executableURL = URL(filePath: Platform.deno)
         checker.arguments = [
@@ -124,7 +124,7 @@ final class Cluster: Sendable {
         let builder = try RoleProcess(
             "builder",
             [
-                "builder", "--role-listen", "127.0.0.1:\(ports.builder)", "--deno", Platform.deno, "--deployer",
+                "builder", "--role-listen", "127.0.0.1:\(ports.builder)", "--deno", deno, "--deployer",
                 "127.0.0.1:\(ports.deployers[0])", "--internal-token-file", directory + "/token",
             ] + images, in: directory)
         defer { builder.kill() }

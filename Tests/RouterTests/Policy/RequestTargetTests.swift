@@ -19,6 +19,8 @@ import Testing
                 case .functions: return "functions [\(part(target.forwarded))]\(authority)"
                 case .collection: return "collection [\(part(target.forwarded))]\(authority)"
                 case .functionVerification: return "verification [\(part(target.forwarded))]\(authority)"
+                case .functionRebake: return "rebake [\(part(target.forwarded))]\(authority)"
+                case .base: return "base [\(part(target.forwarded))]\(authority)"
                 case .functionRecord: return "record [\(part(target.forwarded))]\(authority)"
                 case .health: return "health"
                 case .ready: return "ready"
@@ -50,6 +52,9 @@ import Testing
         ("/func/x/verifyx", "record [/func/x/verifyx]"),
         ("http://h/func", "functions [/func] of h"), ("/healthz", "health"), ("/healthz?x", "health"),
         ("/readyz", "ready"), ("/metrics", "metrics"), ("/metrics?x", "metrics"), ("/openapi.json", "description"),
+        ("/func/x/rebake?check=false", "rebake [/func/x/rebake?check=false]"),
+        ("/func/rebake", "rebake [/func/rebake]"),
+        ("/func/x/rebake/", "record [/func/x/rebake/]"), ("/base", "base [/base]"), ("/base?a", "base [/base?a]"),
         ("/gc", "collection [/gc]"), ("/gc?dry-run=true", "collection [/gc?dry-run=true]"),
     ])
     func `a target leads where it says, the rest untouched`(target: String, meaning: String) {
@@ -60,7 +65,8 @@ import Testing
         "/", "/fn", "/fn/", "/fn//x", "//fn/x", "/FN/x", "/fn/X", "/fn/x_y", "/fn/x%79", "/fn/x@", "/fn/x@0",
         "/fn/x@01",
         "/fn/x@a", "/fn/x@1a", "/fn/x@-1", "/fn/x@99999999999", "/fn/@3", "/fn/x;y", "/functions", "/func%2Fx", "/Func",
-        "/internal/routes", "/internal/functions/x/tickets", "/metrics/", "/gc/", "/gcx", "/healthz/", "/healthzz",
+        "/internal/routes", "/internal/functions/x/tickets", "/metrics/", "/gc/", "/base/", "/basex", "/gcx",
+        "/healthz/", "/healthzz",
         "/readyz/x", "*",
         "http://h", "http://h?q", "http://h/", "/fn/\(String(repeating: "a", count: 41))", "/func.x", "/%66n/x",
     ])

@@ -166,7 +166,7 @@ package final class ClusterDeployer: Sendable {
 
     /// What any replica answers from the record.
     private static func isRead(_ request: ServiceRequest) -> Bool {
-        request.path.first == "func" && ["GET", "HEAD"].contains(request.method)
+        ["func", "base"].contains(request.path.first) && ["GET", "HEAD"].contains(request.method)
     }
 
     /// Has the view complete that reads are answered from.

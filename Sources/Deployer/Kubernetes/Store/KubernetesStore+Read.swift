@@ -15,7 +15,8 @@ extension KubernetesStore {
         return FunctionRecord(
             summary: try function.summary(live: live),
             revisions: try revisions.map { try $0.record(function) }.sorted { $0.revision.number > $1.revision.number },
-            history: (function.status?.history ?? []).reversed(), collected: function.status?.collected ?? 0)
+            history: (function.status?.history ?? []).reversed(), collected: function.status?.collected ?? 0,
+            liveTicket: function.status?.liveTicket ?? 0)
     }
 
     package func functions(after: FunctionName?, limit: Int) async throws -> [FunctionSummary] {
