@@ -269,6 +269,9 @@ private final class SlowTags: RevisionTags {
         if isAway.withLock({ $0 }) { throw Unexpected() }
         tagged.withLock { $0.append(revision.id) }
     }
+    func base(of image: PinnedImage) async throws -> Digest? { nil }
+    func bases() async throws -> [BaseRecord] { [] }
+    func currentBase() async throws -> Digest? { nil }
 }
 
 struct NoTags: RevisionTags {
