@@ -290,7 +290,7 @@ package struct BuildPipeline: Sendable {
             on: .init(ground?.image ?? base.image, name: base.name),
             steps: [.init(layer, createdBy: "kiln: code")])
         builder.execution = plan.execution(module, on: base.image.config.config ?? BaseRecipe.execution)
-        builder.annotations = plan.annotations(module)
+        builder.annotations = plan.annotations(module, deno: base.deno)
         builder.annotations[DependencyImage.importsAnnotation] = tag
         if let ground {
             builder.annotations["org.opencontainers.image.base.digest"] = base.image.digest.description

@@ -16,8 +16,17 @@ package struct BaseImage: Sendable {
         pinned = PinnedImage(registry: endpoint.name, repository: endpoint.repositories.base, digest: image.digest)
     }
 
+    /// What a base image says of a Deno whose version it does not know.
+    static let otherVersion = "other"
+
     /// The version of Deno in it, as far as it says so.
     package var version: String? { image.manifest.annotations?[BaseTags.versionAnnotation] }
+
+    /// The version of Deno for what is said of images on it; `nil` when it is not known.
+    var deno: String? {
+        let version = version ?? BaseRecipe.denoVersion
+        return version == Self.otherVersion ? nil : version
+    }
 
     /// Its name in what images say of their base: the same in every registry, for it is part of their content.
     package var name: String { Self.name(of: image) }

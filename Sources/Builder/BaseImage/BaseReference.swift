@@ -73,7 +73,7 @@ package struct BaseReference: Sendable {
         builder.execution = execution
         let said = inherited.first { $0.hasPrefix("DENO_VERSION=") }.map { String($0.dropFirst("DENO_VERSION=".count)) }
         let version = image.manifest.annotations?[BaseTags.versionAnnotation] ?? said
-        builder.annotations[BaseTags.versionAnnotation] = version ?? "other"
+        builder.annotations[BaseTags.versionAnnotation] = version ?? BaseImage.otherVersion
         return try builder.build()
     }
 

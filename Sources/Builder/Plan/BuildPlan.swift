@@ -151,15 +151,16 @@ package struct BuildPlan: Sendable, Hashable {
         }
     }
 
-    /// Notes for the manifest: with them and what is in the image, it can be made again. Kiln's own version is not among them: another that makes the
+    /// Notes for the manifest: with them and what is in the image, it can be made again. `deno` is the version of Deno in the base image. Kiln's own version is not among them: another that makes the
     /// same image is to find it unchanged.
-    package func annotations(_ module: CheckedModule) -> [String: String] {
-        [
+    package func annotations(_ module: CheckedModule, deno: String?) -> [String: String] {
+        var notes = [
             ImageNotes.handler: module.form.rawValue,
             ImageNotes.format: String(Self.format),
-            ImageNotes.deno: BaseRecipe.denoVersion,
             ImageNotes.entry: file,
             ImageNotes.source: sourceDigest.description,
         ]
+        notes[ImageNotes.deno] = deno
+        return notes
     }
 }

@@ -11,6 +11,8 @@ struct Remake: Sendable {
     let notes: ImageNotes
     /// The plan by which it is made again.
     let plan: BuildPlan
+    /// How containers of the base image run.
+    private let execution: ImageConfig.Execution
 
     /// Reads the image `digest` of `repository`. Throws as ``DeployedSource`` does.
     init(_ digest: Digest, in repository: String, of registry: Registry) async throws {
@@ -22,6 +24,18 @@ struct Remake: Sendable {
         let bytes = try await registry.blob(repository, code, limit: DeployedSource.limit.compressed)
         source = try await DeployedSource(image, code: bytes)
         plan = BuildPlan(base: base, source.source, language: source.language)
+        execution = try await Self.execution(on: base, of: registry)
+    }
+
+    /// How containers of the base image `digest` run; when it has been collected, how those of Kiln's own do.
+    private static func execution(on digest: Digest, of registry: Registry) async throws -> ImageConfig.Execution {
+        do throws(OCIError) {
+            let base = try await registry.image(registry.endpoint.repositories.base, .digest(digest))
+            return base.config.config ?? BaseRecipe.execution
+        } catch {
+            guard error.code == .notFound else { throw error }
+            return BaseRecipe.execution
+        }
     }
 
     /// The image, made again of what the checker made of the source now: its code and its configuration. What is below the code is taken as it
@@ -30,11 +44,11 @@ struct Remake: Sendable {
         var builder = ImageBuilder(
             on: .init(try ground(), name: notes.baseName),
             steps: [.init(try Layer(plan.layer(module, caches)), createdBy: "kiln: code")])
-        builder.execution = plan.execution(module)
-        builder.annotations = plan.annotations(module)
+        builder.execution = plan.execution(module, on: execution)
+        builder.annotations = plan.annotations(module, deno: notes[ImageNotes.deno])
         builder.annotations["org.opencontainers.image.base.digest"] = plan.base.description
         // They belong to what is taken as it is.
-        for name in [DependencyImage.lockAnnotation, DependencyImage.importsAnnotation, ImageNotes.deno] {
+        for name in [DependencyImage.lockAnnotation, DependencyImage.importsAnnotation] {
             builder.annotations[name] = notes[name]
         }
         return try builder.build()

@@ -27,7 +27,7 @@ import Transfer
             try await run(
                 "umoci",
                 [
-                    "config", "--image", "layout:deno", "--config.env", "DENO_VERSION=2.9.8", "--config.env", "LANG=C",
+                    "config", "--image", "layout:deno", "--config.env", "DENO_VERSION=2.9.7", "--config.env", "LANG=C",
                     "--config.env", "NO_COLOR=0", "--config.entrypoint", "/bin/other",
                 ])
             try await run(
@@ -81,7 +81,12 @@ import Transfer
                             #expect(execution.environment?.contains("NO_COLOR=1") == true)
                             #expect(execution.entrypoint?.first == "/usr/bin/deno" && execution.user == "65532:65532")
                             #expect(
-                                image.manifest.annotations?["org.opencontainers.image.base.name"] == "kiln/base:2.9.8")
+                                image.manifest.annotations?["org.opencontainers.image.base.name"] == "kiln/base:2.9.7")
+                            #expect(image.manifest.annotations?["dev.kiln.deno"] == "2.9.7")
+                            let verified = try await builder.call(.post, "/func/hello/verify")
+                            #expect(
+                                verified.status == 200 && verified.text.contains(#""identical":true"#)
+                                    && !verified.text.contains(#""identical":false"#), "\(verified.text)")
                         }
                     }
                     #expect(found.lines.count == 2 && Set(found.lines).count == 1)
