@@ -45,12 +45,8 @@ $(DENO): scripts/fetch-deno.sh | .tools/setup-run
 	@scripts/fetch-deno.sh >/dev/null
 	@touch $@
 
-.tools/kubernetes/requirements.txt: scripts/fetch-kubernetes-schemas.sh scripts/kubernetes-requirements.txt | .tools/setup-test
-	@scripts/fetch-kubernetes-schemas.sh >/dev/null
-	@touch $@
-
-.tools/judges/requirements.txt: scripts/fetch-judges.sh scripts/judges-requirements.txt | .tools/setup-test
-	@scripts/fetch-judges.sh >/dev/null
+.tools/%/requirements.txt: scripts/fetch-python.sh scripts/%-requirements.txt | .tools/setup-test
+	@scripts/fetch-python.sh $* >/dev/null
 	@touch $@
 
 .tools/setup-%: scripts/setup.sh

@@ -150,7 +150,7 @@ var repository: String {
 func kubernetesPackages() throws -> String {
     let packages = repository + "/.tools/kubernetes"
     guard FileManager.default.fileExists(atPath: packages) else {
-        throw FixtureFailure("The schemas of Kubernetes are missing. Run scripts/fetch-kubernetes-schemas.sh.")
+        throw FixtureFailure("The schemas of Kubernetes are missing. Run scripts/fetch-python.sh kubernetes.")
     }
     return packages
 }

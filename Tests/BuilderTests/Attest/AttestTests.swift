@@ -10,16 +10,6 @@ import Transfer
 /// What is put beside images, judged by tools that know nothing of Kiln.
 @Suite(.serialized) struct AttestTests {
     private static let hello = "export default () => new Response('hello')"
-    private static let sums = TestPackage(
-        "sums", "1.0.0", main: "exports.sum = (a, b) => a + b;", manifest: #"{"types":"index.d.ts"}"#,
-        files: ["index.d.ts": "export declare function sum(a: number, b: number): number;"])
-
-    private static func attestor(_ registry: Registry, _ key: SigningKey?) -> Attestor {
-        Attestor(
-            registry: registry, key: key, version: "1.2.3",
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-    }
-
     private static func answer(_ answer: CollectedResponse) throws -> DeployAnswer {
         try JSONDecoder().decode(DeployAnswer.self, from: Data(answer.body))
     }
@@ -37,7 +27,7 @@ import Transfer
         async throws
     {
         let key = SigningKey()
-        try await withBuilder(attesting: { Self.attestor($0, key) }) { builder in
+        try await withBuilder(attesting: { Attestor.test($0, key) }) { builder in
             let first = try Self.answer(try await builder.post("name=hello", Self.hello))
             #expect(first.warnings == nil && first.timings["attest"] != nil)
             let registry = builder.registry
@@ -56,10 +46,10 @@ import Transfer
     }
 
     @Test func `the documents are what SPDX's and in-toto's own tools take`() async throws {
-        try await withNPMRegistry([Self.sums]) { npm in
+        try await withNPMRegistry([TestPackage.sums]) { npm in
             let key = SigningKey()
             try await withBuilder(
-                imports: DependencyTests.settings(npm: npm), attesting: { Self.attestor($0, key) }
+                imports: DependencyTests.settings(npm: npm), attesting: { Attestor.test($0, key) }
             ) { builder in
                 let source = "import { sum } from 'npm:sums@1';\nexport default () => new Response(String(sum(1, 2)));"
                 let deployed = try Self.answer(try await builder.post("name=hello", source))
@@ -130,7 +120,7 @@ import Transfer
                     let log = Log()
                     try await withBuilder(
                         recipe: smallRecipe, limits: BuilderAPI.Limits(), registry: registry, checker: checker,
-                        attesting: { Self.attestor($0, nil) }
+                        attesting: { Attestor.test($0, nil) }
                     ) { builder in
                         let digest = try Self.answer(try await builder.post("name=hello", Self.hello)).digest
                         for type in [MediaType.spdx, .statement] {
@@ -152,7 +142,7 @@ import Transfer
 
     @Test func `where signatures are demanded they are there before the Deployer is asked`() async throws {
         let key = SigningKey()
-        try await withBuilder(attesting: { Self.attestor($0, key) }) { builder in
+        try await withBuilder(attesting: { Attestor.test($0, key) }) { builder in
             let registry = builder.registry
             builder.deployer.demandSignatures { deploy in
                 let verdict = try await registry.verdict(
@@ -175,7 +165,7 @@ import Transfer
                 for (index, key) in keys.enumerated() {
                     try await withBuilder(
                         recipe: smallRecipe, limits: BuilderAPI.Limits(), registry: registry, checker: checker,
-                        attesting: { index == 0 ? Self.attestor($0, nil) : Self.attestor($0, key) }
+                        attesting: { index == 0 ? Attestor.test($0, nil) : Attestor.test($0, key) }
                     ) { builder in
                         let digest = try Self.answer(try await builder.post("name=hello", Self.hello)).digest
                         for known in keys[...index].compactMap({ $0?.verifyingKey }) {
@@ -190,7 +180,7 @@ import Transfer
 
     @Test func `two builders that make the same image at once both end well`() async throws {
         let key = SigningKey()
-        try await withBuilder(attesting: { Self.attestor($0, key) }) { builder in
+        try await withBuilder(attesting: { Attestor.test($0, key) }) { builder in
             let answers = try await withThrowingTaskGroup(of: DeployAnswer.self) { group in
                 for _ in 1...4 {
                     group.addTask { try Self.answer(try await builder.post("name=hello", Self.hello)) }

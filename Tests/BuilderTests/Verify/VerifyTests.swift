@@ -10,16 +10,6 @@ import Transfer
 /// Images made again from the source in them.
 @Suite(.serialized) struct VerifyTests {
     private static let hello = "export default (): Response => new Response('hello')"
-    private static let sums = TestPackage(
-        "sums", "1.0.0", main: "exports.sum = (a, b) => a + b;", manifest: #"{"types":"index.d.ts"}"#,
-        files: ["index.d.ts": "export declare function sum(a: number, b: number): number;"])
-
-    private static func attestor(_ registry: Registry, _ key: SigningKey?) -> Attestor {
-        Attestor(
-            registry: registry, key: key, version: "1.2.3",
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-    }
-
     private static func verify(_ builder: BuilderFixture, _ query: String = "") async throws -> Verification {
         let answer = try await builder.call(.post, "/func/hello/verify\(query)")
         #expect(answer.status == 200, "\(answer.text)")
@@ -27,10 +17,10 @@ import Transfer
     }
 
     @Test func `one module, several files and imports come out as they were`() async throws {
-        try await withNPMRegistry([Self.sums]) { npm in
+        try await withNPMRegistry([TestPackage.sums]) { npm in
             let key = SigningKey()
             try await withBuilder(
-                imports: DependencyTests.settings(npm: npm), attesting: { Self.attestor($0, key) }
+                imports: DependencyTests.settings(npm: npm), attesting: { Attestor.test($0, key) }
             ) { builder in
                 let files = RawTar.archive([
                     (
