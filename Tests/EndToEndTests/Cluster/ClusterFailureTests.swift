@@ -123,7 +123,12 @@ import Transfer
         let calls = Task {
             var failures: [String] = []
             while !Task.isCancelled {
-                if try await cluster.served(name) != "\(name)-r1" { failures.append("not served by revision 1") }
+                do {
+                    if try await cluster.served(name) != "\(name)-r1" { failures.append("not served by revision 1") }
+                } catch {
+                    // A call that is under way at the end is broken off.
+                    if !Task.isCancelled { throw error }
+                }
                 try? await Task.sleep(for: .milliseconds(100))
             }
             return failures
