@@ -214,14 +214,24 @@ package struct BuildPipeline: Sendable {
         if work.freshness == .updated {
             // The tag may be on the image with the old imports: the deploy must not end well before it has moved.
             try await work.timings.measure("attest") {
-                try await attestor.attest(image, in: repository, tags: attested)
+                try await attestor.settle(image, in: repository, tags: attested)
             }
             return nil
         }
         if work.ticket.signatureDemanded == true {
             try await work.timings.measure("sign") { try await attestor.sign(image.digest, in: repository, .written) }
         }
-        return Attestation { try await attestor.attest(image, in: repository, tags: attested) }
+        return Attestation {
+            try await attestor.write(image, in: repository)
+        } rest: {
+            try await Task.sleep(for: Attestor.pause)
+            try await attestor.settle(image, in: repository, tags: attested)
+        } failed: { [logger] error in
+            // The next deploy of the same source finds no tag, and does it again.
+            logger.warning(
+                "the image could not be attested to",
+                metadata: ["image": "\(repository)@\(image.digest)", "error": "\(error)"])
+        }
     }
 
     /// The tags that find an image: by what it was made from, and by what it will be made from when it is live.

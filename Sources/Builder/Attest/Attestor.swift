@@ -12,6 +12,9 @@ package struct Attestor: Sendable {
     /// The annotation of an attachment with what made it: the format and the key.
     private static let maker = "dev.kiln.attestation"
 
+    /// From the writing until it is looked whether all is there still: longer than another Builder's reading and writing take.
+    static let pause = Duration.milliseconds(100)
+
     private let registry: Registry
     private let key: SigningKey?
     private let version: String
@@ -42,9 +45,17 @@ package struct Attestor: Sendable {
         if let key { try await registry.sign(digest, in: repository, with: key, care) }
     }
 
-    /// Does everything there is to do for `image`, then gives it `tags`.
-    func attest(_ image: OCI.Image, in repository: String, tags: [String]) async throws {
-        async let documents: Void = pushDocuments(about: image, in: repository)
+    /// Writes everything there is to write about `image`. Another Builder that does so at the same time may take it away:
+    /// ``settle(_:in:tags:)`` finds out.
+    func write(_ image: OCI.Image, in repository: String) async throws {
+        async let documents: Void = pushDocuments(about: image, in: repository, .written)
+        try await sign(image.digest, in: repository, .written)
+        try await documents
+    }
+
+    /// Sees to it that everything there is to write about `image` is there and stays, then gives it `tags`.
+    func settle(_ image: OCI.Image, in repository: String, tags: [String]) async throws {
+        async let documents: Void = pushDocuments(about: image, in: repository, .settled)
         try await sign(image.digest, in: repository, .settled)
         try await documents
         for tag in tags {
@@ -52,14 +63,16 @@ package struct Attestor: Sendable {
         }
     }
 
-    private func pushDocuments(about image: OCI.Image, in repository: String) async throws {
+    private func pushDocuments(
+        about image: OCI.Image, in repository: String, _ care: SigningCare
+    ) async throws {
         let maker = "\(Self.format) \(key?.verifyingKey.id.hex ?? "unsigned")"
         do {
             let there = try await registry.referrers(of: image.digest, in: repository)
             let made = Set(there.filter { $0.annotations?[Self.maker] == maker }.map(\.artifactType))
             let artifacts = try documents(about: image, repository, maker)
                 .filter { !made.contains($0.manifest.artifactType) }
-            if !artifacts.isEmpty { try await registry.push(artifacts, to: repository) }
+            if !artifacts.isEmpty { try await registry.push(artifacts, to: repository, care) }
         } catch let error as OCIError where error.isRefusalOfKind {
             logger.notice(
                 "the registry takes no artifacts beside images",
@@ -88,12 +101,15 @@ extension OCIError {
     fileprivate var isRefusalOfKind: Bool { [400, 405, 406, 415, 422].contains(status) }
 }
 
-/// The work of an ``Attestor`` that goes on while the image is rolled out.
+/// The work of an ``Attestor`` that goes on while the image is rolled out; the last of it after the answer, because it is mostly waiting.
 package struct Attestation: Sendable {
     private let task: Task<(warnings: [String], milliseconds: Double), Never>
 
-    /// Begins `work`.
-    init(_ work: @escaping @Sendable () async throws -> Void) {
+    /// Begins `work`, which ``finish()`` waits for. `rest` follows; what it fails with is for `failed`.
+    init(
+        _ work: @escaping @Sendable () async throws -> Void, rest: @escaping @Sendable () async throws -> Void,
+        failed: @escaping @Sendable (any Error) -> Void
+    ) {
         task = Task {
             let started = ContinuousClock.now
             var warnings: [String] = []
@@ -101,6 +117,9 @@ package struct Attestation: Sendable {
                 warnings.append(
                     "The image could not be attested to: \((error as? OCIError)?.message ?? "\(error)") It was deployed all the same; "
                         + "deploy it again to have that done.")
+            }
+            if warnings.isEmpty {
+                Task { do { try await rest() } catch { failed(error) } }
             }
             return (warnings, started.duration(to: .now) / .milliseconds(1))
         }

@@ -10,17 +10,21 @@ extension Registry {
     private static let patience = 100...150
 
     /// Stores `artifacts`, which are about images that are in `repository`, and sees to it that they are found by their subjects
-    /// (OCI distribution-spec 1.1, "Pushing Manifests with Subject").
-    package func push(_ artifacts: [Artifact], to repository: String) async throws(OCIError) {
+    /// (OCI distribution-spec 1.1, "Pushing Manifests with Subject"), with `care`.
+    package func push(
+        _ artifacts: [Artifact], to repository: String, _ care: SigningCare = .settled
+    ) async throws(OCIError) {
         do throws(OCIError) {
-            try await store(artifacts, repository)
+            try await store(artifacts, repository, care)
         } catch  where error.lacksBlobs {
             known.forget(repository)
-            try await store(artifacts, repository)
+            try await store(artifacts, repository, care)
         }
     }
 
-    private func store(_ artifacts: [Artifact], _ repository: String) async throws(OCIError) {
+    private func store(
+        _ artifacts: [Artifact], _ repository: String, _ care: SigningCare
+    ) async throws(OCIError) {
         try await concurrently { group in
             for artifact in artifacts {
                 group.addTask {
@@ -39,13 +43,13 @@ extension Registry {
                 unlisted[subject, default: []].append(artifact.descriptor)
             }
         }
-        for (subject, descriptors) in unlisted { try await list(descriptors, as: subject, in: repository) }
+        for (subject, descriptors) in unlisted { try await list(descriptors, as: subject, in: repository, care) }
     }
 
     /// Stores the manifest of a referrer whose blobs are there, and sees to it that it is found by its subject.
     package func pushReferrer(_ bytes: [UInt8], _ manifest: Manifest, to repository: String) async throws(OCIError) {
         guard let subject = try await putReferrer(bytes, manifest, to: repository) else { return }
-        try await list([Descriptor(referring: manifest, bytes)], as: subject, in: repository)
+        try await list([Descriptor(referring: manifest, bytes)], as: subject, in: repository, .settled)
     }
 
     /// Stores the manifest of a referrer; returns its subject when the registry keeps no list of that one's referrers.
@@ -100,7 +104,7 @@ extension Registry {
     /// Registries replace a tag without a look at what it was: of two who read the same list and each add to it, the second takes away what the
     /// first has added. So each looks again, at once and after longer than another's reading and writing take, and adds what is missing again.
     private func list(
-        _ descriptors: [Descriptor], as subject: Digest, in repository: String
+        _ descriptors: [Descriptor], as subject: Digest, in repository: String, _ care: SigningCare
     ) async throws(OCIError) {
         let tag = AttachmentTag.referrers(subject).text
         try await turns.run("\(repository):\(tag)") { () async throws(OCIError) in
@@ -114,6 +118,7 @@ extension Registry {
                 let bytes = try CanonicalJSON.encode(Index(manifests: all))
                 if ContinuousClock.now - read > Self.freshness { continue }
                 try await self.putManifest(bytes, Descriptor(describing: bytes, as: .index), to: repository, tag: tag)
+                if care == .written { return }
                 if try await self.stays(descriptors, subject, repository) { return }
             }
             throw OCIError(

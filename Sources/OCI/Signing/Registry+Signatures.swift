@@ -13,7 +13,7 @@ package enum SignatureVerdict: Sendable, Hashable {
     case otherImage
 }
 
-/// How long it is seen to that a signature stays.
+/// How long it is seen to that a signature, or an entry of a list, stays.
 package enum SigningCare: Sendable {
     /// It is written, and that is all: one by another key that is written at the same time may take its place.
     case written

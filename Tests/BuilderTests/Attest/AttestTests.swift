@@ -37,6 +37,9 @@ import Transfer
             #expect(types == [.spdx, .statement])
 
             builder.deployer.setChecker(nil)
+            try await waitUntil("the image is attested to") {
+                try await registry.tags("kiln/hello").contains { $0.hasPrefix("a-") }
+            }
             let tags = try await registry.tags("kiln/hello").sorted()
             let second = try Self.answer(try await builder.post("name=hello", Self.hello))
             #expect(second.digest == first.digest)
