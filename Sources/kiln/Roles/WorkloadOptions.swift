@@ -89,6 +89,8 @@ struct WorkloadOptions: ParsableArguments {
         if let seconds = try Setting.number(progressDeadline, "--progress-deadline", in: 1...3600, unit: " seconds") {
             settings.progressSeconds = seconds
         }
+        // A cluster's Pods have addresses of one family first, this one among them.
+        settings.callsIPv6 = (advertise ?? Setting.optional("ADVERTISE"))?.contains(":") == true
         settings.temporaryBytes = temporaryBytes
         return settings
     }

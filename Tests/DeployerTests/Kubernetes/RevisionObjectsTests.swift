@@ -152,6 +152,15 @@ import Testing
         #expect(variables[2].value == "--max-heap-size=16")
     }
 
+    @Test func `Pods listen on IPv6 where they are called by it, and as their image says elsewhere`() throws {
+        for callsIPv6 in [false, true] {
+            let objects = Self.objects(try Self.revision { _ in }) { $0.callsIPv6 = callsIPv6 }
+            let variables = objects.deployment.spec?.template.spec.containers.first?.env ?? []
+            let address = variables.first { $0.name == "DENO_SERVE_ADDRESS" }?.value
+            #expect(address == (callsIPv6 ? "tcp:[::]:8000" : nil))
+        }
+    }
+
     @Test(arguments: [
         (NetworkPolicy.none, [String](), [String]()),
         (.internet, ["0.0.0.0/0"], ["10.0.0.0/8", "169.254.0.0/16", "198.51.0.0/16"]),

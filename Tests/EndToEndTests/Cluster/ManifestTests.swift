@@ -19,7 +19,7 @@ import Testing
         }
         for file in files where file.hasSuffix(".yaml") {
             // Patches of other roles are passed over: they name their target.
-            let parts = try Self.text(file).components(separatedBy: "- target:")
+            let parts = try Self.text(file).split(separator: /(?m)^- (target|patch):/)
             for part in parts where parts.count == 1 || part.contains("name: kiln-\(role)") {
                 names.formUnion(part.matches(of: /name: KILN_([A-Z_]+)/).map { String($0.1) })
             }
@@ -54,7 +54,7 @@ import Testing
         for file in all where file.hasSuffix("kustomization.yaml") {
             let folder = file.split(separator: "/").dropLast().joined(separator: "/")
             let text = try Self.text(file)
-            for match in text.matches(of: /(?m)^(?:# )?- ([a-z.\/-]+)$/) {
+            for match in text.matches(of: /(?m)^(?:# )?- ([a-z0-9.\/-]+)$/) {
                 let place = URL(filePath: "/\(folder)/\(match.1)").standardized.path.dropFirst()
                 let target = place.hasSuffix(".yaml") ? String(place) : "\(place)/kustomization.yaml"
                 #expect(all.contains(target), "\(file) names \(match.1)")
@@ -88,6 +88,25 @@ import Testing
         // Inside the cluster there is no TLS.
         let local = try await Support.command("kubectl", ["kustomize", "\(Self.directory)/overlays/local"])
         #expect(local.output.matches(of: /KILN_REGISTRY_PLAIN_HTTP\n *value: "true"/).count == 2)
+    }
+
+    @Test(.enabled(if: hasKubectl))
+    func `with the component for IPv6 nothing listens on IPv4 alone`() async throws {
+        try await withTemporaryDirectory { directory in
+            for folder in ["base", "components"] {
+                try FileManager.default.copyItem(
+                    atPath: "\(Self.directory)/\(folder)", toPath: "\(directory)/\(folder)")
+            }
+            let overlay = directory + "/overlay"
+            try FileManager.default.createDirectory(atPath: overlay, withIntermediateDirectories: true)
+            try Data("resources: [../base]\ncomponents: [../components/ipv6]\n".utf8)
+                .write(to: URL(filePath: overlay + "/kustomization.yaml"))
+            let built = try await Support.command("kubectl", ["kustomize", overlay])
+            #expect(built.succeeded, "\(built.errors)")
+            #expect(!built.output.contains(/value: "?0\.0\.0\.0:/))
+            #expect(built.output.matches(of: /value: '?"?\[::\]:[0-9]+/).count == 4)
+            #expect(built.output.contains("value: tcp:[::]:8000"))
+        }
     }
 
     @Test(.enabled(if: hasKubectl), arguments: ["local", "production", "private-registry"])

@@ -53,6 +53,9 @@ extension RevisionObjects {
         }
         variables["DENO_V8_FLAGS"] = Container.Variable(
             name: "", value: Sandbox.heapFlag(memoryBytes: spec.memoryBytes))
+        if settings.callsIPv6 {
+            variables["DENO_SERVE_ADDRESS"] = Container.Variable(name: "", value: "tcp:[::]:\(port)")
+        }
         return variables.sorted { $0.key < $1.key }.map { name, variable in
             Container.Variable(name: name, value: variable.value, valueFrom: variable.valueFrom)
         }

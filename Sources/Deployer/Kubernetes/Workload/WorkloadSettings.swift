@@ -32,6 +32,8 @@ package struct WorkloadSettings: Sendable, Hashable {
     package var secrets = "kiln-secrets"
     /// Where the checker answers, which is a Deployment of its own.
     package var checker: Endpoint?
+    /// Whether Pods are called at IPv6 addresses: they listen on both families then, else as the base image does, on IPv4.
+    package var callsIPv6 = false
     /// From SIGTERM to SIGKILL, in seconds; as long as the Router lets requests end.
     package var graceSeconds = 30
     /// How long a start may take until the roll-out counts as failed, in seconds.
