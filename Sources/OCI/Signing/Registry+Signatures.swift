@@ -41,11 +41,12 @@ extension Registry {
         let tag = AttachmentTag.signatures(of: digest).text
         let name = endpoint.name
         try await turns.run("\(repository):\(tag)") { () async throws(OCIError) in
-            var isThere = false
+            // Whoever has written one sees to it that it stays.
+            var (isWritten, isThere) = (false, false)
             for _ in 1...Self.signatureAttempts {
                 let there = try await self.signatures(of: digest, in: repository)
                 if case .valid = try await self.verdict(there, digest, repository, [key.verifyingKey]) {
-                    if isThere || care == .written { return }
+                    if isThere || !isWritten { return }
                     isThere = true
                     try? await Task.sleep(for: .milliseconds(Int.random(in: Self.signaturePatience)))
                     continue
@@ -62,6 +63,8 @@ extension Registry {
                     self.known.forget(repository)
                     try await self.put(there + [layer], payload, as: tag, in: repository)
                 }
+                if care == .written { return }
+                isWritten = true
             }
             throw OCIError(.registry, "Others kept replacing the signatures of \(digest) in \(name).")
         }
