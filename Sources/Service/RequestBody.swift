@@ -10,6 +10,7 @@ package final class RequestBody: @unchecked Sendable {
     private var iterator: NIOAsyncChannelInboundStream<HTTPServerRequestPart>.AsyncIterator
     private var onFirstRead: (@Sendable () async throws -> Void)?
     private(set) var ended = false
+    private var collected: [UInt8]?
 
     init(
         _ iterator: NIOAsyncChannelInboundStream<HTTPServerRequestPart>.AsyncIterator,
@@ -36,8 +37,9 @@ package final class RequestBody: @unchecked Sendable {
         }
     }
 
-    /// The whole body; throws a 413 problem when it has more than `limit` bytes, without reading on.
+    /// The whole body, however often it is asked for; throws a 413 problem when it has more than `limit` bytes, without reading on.
     package func collect(upTo limit: Int) async throws -> [UInt8] {
+        if let collected { return collected }
         var bytes: [UInt8] = []
         while let piece = try await next() {
             guard bytes.count + piece.readableBytes <= limit else {
@@ -45,6 +47,7 @@ package final class RequestBody: @unchecked Sendable {
             }
             bytes.append(contentsOf: piece.readableBytesView)
         }
+        collected = bytes
         return bytes
     }
 

@@ -154,6 +154,16 @@ final class Cluster: Sendable {
         return Answer(status: answer.status, headers: answer.headers, bytes: answer.body)
     }
 
+    /// One request to the Deployer `number` itself.
+    func ask(deployer number: Int, _ method: Transfer.Method, _ path: String) async throws -> Answer {
+        let token = try String(contentsOfFile: directory + "/token", encoding: .utf8)
+        let request = ClientRequest(
+            method, "http://127.0.0.1:\(ports.deployers[number])\(path)", headers: ["Authorization": "Bearer \(token)"],
+            timeouts: Timeouts(connect: .seconds(5), total: .seconds(120), idle: .seconds(120)))
+        let answer = try await client.collect(request)
+        return Answer(status: answer.status, headers: answer.headers, bytes: answer.body)
+    }
+
     /// Which Deployment answers for `name`, e.g. `hello-r1`; `nil` when none does.
     func served(_ name: String, _ path: String = "") async throws -> String? {
         let answer = try await call(.get, "/fn/\(name)\(path)")

@@ -144,6 +144,22 @@ import Transfer
     }
 
     @Test(.timeLimit(.minutes(3)))
+    func `a call that does not reach the leader is answered by the next one`() async throws {
+        try await withCluster { cluster in
+            try await cluster.apply("hello", image: "a")
+            try await eventually("revision 1 answers") { try await cluster.served("hello") == "hello-r1" }
+            try await cluster.apply("hello", image: "b")
+            try await eventually("revision 2 answers") { try await cluster.served("hello") == "hello-r2" }
+            let leader = try #require(try await cluster.leader())
+            cluster.deployers[leader].kill()
+            let answer = try await cluster.ask(deployer: 1 - leader, .post, "/func/hello/rollback?to=1")
+            #expect(answer.status == 200, "\(answer.text)")
+            #expect(try await cluster.leader() == 1 - leader)
+            try await eventually("revision 1 answers again") { try await cluster.served("hello") == "hello-r1" }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(3)))
     func `while the API server is away functions answer, and afterwards deploys go on`() async throws {
         try await withCluster { cluster in
             try await cluster.apply("hello", image: "a")

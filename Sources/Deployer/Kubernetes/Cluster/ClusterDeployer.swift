@@ -23,6 +23,8 @@ package final class ClusterDeployer: Sendable {
         package var address: String
         /// The token between roles.
         package var token: String
+        /// How long a call waits for a Deployer that leads: as long as another takes to follow one that was killed.
+        package var patience = Duration.seconds(15)
         /// The reconciler's times.
         package var timing = Reconciler.Timing()
         /// What is taken in.
@@ -75,6 +77,8 @@ package final class ClusterDeployer: Sendable {
 
     /// Until a new leader has seen what runs, and tells of it.
     private static let settling = Duration.seconds(2)
+    /// Between two looks at who leads, while calls wait.
+    private static let look = Duration.milliseconds(100)
     /// The most calls a second for what is written about functions.
     private static let reportsPerSecond = 20
 
@@ -134,7 +138,7 @@ package final class ClusterDeployer: Sendable {
 
     /// Answers a call, or lets the leader do it.
     package func handle(_ request: ServiceRequest) async throws -> ServiceResponse {
-        let (leading, leader) = state.withLock { ($0.leading, $0.leader) }
+        let leading = state.withLock { $0.leading }
         switch request.path.first {
         case "healthz", "metrics": return try await (leading ?? reading).handle(request)
         case "readyz":
@@ -144,15 +148,28 @@ package final class ClusterDeployer: Sendable {
                 body: .bytes(Array((isReady ? "ready\n" : "starting\n").utf8)))
         default: break
         }
-        if let leading { return try await lead(leading, request) }
-        if Self.isRead(request) { return try await reading.handle(request) }
-        guard let leader, leader != configuration.address, request.field(LeaderCall.mark).isEmpty else {
-            throw Problem(
-                "no-leader", 503, "No Deployer leads",
-                "The Deployers are agreeing on which of them leads; this takes some seconds. Functions go on running. Try again.",
-                retryAfter: 3)
-        }
-        return try await LeaderCall(client: http, address: leader).pass(request, limit: DeployerAPI.bodyLimit)
+        if leading == nil, Self.isRead(request) { return try await reading.handle(request) }
+        return try await byLeader(request)
+    }
+
+    /// Has the leader answer. While there is none, or none that is reached, the call waits for the next one.
+    private func byLeader(_ request: ServiceRequest) async throws -> ServiceResponse {
+        let isPassedOn = !request.field(LeaderCall.mark).isEmpty
+        // Who has passed it on looks for the leader itself; this one may be taking over just now.
+        let deadline = ContinuousClock.now + (isPassedOn ? Self.settling : configuration.patience)
+        repeat {
+            let (leading, leader) = state.withLock { ($0.leading, $0.leader) }
+            if let leading { return try await lead(leading, request) }
+            if let leader, leader != configuration.address, !isPassedOn {
+                let call = LeaderCall(client: http, address: leader)
+                if let answer = try await call.pass(request, limit: DeployerAPI.bodyLimit) { return answer }
+            }
+            try await Task.sleep(for: Self.look)
+        } while .now < deadline
+        throw Problem(
+            "no-leader", isPassedOn ? LeaderCall.misdirected : 503, "No Deployer leads",
+            "The Deployers are agreeing on which of them leads; this takes some seconds. Functions go on running. Try again.",
+            retryAfter: 3)
     }
 
     /// Answers a call as the leader, which it may no longer be when the answer is due.
