@@ -35,7 +35,8 @@ struct LeaderCall: Sendable {
         let body = try await request.body.collect(upTo: limit)
         let call = ClientRequest(
             Transfer.Method(rawValue: request.method), "http://\(address)\(Self.target(request))", headers: headers,
-            body: body.isEmpty ? .none : .bytes(body), timeouts: Timeouts(connect: Self.patience, total: nil, idle: nil))
+            body: body.isEmpty ? .none : .bytes(body), timeouts: Timeouts(connect: Self.patience, total: nil, idle: nil)
+        )
         do {
             let answer = try await client.collect(call, limit: Self.answerLimit)
             if answer.status == Self.misdirected { return nil }
