@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs the built tests with the given arguments, one test target after the other, each in a process of its own. The whole output goes to
-# .build/test.log; shown are a line for each suite and, last, every failure with what was expected, so that the end of the output says why
-# it failed. TARGETS="OCITests RouterTests" runs those only.
+# Runs the built tests with the given arguments, each test target in a process of its own: EndToEndTests, which mostly wait, beside the
+# others, which come one after the other. The whole output goes to .build/test.log; shown are a line for each suite and, last, every failure
+# with what was expected, so that the end of the output says why it failed. TARGETS="OCITests RouterTests" runs those only.
 #
 # The suite runs hundreds of real processes; a machine that stands still for some seconds can break a test's deadline. When
-# few tests of a target fail, they are run again, alone: one that fails twice fails the run, one that passes is named as unsteady.
+# few tests of a target fail, they are run again in the end, alone: one that fails twice fails the run, one that passes is named as unsteady.
 # A target whose process crashes, or says nothing for STALL seconds, is told with the test it was at and where its threads were, and is run
 # again, once.
 set -uo pipefail
@@ -35,16 +35,17 @@ watch() { # watch PID LOG: ends tests that say nothing for too long; SIGABRT has
     done
 }
 
-run() { # run LOG ARGUMENT…
-    local log=$1 tests_pid shown_pid watch_pid status
-    shift
+run() { # run NAME LOG ARGUMENT…
+    local name=$1 log=$2 tests_pid shown_pid watch_pid status
+    shift 2
     : >"$log"
     "$tests" --testing-library swift-testing "$@" >>"$log" 2>&1 &
     tests_pid=$!
     watch "$tests_pid" "$log" &
     watch_pid=$!
     tail -n +1 -f --pid="$tests_pid" "$log" \
-        | grep --line-buffered -E '^(✔|✘|􀢄) (Suite|Test run)|^error: nothing was|Fatal error|Crash:' &
+        | grep --line-buffered -E '^(✔|✘|􀢄) (Suite|Test run)|^error: nothing was|Fatal error|Crash:' \
+        | sed -u "s/^/${name%Tests}: /" &
     shown_pid=$!
     wait "$tests_pid"
     status=$?
@@ -68,13 +69,26 @@ broken() { # broken LOG
 
 ended() { grep -qE '^(✔|✘|􀢄) Test run with ' "$1"; }
 
-# Runs one target; says what failed; runs again what may have failed by the machine's doing.
-target() { # target NAME ARGUMENT…
+# Runs targets, one after the other, and leaves the status of each beside its log.
+lane() { # lane NAME… -- ARGUMENT…
+    local names=() name
+    while [ "$1" != -- ]; do
+        names+=("$1")
+        shift
+    done
+    shift
+    for name in "${names[@]}"; do
+        run "$name" ".build/test-$name.log" --filter "^$name\\." "$@"
+        echo "$?" >".build/test-$name.status"
+    done
+}
+
+# Says what failed in a target that was run; runs again what may have failed by the machine's doing.
+judge() { # judge NAME ARGUMENT…
     local name=$1 status again names=() filters=()
     shift
     local part=.build/test-$name.log
-    run "$part" --filter "^$name\\." "$@"
-    status=$?
+    status=$(cat ".build/test-$name.status")
     cat "$part" >>"$log"
     if [ "$status" -eq 0 ] && ! grep -qE '^✔ Test run with [1-9]' "$part"; then
         echo "error: the target $name has no test that ran."
@@ -88,7 +102,7 @@ target() { # target NAME ARGUMENT…
     if ! ended "$part"; then
         echo
         echo "$name did not come to its end. Running it again:"
-        run .build/test-again.log --filter "^$name\\." "$@"
+        run "$name" .build/test-again.log --filter "^$name\\." "$@"
         status=$?
         cat .build/test-again.log >>"$log"
         if [ "$status" -eq 0 ]; then
@@ -107,7 +121,7 @@ target() { # target NAME ARGUMENT…
     done
     echo
     echo "Running again what failed:"
-    run .build/test-again.log "$@" "${filters[@]}"
+    run "$name" .build/test-again.log "$@" "${filters[@]}"
     status=$?
     cat .build/test-again.log >>"$log"
     again=$(sed -nE 's/^✔ Test run with ([0-9]+) tests? .*passed.*/\1/p' .build/test-again.log)
@@ -121,8 +135,15 @@ target() { # target NAME ARGUMENT…
 
 unsteady=()
 failed=()
-for name in ${TARGETS:-$(cd Tests && find . -mindepth 2 -name '*.swift' -print0 | xargs -0 grep -lE '@Test' | cut -d/ -f2 | sort -u)}; do
-    target "$name" "$@" || failed+=("$name")
+mapfile -t targets < <(tr ' ' '\n' <<<"${TARGETS:-$(cd Tests && find . -mindepth 2 -name '*.swift' -print0 | xargs -0 grep -lE '@Test' | cut -d/ -f2 | sort -u)}")
+others=()
+for name in "${targets[@]}"; do
+    if [ "$name" = EndToEndTests ]; then lane "$name" -- "$@" & else others+=("$name"); fi
+done
+[ "${#others[@]}" -eq 0 ] || lane "${others[@]}" -- "$@"
+wait
+for name in "${targets[@]}"; do
+    judge "$name" "$@" || failed+=("$name")
 done
 echo
 for name in "${unsteady[@]}"; do echo "Unsteady (failed at first, passed when run again): $name"; done
