@@ -10,6 +10,8 @@ package final class SimulatedNodes: Sendable {
         case healthy
         /// They end with this code and reason, and what the node says of it, having printed this log.
         case crashes(code: Int, reason: String, log: String, message: String? = nil)
+        /// The same, and the node has begun the next run without having said so yet.
+        case crashesUntold(code: Int, log: String)
         /// Their container does not start.
         case waits(reason: String, message: String)
         /// No node takes them.

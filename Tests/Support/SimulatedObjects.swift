@@ -83,6 +83,9 @@ struct SimulatedPod: KubernetesObject {
     var spec: Spec
     var status: Status?
 
+    /// When containers ended that crash: 10:00:00, before the next run prints.
+    private static let crashed = Timestamp(milliseconds: 1_795_341_600_000)
+
     init(_ deployment: SimulatedDeployment, name: String, number: Int, _ fate: SimulatedNodes.Fate) {
         var annotations = ["test/log": "2026-11-22T10:00:0\(number % 10).000000001Z listening"]
         var container = ContainerStatus(ready: fate == .healthy)
@@ -94,7 +97,12 @@ struct SimulatedPod: KubernetesObject {
             container.restartCount = 1
             container.state = .init(waiting: .init(reason: "CrashLoopBackOff", message: "back-off 10s"))
             container.lastState = .init(
-                terminated: .init(exitCode: code, reason: reason, message: message, finishedAt: .now()))
+                terminated: .init(exitCode: code, reason: reason, message: message, finishedAt: Self.crashed))
+        case .crashesUntold(let code, let log):
+            annotations["test/previous-log"] = log
+            container.state = .init(
+                terminated: .init(
+                    exitCode: code, reason: "Error", finishedAt: Self.crashed))
         case .waits(let reason, let message):
             container.state = .init(waiting: .init(reason: reason, message: message))
         case .unschedulable(let message):

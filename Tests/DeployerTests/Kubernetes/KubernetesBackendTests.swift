@@ -39,6 +39,10 @@ import Testing
                 log: "2026-11-22T10:00:00.1Z booting\n2026-11-22T10:00:00.2Z error: no such thing"),
             .crashed, "exit code 1", ["booting", "error: no such thing"]
         ),
+        (
+            .crashesUntold(code: 1, log: "2026-11-22T10:00:00.1Z booting\n2026-11-22T10:00:00.2Z error: no such thing"),
+            .crashed, "exit code 1", ["booting", "error: no such thing"]
+        ),
         (.crashes(code: 137, reason: "OOMKilled", log: ""), .outOfMemory, "out of memory", []),
         (
             .waits(reason: "ImagePullBackOff", message: "Back-off pulling image \"r/x\""), .image,

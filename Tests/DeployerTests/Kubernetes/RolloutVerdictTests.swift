@@ -34,7 +34,7 @@ import Testing
         let old = try deployment(replicas: 1, updated: 1, available: 0, observed: 2, [late])
         #expect(RolloutVerdict(old, pods: []) == .waiting)
         let new = try deployment(replicas: 1, updated: 1, available: 0, [late])
-        guard case .failed(let failure, nil, false) = RolloutVerdict(new, pods: []) else {
+        guard case .failed(let failure, nil, nil) = RolloutVerdict(new, pods: []) else {
             Issue.record("not failed")
             return
         }
@@ -58,19 +58,17 @@ import Testing
 
     @Test func `a crash is told by the run that ended, and an evicted Pod by the node`() throws {
         var crashed = Pod(metadata: ObjectMeta(name: "a"))
-        crashed.status = .init(containerStatuses: [
-            .init(name: "function", state: .init(terminated: .init(exitCode: 3, reason: "Error")))
-        ])
+        let run = Pod.ContainerState.Terminated(exitCode: 3, reason: "Error")
+        crashed.status = .init(containerStatuses: [.init(name: "function", state: .init(terminated: run))])
         let waiting = try deployment(replicas: 1, updated: 1, available: 0)
         #expect(
             RolloutVerdict(waiting, pods: [crashed])
-                == .failed(RolloutFailure(.crashed, "The function ended: exit code 3."), pod: "a", previous: false))
+                == .failed(RolloutFailure(.crashed, "The function ended: exit code 3."), pod: "a", run: run))
         var evicted = Pod(metadata: ObjectMeta(name: "b"))
         evicted.status = .init(phase: "Failed", reason: "Evicted", message: "The node was low on memory.")
         #expect(
             RolloutVerdict(waiting, pods: [evicted])
                 == .failed(
-                    RolloutFailure(.platform, "The node gave the function up (Evicted): The node was low on memory."),
-                    pod: nil, previous: false))
+                    RolloutFailure(.platform, "The node gave the function up (Evicted): The node was low on memory.")))
     }
 }

@@ -35,8 +35,8 @@ extension KubernetesBackend {
                     let since = stuckSince ?? .now
                     stuckSince = since
                     if .now - since >= timing.patience { throw failure }
-                case .failed(var failure, let pod, let previous):
-                    if let pod { failure.logs = await lastLines(of: pod, previous: previous) }
+                case .failed(var failure, let pod, let run):
+                    if let pod, let run { failure.logs = await lastLines(of: pod, run) }
                     throw failure
                 }
             } else if wasSeen, known.deployment == nil {
@@ -64,14 +64,18 @@ extension KubernetesBackend {
         return answer
     }
 
-    private func lastLines(of pod: String, previous: Bool) async -> [String] {
-        var query = PodLogQuery(tail: Self.shownLines)
-        query.previous = previous
+    /// The last lines of a run that has ended. The node may have begun the next one by now, or not: then it is the present one's log.
+    private func lastLines(of pod: String, _ run: Pod.ContainerState.Terminated) async -> [String] {
         do {
-            return try await api.log(of: pod, in: settings.namespace, query).map(\.text)
+            for previous in [true, false] {
+                var query = PodLogQuery(tail: Self.shownLines)
+                query.previous = previous
+                let lines = try await api.log(of: pod, in: settings.namespace, query).filter { run.spans($0.time) }
+                if !lines.isEmpty { return lines.map(\.text) }
+            }
         } catch {
             logger.debug("cannot read a Pod's log", metadata: ["pod": "\(pod)", "error": "\(error)"])
-            return []
         }
+        return []
     }
 }

@@ -55,8 +55,16 @@ package struct Pod: KubernetesObject, Hashable {
             package var reason: String?
             /// A sentence, for example why it could not be started.
             package var message: String?
-            /// When.
+            /// When it began; whole seconds.
+            package var startedAt: Timestamp?
+            /// When it ended; whole seconds.
             package var finishedAt: Timestamp?
+
+            /// Whether what was printed at `time` is of this run.
+            package func spans(_ time: Timestamp) -> Bool {
+                let end = finishedAt.map { Timestamp(milliseconds: $0.milliseconds + 1000) }
+                return startedAt.map { $0 <= time } ?? true && end.map { time < $0 } ?? true
+            }
         }
         /// It waits.
         package var waiting: Waiting?

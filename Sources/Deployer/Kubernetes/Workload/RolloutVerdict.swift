@@ -10,8 +10,8 @@ package enum RolloutVerdict: Hashable, Sendable {
     case ready
     /// It cannot go on unless somebody makes room or allows it; that may be soon.
     case stuck(RolloutFailure)
-    /// It has failed; the Pod that shows why, whose log may tell more, and whether that is in the log of the run before.
-    case failed(RolloutFailure, pod: String?, previous: Bool)
+    /// It has failed; where a container's end shows why, the Pod and that run, whose log may tell more.
+    case failed(RolloutFailure, pod: String? = nil, run: Pod.ContainerState.Terminated? = nil)
 
     /// The verdict on `deployment`, all of whose Pods are `pods`.
     package init(_ deployment: ObservedDeployment, pods: [Pod]) {
@@ -41,7 +41,7 @@ package enum RolloutVerdict: Hashable, Sendable {
             switch (condition.type, condition.status, condition.reason) {
             case ("Progressing", "False", "ProgressDeadlineExceeded"):
                 let failure = RolloutFailure(.timedOut, "The function did not become ready in time.")
-                return .failed(failure, pod: nil, previous: false)
+                return .failed(failure)
             case ("ReplicaFailure", "True", _):
                 return .stuck(
                     RolloutFailure(
@@ -62,18 +62,15 @@ package enum RolloutVerdict: Hashable, Sendable {
         if pod.status?.phase == "Failed", let reason = pod.status?.reason {
             let failure = RolloutFailure(
                 .platform, "The node gave the function up (\(reason)): \(said(pod.status?.message)).")
-            return .failed(failure, pod: nil, previous: false)
+            return .failed(failure)
         }
         let container = pod.status?.containerStatuses?.first { $0.name == RevisionObjects.container }
         if let waiting = container?.state?.waiting, let code = code(waiting) {
             let failure = RolloutFailure(code, "\(sentence(code)) (\(waiting.reason ?? "")): \(said(waiting.message)).")
-            return .failed(failure, pod: nil, previous: false)
+            return .failed(failure)
         }
-        if let ended = container?.state?.terminated {
-            return .failed(failure(ended), pod: pod.metadata.name, previous: false)
-        }
-        if let ended = container?.lastState?.terminated {
-            return .failed(failure(ended), pod: pod.metadata.name, previous: true)
+        if let ended = container?.state?.terminated ?? container?.lastState?.terminated {
+            return .failed(failure(ended), pod: pod.metadata.name, run: ended)
         }
         return .waiting
     }
