@@ -14,6 +14,9 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOHTTP1", package: "swift-nio"),
 ]
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let tls: [Target.Dependency] = [
+    .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
+]
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
@@ -26,6 +29,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
@@ -110,7 +114,7 @@ let package = Package(
             exclude: ["Local/README.md"],
             swiftSettings: strict),
         .target(
-            name: "Router", dependencies: ["Contract", "Telemetry", logging] + nio, exclude: ["README.md"],
+            name: "Router", dependencies: ["Contract", "Telemetry", logging] + nio + tls, exclude: ["README.md"],
             swiftSettings: strict),
         .target(
             name: "Client", dependencies: ["Contract", "Transfer", "OCI", "CLinux"], swiftSettings: strict),
@@ -157,7 +161,7 @@ let package = Package(
         .testTarget(
             name: "OCITests", dependencies: ["OCI", "Transfer", "Contract", "Support", crypto], swiftSettings: strict),
         .testTarget(
-            name: "RouterTests", dependencies: ["Contract", "Router", "Support", "Telemetry", logging] + nio,
+            name: "RouterTests", dependencies: ["Contract", "Router", "Support", "Telemetry", logging] + nio + tls,
             swiftSettings: strict
         ),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "Support"], swiftSettings: strict),

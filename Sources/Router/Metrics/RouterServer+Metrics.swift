@@ -11,6 +11,7 @@ extension RouterCore {
         var sum = WorkerFigures()
         for figures in try await figures() { sum.add(figures) }
         let (waiting, routed) = waitingRequests(limit: metricFunctions)
-        return sum.families(waiting: waiting, functions: routed)
+        return sum.families(waiting: waiting, functions: routed) + sum.tlsFamilies()
+            + CertificateStore.families(certificates?.figures)
     }
 }

@@ -62,6 +62,9 @@ struct WorkerFigures: Sendable {
     var dialFailures = 0
     /// Responses broken off after their head, and tunnels, by reason.
     var cuts: [Cut: Int] = [:]
+    /// Handshakes of TLS that were completed, and that were not.
+    var handshakes = 0
+    var handshakeFailures: [HandshakeFailure: Int] = [:]
     /// Connections turned into tunnels.
     var tunnels = 0
     /// Management requests begun.
@@ -81,6 +84,8 @@ struct WorkerFigures: Sendable {
         retries += other.retries
         dialFailures += other.dialFailures
         cuts.merge(other.cuts, uniquingKeysWith: +)
+        handshakes += other.handshakes
+        handshakeFailures.merge(other.handshakeFailures, uniquingKeysWith: +)
         tunnels += other.tunnels
         managementRequests += other.managementRequests
         refusals.merge(other.refusals, uniquingKeysWith: +)

@@ -29,6 +29,21 @@ extension WorkerFigures {
         ]
     }
 
+    /// The metrics of a Router whose clients speak TLS.
+    func tlsFamilies() -> [MetricFamily] {
+        var failed = MetricFamily(
+            "kiln_router_tls_handshake_failures_total", .counter,
+            "Handshakes of TLS that were not completed, by reason.")
+        for failure in HandshakeFailure.allCases {
+            failed.add(handshakeFailures[failure] ?? 0, .init("reason", failure.rawValue))
+        }
+        return [
+            MetricFamily(
+                "kiln_router_tls_handshakes_total", .counter, "Handshakes of TLS that were completed.",
+                value: Double(handshakes)), failed,
+        ]
+    }
+
     private func answers() -> MetricFamily {
         var family = MetricFamily(
             "kiln_router_answers_total", .counter,

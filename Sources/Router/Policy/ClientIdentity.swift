@@ -8,8 +8,15 @@ struct ClientIdentity {
     /// Whether what it says about the clients behind it is believed.
     let isTrusted: Bool
 
+    /// How its connection comes in: X-Forwarded-Proto.
+    let scheme: Scheme
+
+    /// What a URL begins with.
+    enum Scheme { case http, https }
+
     /// The peer at `address`, trusted if it is in one of `proxies`.
-    init(_ address: SocketAddress?, trusting proxies: [IPv4Range]) {
+    init(_ address: SocketAddress?, trusting proxies: [IPv4Range], scheme: Scheme = .http) {
+        self.scheme = scheme
         let text = address?.ipAddress ?? "unknown"
         // An IPv4 peer of an IPv6 socket.
         let plain = text.hasPrefix("::ffff:") && text.contains(".") ? String(text.dropFirst(7)) : text

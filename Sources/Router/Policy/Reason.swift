@@ -6,6 +6,7 @@ enum Reason: String, CaseIterable, Error {
     // The request is refused as it stands.
     case malformedRequest = "malformed-request"
     case noProxyHeader = "no-proxy-header"
+    case tlsRequired = "tls-required"
     case badHost = "bad-host"
     case badTarget = "bad-target"
     case badFraming = "bad-framing"
@@ -55,7 +56,8 @@ extension Reason {
     /// The status code.
     var status: Int {
         switch self {
-        case .malformedRequest, .noProxyHeader, .badHost, .badTarget, .badFraming, .badConnectionOption: 400
+        case .malformedRequest, .noProxyHeader, .tlsRequired, .badHost, .badTarget, .badFraming, .badConnectionOption:
+            400
         case .tokenRequired, .tokenInvalid: 401
         case .foreignHost, .crossSite: 403
         case .notFound, .unknownFunction, .unknownRevision, .nothingServes: 404
@@ -85,8 +87,9 @@ extension Reason {
     /// Whether the bytes after this request can't be trusted to be the next one, or are not wanted.
     var endsConnection: Bool {
         switch self {
-        case .malformedRequest, .noProxyHeader, .badHost, .badFraming, .badConnectionOption, .unsupportedVersion,
-            .unsupportedTransferCoding, .targetTooLong, .headTooLarge, .bodyTooLarge, .headTimeout, .bodyTimeout,
+        case .malformedRequest, .noProxyHeader, .tlsRequired, .badHost, .badFraming, .badConnectionOption,
+            .unsupportedVersion, .unsupportedTransferCoding, .targetTooLong, .headTooLarge, .bodyTooLarge, .headTimeout,
+            .bodyTimeout,
             .tooManyConnections:
             true
         default: false
@@ -104,6 +107,7 @@ extension Reason {
         case .malformedRequest: ("Bad request", "The request is not well-formed HTTP/1.1.")
         case .noProxyHeader:
             ("Bad request", "The connection of a trusted proxy must begin with a header of the PROXY protocol.")
+        case .tlsRequired: ("Bad request", "This port speaks TLS: call it by a URL that begins with https://.")
         case .badHost: ("Bad request", "The request needs exactly one well-formed Host field.")
         case .badTarget:
             ("Bad request", "The request target is not acceptable: no '..' segments, fragments or CONNECT.")

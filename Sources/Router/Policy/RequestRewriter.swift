@@ -120,7 +120,12 @@ struct RequestRewriter {
         out.write("\r\n")
         head.withBytes { bytes in
             let known = client.isTrusted ? FieldNames(head.fields.map(\.name)) : FieldNames([])
-            if !known.contains(.xForwardedProto) { out.write("X-Forwarded-Proto: http\r\n") }
+            if !known.contains(.xForwardedProto) {
+                switch client.scheme {
+                case .http: out.write("X-Forwarded-Proto: http\r\n")
+                case .https: out.write("X-Forwarded-Proto: https\r\n")
+                }
+            }
             if let host, !known.contains(.xForwardedHost) {
                 out.write("X-Forwarded-Host: ")
                 out.write(bytes.part(host))

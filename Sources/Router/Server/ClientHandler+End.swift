@@ -143,6 +143,9 @@ extension ClientHandler {
         if request?.framing == .close, let socket = context?.channel as? any SocketOptionProvider {
             // On the channel's own loop this takes effect at once.
             _ = socket.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+            // An end that TLS announces would be one of the message's.
+            context?.closeBelowTLS()
+            return
         }
         close()
     }

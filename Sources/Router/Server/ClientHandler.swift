@@ -37,6 +37,7 @@ final class ClientHandler: ChannelDuplexHandler {
 
     let worker: Worker
     private(set) var client: ClientIdentity
+    private var former: (any ClientConnection)?
     var phase = Phase.idle
     var decoder: RequestDecoder
     var request: Request?
@@ -59,19 +60,16 @@ final class ClientHandler: ChannelDuplexHandler {
     private var isReadPending = false
     private var isAdvancing = false
 
-    init(_ worker: Worker, address: SocketAddress?) {
+    /// Takes the requests of `client`; what its connection was until now is `former`.
+    init(_ worker: Worker, _ client: ClientIdentity, succeeding former: (any ClientConnection)? = nil) {
         self.worker = worker
-        client = ClientIdentity(address, trusting: worker.settings.configuration.trustedProxies)
+        self.client = client
+        self.former = former
         decoder = RequestDecoder(limits: worker.headLimits)
     }
 
-    /// Whether the connection has to begin with a header of the PROXY protocol: only a proxy that is trusted may send one.
-    var needsProxyHeader: Bool { worker.settings.configuration.proxyProtocol && client.isTrusted }
-
     /// The connection is that of a client at `address`, as a trusted proxy says.
-    func identify(_ address: SocketAddress) {
-        client = ClientIdentity(address, trusting: worker.settings.configuration.trustedProxies)
-    }
+    func identify(_ address: SocketAddress) { client = worker.identity(address) }
 
     // MARK: The channel
 
@@ -79,7 +77,8 @@ final class ClientHandler: ChannelDuplexHandler {
         self.context = context
         output = ByteOutput(context.channel.allocator)
         slot = worker.deadlines.insert(self)
-        if !worker.admit(self) { return answer(.tooManyConnections) }
+        defer { former = nil }
+        if !worker.admit(self, succeeding: former) { return answer(.tooManyConnections) }
         wait(for: .firstRequest)
     }
 

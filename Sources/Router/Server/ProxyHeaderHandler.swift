@@ -1,17 +1,17 @@
 import NIOCore
 
-/// Takes the header of the PROXY protocol off a connection that begins with one, tells the client's handler whose connection it is, and leaves.
+/// Takes the header of the PROXY protocol off a connection that begins with one, tells what follows whose connection it is, and leaves.
 /// Until then nothing else passes.
 final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
-    private let client: ClientHandler
+    private let client: any ClientConnection
     private var bytes = ByteBuffer()
     private var isRead = false
 
     /// In front of `client`.
-    init(_ client: ClientHandler) { self.client = client }
+    init(_ client: any ClientConnection) { self.client = client }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if isRead { return context.fireChannelRead(data) }
@@ -21,7 +21,7 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .incomplete: break
         case .malformed:
             isRead = true
-            client.answer(.noProxyHeader)
+            client.refuseWithoutProxyHeader()
             context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
         case .header(let header):
             bytes.moveReaderIndex(forwardBy: header.length)

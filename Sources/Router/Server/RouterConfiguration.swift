@@ -59,6 +59,8 @@ package struct RouterConfiguration: Sendable {
     package var trustedProxies: [IPv4Range] = []
     /// Whether each connection of a trusted proxy begins with a header of the PROXY protocol, version 1 or 2; flag `--proxy-protocol`.
     package var proxyProtocol = false
+    /// The certificate for clients, who then speak TLS; `nil`: they speak HTTP as it is.
+    package var tls: TLSFiles?
     /// Where each request gets a line; `nil`: nowhere.
     package var accessLog: AccessLog?
 
@@ -104,6 +106,8 @@ extension RouterConfiguration {
     /// the end of the request's body or its last movement; after that only standing still counts, so that streams live
     /// as long as they move.
     package struct Timeouts: Sendable {
+        /// The handshake of TLS; flag `--tls-handshake-timeout`.
+        package var handshake: Duration = .seconds(10)
         /// A request's head, from its first byte; also the first byte of a new connection; flag `--header-timeout`.
         package var head: Duration = .seconds(10)
         /// Between requests of one connection; flag `--idle-timeout`.
@@ -142,7 +146,8 @@ extension RouterConfiguration {
 
         var all: [Duration] {
             [
-                head, idle, body, stream, tunnel, connect, hold, role, management, pooled, linger, probe, drainIdle,
+                handshake, head, idle, body, stream, tunnel, connect, hold, role, management, pooled, linger, probe,
+                drainIdle,
                 sample, resolution,
             ]
         }

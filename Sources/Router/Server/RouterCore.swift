@@ -26,6 +26,9 @@ final class RouterCore: Sendable {
     private let channel = Mutex<(any Channel)?>(nil)
     private let statuses: AsyncStream<RouterStatus>.Continuation
     private let loads: AsyncStream<RouterLoad>.Continuation
+    /// What clients get that speak TLS; `nil`: they don't.
+    let certificates: CertificateStore?
+    private let watching = Mutex<Task<Void, Never>?>(nil)
     private let sampling = Mutex<RepeatedTask?>(nil)
 
     init(
@@ -39,7 +42,9 @@ final class RouterCore: Sendable {
         guard (1...64).contains(loops.count) else {
             throw RouterError(.configuration, "A Router runs on 1 to 64 event loops, not \(loops.count).")
         }
-        let settings = Worker.Settings(configuration, loops: loops.count, logger: logger)
+        let certificates = try configuration.tls.map { try CertificateStore($0, logger: logger) }
+        self.certificates = certificates
+        let settings = Worker.Settings(configuration, certificates, loops: loops.count, logger: logger)
         let back = WeakCore()
         let reports = Worker.Reports(
             installed: { step in back.value?.report { $0.installed(step) } },
@@ -63,6 +68,7 @@ final class RouterCore: Sendable {
         books = Mutex(Books(ledger: DrainLedger(loops: loops.count)))
         back.set(self)
         sample(every: settings.timeouts.sample)
+        if let certificates { watching.withLock { $0 = Task { await certificates.watch() } } }
     }
 
     /// Looks at the loads from the first loop: all it needs are numbers that the loops share.
@@ -95,11 +101,7 @@ final class RouterCore: Sendable {
                     guard let index = byLoop[ObjectIdentifier(channel.eventLoop)] else {
                         throw ChannelError.ioOnClosedChannel
                     }
-                    let handler = ClientHandler(workers[index].value, address: channel.remoteAddress)
-                    if handler.needsProxyHeader {
-                        try channel.pipeline.syncOperations.addHandler(ProxyHeaderHandler(handler))
-                    }
-                    try channel.pipeline.syncOperations.addHandler(handler)
+                    try workers[index].value.accept(channel)
                 }
             }
         let bound =
@@ -189,6 +191,7 @@ final class RouterCore: Sendable {
         for timer in timers { timer.cancel() }
         for worker in workers { worker.execute { $0.closePools() } }
         sampling.withLock { $0?.cancel() }
+        watching.withLock { $0?.cancel() }
         statuses.finish()
         loads.finish()
     }
@@ -225,8 +228,9 @@ extension NIOLoopBound where Value == Worker {
 }
 
 extension Worker.Settings {
-    init(_ configuration: RouterConfiguration, loops: Int, logger: Logger) {
+    init(_ configuration: RouterConfiguration, _ certificates: CertificateStore?, loops: Int, logger: Logger) {
         self.configuration = configuration
+        self.certificates = certificates
         self.loops = loops
         self.logger = logger
         timeouts = LoopTimeouts(configuration.timeouts)

@@ -14,17 +14,21 @@ extension Worker {
     var poolLimit: Int { drain == .ending ? 0 : settings.configuration.limits.pooled }
 
     /// Counts a new client connection; `false`: there are too many.
-    func admit(_ client: ClientHandler) -> Bool {
+    /// One that takes the place of `former`, which was admitted, always may.
+    func admit(_ client: any ClientConnection, succeeding former: (any ClientConnection)? = nil) -> Bool {
         let limit = max(1, settings.configuration.limits.connections / settings.loops)
         clients[ObjectIdentifier(client)] = client
+        if let former {
+            clients[ObjectIdentifier(former)] = nil
+            return true
+        }
         counters.totals.connections += 1
         return clients.count <= limit
     }
 
     /// Forgets a client connection that has ended.
-    func leave(_ client: ClientHandler) {
-        clients[ObjectIdentifier(client)] = nil
-        guard clients.isEmpty else { return }
+    func leave(_ client: any ClientConnection) {
+        guard clients.removeValue(forKey: ObjectIdentifier(client)) != nil, clients.isEmpty else { return }
         for promise in drained { promise.succeed() }
         drained = []
     }
@@ -42,10 +46,7 @@ extension Worker {
 
     /// Closes what is still open.
     func closeConnections(tunnelsToo: Bool) {
-        for client in Array(clients.values) where tunnelsToo || !client.isTunnel {
-            client.countCut(.stopping)
-            client.close()
-        }
+        for client in Array(clients.values) { client.stop(tunnelsToo: tunnelsToo) }
     }
 
     /// Closes idle connections to instances and roles.
@@ -54,9 +55,17 @@ extension Worker {
     }
 }
 
-extension ClientHandler {
+extension ClientHandler: ClientConnection {
     /// Whether bytes just pass through.
     var isTunnel: Bool { if case .tunnel = phase { true } else { false } }
+
+    func refuseWithoutProxyHeader() { answer(.noProxyHeader) }
+
+    func stop(tunnelsToo: Bool) {
+        guard tunnelsToo || !isTunnel else { return }
+        countCut(.stopping)
+        close()
+    }
 
     /// An idle connection is given a moment, for a request that may be on its way.
     func drainBegan() {

@@ -9,6 +9,8 @@ final class Worker {
     /// What every worker of a Router is given.
     struct Settings: Sendable {
         let configuration: RouterConfiguration
+        /// What clients get that speak TLS; `nil`: they don't.
+        let certificates: CertificateStore?
         let timeouts: LoopTimeouts
         let management: ManagementPolicy?
         let credentials: ByteBuffer
@@ -57,7 +59,7 @@ final class Worker {
     var deadlines = DeadlineTable()
     var failureLog = LogGate()
     var drain = DrainPhase.serving
-    var clients: [ObjectIdentifier: ClientHandler] = [:]
+    var clients: [ObjectIdentifier: any ClientConnection] = [:]
     var drained: [EventLoopPromise<Void>] = []
     /// Whether a look at what is awaited is due.
     var isCalling = false
@@ -218,11 +220,12 @@ struct Dial {
 
 /// The timeouts as event loops count them.
 struct LoopTimeouts: Sendable {
-    let head, idle, body, stream, tunnel, connect, hold, role, management, pooled, linger, probe, drainIdle,
+    let handshake, head, idle, body, stream, tunnel, connect, hold, role, management, pooled, linger, probe, drainIdle,
         sample: TimeAmount
     let resolution: TimeAmount
 
     init(_ timeouts: RouterConfiguration.Timeouts) {
+        handshake = TimeAmount(timeouts.handshake)
         head = TimeAmount(timeouts.head)
         idle = TimeAmount(timeouts.idle)
         body = TimeAmount(timeouts.body)

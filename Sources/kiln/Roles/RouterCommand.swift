@@ -16,6 +16,7 @@ struct RouterCommand: AsyncParsableCommand {
     @OptionGroup var state: StateOptions
     @OptionGroup var logs: LogOptions
     @OptionGroup var door: DoorOptions
+    @OptionGroup var tls: TLSOptions
     @OptionGroup var traffic: TrafficOptions
     @OptionGroup var accessLog: AccessLogOptions
     @OptionGroup var metrics: MetricOptions
@@ -60,6 +61,7 @@ struct RouterCommand: AsyncParsableCommand {
             configuration.trustedProxies = try door.trusted()
             configuration.proxyProtocol = try door.speaksProxyProtocol()
             try traffic.apply(to: &configuration)
+            try tls.apply(to: &configuration)
             configuration.accessLog = try accessLog.open()
             configuration.limits.metricFunctions = try metrics.functions()
             let files = OpenFiles.raise()

@@ -19,6 +19,7 @@ struct UpCommand: AsyncParsableCommand {
     @OptionGroup var up: UpOptions
     @OptionGroup var registry: RegistryOptions
     @OptionGroup var door: DoorOptions
+    @OptionGroup var tls: TLSOptions
     @OptionGroup var traffic: TrafficOptions
     @OptionGroup var accessLog: AccessLogOptions
     @OptionGroup var builder: BuilderOptions
@@ -86,7 +87,7 @@ struct UpCommand: AsyncParsableCommand {
         for plan in plans { try await supervisor.start(plan) }
         let outcome = await waitUntilReady(directory, supervisor, reasons)
         if outcome == .ready {
-            let url = "http://\(ListenOption(host: try door.address().host, port: frontDoor.port).text)"
+            let url = "\(try tls.scheme())://\(ListenOption(host: try door.address().host, port: frontDoor.port).text)"
             try DurableFile.write(Array("\(images.address)\n".utf8), to: directory.registryAddress)
             try DurableFile.write(Array("\(url)\n".utf8), to: directory.address)
             Console.banner(
@@ -111,6 +112,7 @@ struct UpCommand: AsyncParsableCommand {
         _ = try (door.trusted(), door.threadCount(), door.hostNames(), door.functionHosts(), door.speaksProxyProtocol())
         var door = RouterConfiguration(listen: .inherited(descriptor: -1))
         try traffic.apply(to: &door)
+        try tls.apply(to: &door)
         _ = try (builder.limits(), builder.sourceLimit(), builder.buildLimit(), builder.checkerTiming())
         _ = try (builder.namedSigningKey(), trust.keys())
         _ = try (builder.checkBase(), builder.archive.limits(), imports.settings(), packageChecks.limits())
@@ -178,7 +180,7 @@ struct UpCommand: AsyncParsableCommand {
             ChildPlan(
                 name: "router",
                 arguments: [program, "router", "--listen-descriptor", "3"] + common + door.arguments
-                    + traffic.arguments + accessLog.arguments + metrics.arguments,
+                    + tls.arguments + traffic.arguments + accessLog.arguments + metrics.arguments,
                 inherited: frontDoor.descriptor, grace: .seconds(40)),
         ]
     }
