@@ -17,6 +17,9 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let tls: [Target.Dependency] = [
     .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
 ]
+let http2: [Target.Dependency] = [
+    .product(name: "NIOHTTP2", package: "swift-nio-http2"), .product(name: "NIOHPACK", package: "swift-nio-http2"),
+]
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
@@ -29,6 +32,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -114,7 +118,8 @@ let package = Package(
             exclude: ["Local/README.md"],
             swiftSettings: strict),
         .target(
-            name: "Router", dependencies: ["Contract", "Telemetry", logging] + nio + tls, exclude: ["README.md"],
+            name: "Router", dependencies: ["Contract", "Telemetry", logging] + nio + tls + http2,
+            exclude: ["README.md"],
             swiftSettings: strict),
         .target(
             name: "Client", dependencies: ["Contract", "Transfer", "OCI", "CLinux"], swiftSettings: strict),
@@ -161,7 +166,8 @@ let package = Package(
         .testTarget(
             name: "OCITests", dependencies: ["OCI", "Transfer", "Contract", "Support", crypto], swiftSettings: strict),
         .testTarget(
-            name: "RouterTests", dependencies: ["Contract", "Router", "Support", "Telemetry", logging] + nio + tls,
+            name: "RouterTests",
+            dependencies: ["Contract", "Router", "Support", "Telemetry", logging] + nio + tls + http2,
             swiftSettings: strict
         ),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "Support"], swiftSettings: strict),

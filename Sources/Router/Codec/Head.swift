@@ -110,6 +110,8 @@ extension Head {
 enum SyntaxError: Error, Equatable {
     case malformedStartLine
     case unsupportedVersion
+    /// HTTP/2 begins here (RFC 9113, 3.4).
+    case http2Preface
     case bareLineFeed
     case foldedField
     case malformedFieldName

@@ -56,7 +56,12 @@ struct RequestHead {
         guard position > targetStart, bytes[position] == ASCII.space else { throw .malformedStartLine }
         let targetEnd = position
         position += 1
-        let version = try parseVersion(bytes, at: position)
+        let version: Version
+        do throws(SyntaxError) {
+            version = try parseVersion(bytes, at: position)
+        } catch {
+            throw bytes.elementsEqual(http2Preface.utf8) ? .http2Preface : error
+        }
         position += 8
         guard bytes[position] == ASCII.carriageReturn, bytes[position + 1] == ASCII.lineFeed else {
             throw .malformedStartLine
@@ -69,6 +74,9 @@ struct RequestHead {
             end: position + 2
         )
     }
+
+    /// What a connection that speaks HTTP/2 begins with looks like a head, so that HTTP/1 refuses it (RFC 9113, 3.4).
+    static let http2Preface = "PRI * HTTP/2.0\r\n\r\n"
 
     /// `HTTP/1.0` or `HTTP/1.1`; another well-formed version is named as what it is.
     static func parseVersion(_ bytes: UnsafeRawBufferPointer, at position: Int) throws(SyntaxError) -> Version {

@@ -11,7 +11,7 @@ extension RouterCore {
         var sum = WorkerFigures()
         for figures in try await figures() { sum.add(figures) }
         let (waiting, routed) = waitingRequests(limit: metricFunctions)
-        return sum.families(waiting: waiting, functions: routed) + sum.tlsFamilies()
+        return sum.families(waiting: waiting, functions: routed) + sum.http2Families() + sum.tlsFamilies()
             + CertificateStore.families(certificates?.figures)
     }
 }

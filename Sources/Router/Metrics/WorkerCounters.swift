@@ -62,6 +62,10 @@ struct WorkerFigures: Sendable {
     var dialFailures = 0
     /// Responses broken off after their head, and tunnels, by reason.
     var cuts: [Cut: Int] = [:]
+    /// Connections that speak HTTP/2, requests on them, and faults of HTTP/2's own.
+    var http2Connections = 0
+    var http2Streams = 0
+    var http2Faults: [ConnectionFault: Int] = [:]
     /// Handshakes of TLS that were completed, and that were not.
     var handshakes = 0
     var handshakeFailures: [HandshakeFailure: Int] = [:]
@@ -84,6 +88,9 @@ struct WorkerFigures: Sendable {
         retries += other.retries
         dialFailures += other.dialFailures
         cuts.merge(other.cuts, uniquingKeysWith: +)
+        http2Connections += other.http2Connections
+        http2Streams += other.http2Streams
+        http2Faults.merge(other.http2Faults, uniquingKeysWith: +)
         handshakes += other.handshakes
         handshakeFailures.merge(other.handshakeFailures, uniquingKeysWith: +)
         tunnels += other.tunnels

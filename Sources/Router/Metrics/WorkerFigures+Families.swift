@@ -29,6 +29,25 @@ extension WorkerFigures {
         ]
     }
 
+    /// The metrics of HTTP/2.
+    func http2Families() -> [MetricFamily] {
+        var faults = MetricFamily(
+            "kiln_router_http2_faults_total", .counter,
+            "Requests and connections that were ended because HTTP/2 or its limits were not kept, by what was ended.")
+        for fault in ConnectionFault.allCases {
+            faults.add(http2Faults[fault] ?? 0, .init("ended", fault.rawValue))
+        }
+        return [
+            MetricFamily(
+                "kiln_router_http2_connections_total", .counter, "Client connections that spoke HTTP/2.",
+                value: Double(http2Connections)),
+            MetricFamily(
+                "kiln_router_http2_requests_total", .counter, "Requests begun over HTTP/2.", value: Double(http2Streams)
+            ),
+            faults,
+        ]
+    }
+
     /// The metrics of a Router whose clients speak TLS.
     func tlsFamilies() -> [MetricFamily] {
         var failed = MetricFamily(

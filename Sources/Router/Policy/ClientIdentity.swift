@@ -11,6 +11,19 @@ struct ClientIdentity {
     /// How its connection comes in: X-Forwarded-Proto.
     let scheme: Scheme
 
+    /// Which HTTP it speaks: Via.
+    private(set) var version = Version.http1
+
+    /// A major version of HTTP.
+    enum Version { case http1, http2 }
+
+    /// The same client, who speaks `version`.
+    func speaking(_ version: Version) -> Self {
+        var identity = self
+        identity.version = version
+        return identity
+    }
+
     /// What a URL begins with.
     enum Scheme { case http, https }
 

@@ -164,7 +164,7 @@ extension Reason {
     init(_ error: SyntaxError) {
         self =
             switch error {
-            case .unsupportedVersion: .unsupportedVersion
+            case .unsupportedVersion, .http2Preface: .unsupportedVersion
             case .targetTooLong: .targetTooLong
             case .headTooLarge, .tooManyFields, .trailersTooLarge: .headTooLarge
             case .unsupportedTransferCoding: .unsupportedTransferCoding

@@ -73,7 +73,10 @@ struct RequestRewriter {
         writeFraming(facts.framing, request, into: &out)
         writeConnection(facts, head, audience, into: &out)
         writeForwarded(head, host: host, audience, into: &out)
-        out.write("Via: 1.1 kiln\r\nX-Request-Id: ")
+        switch client.version {
+        case .http1: out.write("Via: 1.1 kiln\r\nX-Request-Id: ")
+        case .http2: out.write("Via: 2.0 kiln\r\nX-Request-Id: ")
+        }
         id.write(into: &out, head: head)
         out.write("\r\n\r\n")
     }

@@ -5,6 +5,7 @@ import NIOCore
 extension ClientHandler {
     /// Begins a request.
     func begin(_ head: RequestHead) {
+        isFresh = false
         let id = requestID(head)
         do throws(Reason) {
             let limits = worker.settings.configuration.limits

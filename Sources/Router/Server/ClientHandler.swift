@@ -12,7 +12,7 @@ import NIOCore
 ///     │         └──────────┘            └─────► tunnel
 ///     └──► (an answer of the Router's own) ──► idle, discarding, lingering
 /// ```
-final class ClientHandler: ChannelDuplexHandler {
+final class ClientHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -37,7 +37,9 @@ final class ClientHandler: ChannelDuplexHandler {
 
     let worker: Worker
     private(set) var client: ClientIdentity
-    private var former: (any ClientConnection)?
+    private var admission: Admission
+    /// Whether no request has come yet.
+    var isFresh = true
     var phase = Phase.idle
     var decoder: RequestDecoder
     var request: Request?
@@ -60,11 +62,20 @@ final class ClientHandler: ChannelDuplexHandler {
     private var isReadPending = false
     private var isAdvancing = false
 
-    /// Takes the requests of `client`; what its connection was until now is `former`.
-    init(_ worker: Worker, _ client: ClientIdentity, succeeding former: (any ClientConnection)? = nil) {
+    /// Whether there is room for the connection.
+    enum Admission {
+        case asked
+        /// It was another's, who had been admitted.
+        case succeeding(any ClientConnection)
+        /// It is part of a connection that was.
+        case stream
+    }
+
+    /// Takes the requests of `client`.
+    init(_ worker: Worker, _ client: ClientIdentity, admission: Admission = .asked) {
         self.worker = worker
         self.client = client
-        self.former = former
+        self.admission = admission
         decoder = RequestDecoder(limits: worker.headLimits)
     }
 
@@ -77,8 +88,13 @@ final class ClientHandler: ChannelDuplexHandler {
         self.context = context
         output = ByteOutput(context.channel.allocator)
         slot = worker.deadlines.insert(self)
-        defer { former = nil }
-        if !worker.admit(self, succeeding: former) { return answer(.tooManyConnections) }
+        switch admission {
+        case .asked: if !worker.admit(self) { return answer(.tooManyConnections) }
+        case .succeeding(let former):
+            _ = worker.admit(self, succeeding: former)
+            admission = .asked
+        case .stream: break
+        }
         wait(for: .firstRequest)
     }
 
@@ -184,6 +200,7 @@ final class ClientHandler: ChannelDuplexHandler {
         do {
             while try step() {}
         } catch {
+            if error == .http2Preface, isFresh, client.scheme == .http { return becomeHTTP2() }
             refuse(Reason(error))
         }
         if case .exchanging(let upstream) = phase {

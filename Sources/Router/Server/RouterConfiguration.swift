@@ -91,7 +91,7 @@ package struct RouterConfiguration: Sendable {
             )
         }
         guard limits.targetBytes > 0, limits.fields > 0, limits.connections > 0, limits.held >= 0,
-            limits.pooled >= 0, limits.metricFunctions >= 0
+            limits.pooled >= 0, limits.http2.streams > 0, limits.http2.window > 0, limits.metricFunctions >= 0
         else {
             throw RouterError(.configuration, "The limits of target, fields and connections must be positive.")
         }
@@ -177,6 +177,8 @@ extension RouterConfiguration {
         package var pooled = 256
         /// Functions with metrics of their own; those beyond are counted together.
         package var metricFunctions = 500
+        /// What one connection that speaks HTTP/2 may ask for.
+        package var http2 = HTTP2Limits()
         /// Bytes of an unwanted body that are thrown away to keep the connection.
         package var discarded = 65_536
 

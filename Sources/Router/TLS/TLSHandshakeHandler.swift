@@ -37,13 +37,17 @@ final class TLSHandshakeHandler: ChannelInboundHandler, RemovableChannelHandler 
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard case .handshakeCompleted? = event as? TLSUserEvent else {
+        guard case .handshakeCompleted(let agreed)? = event as? TLSUserEvent else {
             return context.fireUserInboundEventTriggered(event)
         }
         worker.counters.totals.handshakes += 1
-        let next = ClientHandler(worker, client, succeeding: self)
         do {
-            try context.pipeline.syncOperations.addHandler(next, position: .after(self))
+            if agreed == "h2" {
+                try HTTP2Connection.install(behind: self, worker, client, context)
+            } else {
+                let next = ClientHandler(worker, client, admission: .succeeding(self))
+                try context.pipeline.syncOperations.addHandler(next, position: .after(self))
+            }
         } catch {
             return context.close(promise: nil)
         }

@@ -20,6 +20,15 @@ struct TrafficOptions: ParsableArguments {
             "Most bytes of the body of a function's call (default: none, bodies are streamed).", valueName: "bytes"))
     var maxBody: String?
 
+    @Option(
+        help: ArgumentHelp("Most calls at a time on one connection with HTTP/2 (default: 100).", valueName: "number"))
+    var maxStreams: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Most bytes of a call's body that wait in the Router, with HTTP/2 (default: 65535).", valueName: "bytes"))
+    var maxStreamWindow: String?
+
     @Option(help: ArgumentHelp("Most open connections of clients (default: 16384).", valueName: "number"))
     var maxConnections: Int?
 
@@ -73,6 +82,10 @@ struct TrafficOptions: ParsableArguments {
         }
         limits.fields = try number(maxHeaders, "MAX_HEADERS", "--max-headers", 8...5_000) ?? limits.fields
         limits.functionBody = try bytes(maxBody, "--max-body", 0...1 << 50)
+        limits.http2.streams =
+            try number(maxStreams, "MAX_STREAMS", "--max-streams", 1...10_000) ?? limits.http2.streams
+        limits.http2.window =
+            try bytes(maxStreamWindow, "--max-stream-window", 16 << 10...64 << 20) ?? limits.http2.window
         limits.connections =
             try number(maxConnections, "MAX_CONNECTIONS", "--max-connections", 1...1_000_000) ?? limits.connections
         limits.held = try number(maxWaiting, "MAX_WAITING", "--max-waiting", 0...1_000_000) ?? limits.held
@@ -116,6 +129,8 @@ struct TrafficOptions: ParsableArguments {
         list += ChildArguments.option("--max-header-bytes", maxHeaderBytes)
         list += ChildArguments.option("--max-headers", maxHeaders)
         list += ChildArguments.option("--max-body", maxBody)
+        list += ChildArguments.option("--max-streams", maxStreams)
+        list += ChildArguments.option("--max-stream-window", maxStreamWindow)
         list += ChildArguments.option("--max-connections", maxConnections)
         list += ChildArguments.option("--max-waiting", maxWaiting)
         list += ChildArguments.option("--max-idle-connections", maxIdleConnections)

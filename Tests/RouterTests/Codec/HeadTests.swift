@@ -75,7 +75,7 @@ import Testing
         ("G(T / HTTP/1.1\r\n\r\n", .malformedStartLine),
         ("GET / HTTP/1.2\r\n\r\n", .unsupportedVersion),
         ("GET / HTTP/2.0\r\n\r\n", .unsupportedVersion),
-        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", .unsupportedVersion),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", .http2Preface),
         ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", .malformedFieldName),
         ("GET / HTTP/1.1\r\n: a\r\n\r\n", .malformedFieldName),
         ("GET / HTTP/1.1\r\nHost\r\n\r\n", .malformedFieldName),

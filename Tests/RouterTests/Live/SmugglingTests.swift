@@ -48,7 +48,7 @@ import Testing
         ("GET /fn/f HTTP/1.2\nHost: h\n\n", 505), ("GET /fn/f HTTP/2.0\nHost: h\n\n", 505),
         ("GET /fn/f HTTP/0.9\nHost: h\n\n", 505),
         ("GET /fn/f HTTP/1.10\nHost: h\n\n", 400), ("GET /fn/f ICY/1.1\nHost: h\n\n", 400),
-        ("PRI * HTTP/2.0\n\nSM\n\n", 505), ("\u{16}\u{3}\u{1}\u{2}\n\n", 400),
+        ("PRI * HTTP/2.0\nHost: h\n\n", 505), ("\u{16}\u{3}\u{1}\u{2}\n\n", 400),
         // Host.
         ("GET /fn/f HTTP/1.1\n\n", 400), ("GET /fn/f HTTP/1.1\nHost:\n\n", 400),
         ("GET /fn/f HTTP/1.1\nHost: a\nHost: a\n\n", 400),

@@ -101,8 +101,10 @@ extension TestRouter {
         _ name: String, _ label: String? = nil, _ expected: Double, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
         let end = ContinuousClock.now + .seconds(10)
-        while try await metric(name, label) != expected, .now < end { try await Task.sleep(for: .milliseconds(10)) }
-        let found = try await metric(name, label)
+        while try await metric(name, label) ?? 0 != expected, .now < end {
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        let found = try await metric(name, label) ?? 0
         #expect(found == expected, "\(name) \(label ?? "")", sourceLocation: sourceLocation)
     }
 }
