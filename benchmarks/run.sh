@@ -6,7 +6,7 @@ kiln=$(readlink -f "${1:?usage: run.sh KILN DENO}")
 deno=$(readlink -f "${2:?usage: run.sh KILN DENO}")
 here=$(dirname "$(readlink -f "$0")")
 [ "$(id -u)" = 0 ] || { echo "bench: running functions as containers needs root." >&2; exit 1; }
-for tool in umoci skopeo buildah podman runc nginx wrk; do
+for tool in umoci skopeo buildah podman pigz runc nginx wrk; do
     command -v $tool >/dev/null || { echo "bench: $tool is missing; run: scripts/setup.sh bench" >&2; exit 1; }
 done
 

@@ -33,6 +33,7 @@ package struct BaseProvision: Sendable {
     private let dependencies: Dependencies
     private let deployer: any DeployerClient
     private let attestor: Attestor?
+    private let spool: SpoolDirectory?
     private let logger: Logger
     private let progress: @Sendable (String) -> Void
 
@@ -40,20 +41,21 @@ package struct BaseProvision: Sendable {
     package init(
         recipe: BaseRecipe, cache: BlobCache, registry: Registry, checker: any SourceChecker,
         dependencies: Dependencies, deployer: any DeployerClient, attestor: Attestor? = nil,
-        logger: Logger, progress: @escaping @Sendable (String) -> Void
+        spool: SpoolDirectory? = nil, logger: Logger, progress: @escaping @Sendable (String) -> Void
     ) {
         self.init(
             source: .recipe(recipe), cache: cache, registry: registry, checker: checker, dependencies: dependencies,
-            deployer: deployer, attestor: attestor, logger: logger, progress: progress)
+            deployer: deployer, attestor: attestor, spool: spool, logger: logger, progress: progress)
     }
 
-    /// Provides the image of `source`. `progress` is told what takes a while, one sentence at a time.
+    /// Provides the image of `source`, to a pipeline that keeps what is large in `spool` while it is built. `progress` is told what takes a while, one sentence at a time.
     package init(
         source: BaseSource, cache: BlobCache, registry: Registry, checker: any SourceChecker,
         dependencies: Dependencies, deployer: any DeployerClient, attestor: Attestor? = nil,
-        logger: Logger, progress: @escaping @Sendable (String) -> Void
+        spool: SpoolDirectory? = nil, logger: Logger, progress: @escaping @Sendable (String) -> Void
     ) {
         self.attestor = attestor
+        self.spool = spool
         self.source = source
         self.cache = cache
         self.registry = registry
@@ -72,7 +74,7 @@ package struct BaseProvision: Sendable {
         api.open(
             BuildPipeline(
                 registry: registry, base: base, checker: checker, dependencies: dependencies, deployer: deployer,
-                attestor: attestor, logger: logger, metrics: api.metrics))
+                attestor: attestor, logger: logger, metrics: api.metrics, spool: spool))
         logger.info("base image ready", metadata: ["image": "\(base.pinned)"])
         return base
     }

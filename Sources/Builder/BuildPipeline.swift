@@ -21,14 +21,17 @@ package struct BuildPipeline: Sendable {
     let attestor: Attestor?
     private let baked = BakedNames()
     private let locks: LiveLocks
+    /// Where what is too large for memory is while it is built; `nil` keeps it in memory.
+    let spool: SpoolDirectory?
 
     /// A pipeline that puts functions on `base`. `patience` is the longest that a deploy waits for a checker that is
     /// being started. `attestor` puts what vouches for images beside them.
     package init(
         registry: Registry, base: BaseImage, checker: any SourceChecker, dependencies: Dependencies,
         deployer: any DeployerClient, attestor: Attestor? = nil, patience: Duration = .seconds(20), logger: Logger,
-        metrics: BuilderMetrics = BuilderMetrics()
+        metrics: BuilderMetrics = BuilderMetrics(), spool: SpoolDirectory? = nil
     ) {
+        self.spool = spool
         self.attestor = attestor
         self.registry = registry
         self.base = base
@@ -89,7 +92,7 @@ package struct BuildPipeline: Sendable {
             try await deployer.ticket(for: request.name, requestID: requestID)
         }
         let source = try await timings.measure("body") { try await readSource() }
-        var plan = BuildPlan(
+        var plan = try BuildPlan(
             base: base.image.digest, source, language: language, typeChecking: request.typeChecking)
         let ticket = try await asked
         // A ticket of which nothing comes would hold back garbage collection for a while.
@@ -99,14 +102,14 @@ package struct BuildPipeline: Sendable {
         }
 
         let lock = try await lockSource(for: source, ticket, request, kept)
-        if case .kept(let kept) = lock { plan.lock = try kept.digest() }
+        if case .kept(let kept) = lock { plan = try plan.keeping(kept.digest()) }
         let work = Work(
             plan: plan, lock: lock, ticket: ticket, requestID: requestID, freshness: request.freshness, timings: timings
         )
         if request.mode == .dryRun {
             let module = try await check(work)
             let ground = try await ground(for: module, work)
-            let image = try bake(plan, module, try await caches(of: module, work), on: ground)
+            let image = try await bake(plan, module, try await caches(of: module, work), on: ground)
             let verdict = try await checkTypes(module, ground, work)
             let remarks = Remarks(
                 verdict, warnings: module.warnings, dependencies: try DependencyImage.names(in: image))
@@ -184,7 +187,7 @@ package struct BuildPipeline: Sendable {
             let ground = try await ground(for: module, work)
             async let judged = checkTypes(module, ground, work)
             let caches = try await caches(of: module, work)
-            let image = try await timings.measure("layer") { try bake(plan, module, caches, on: ground) }
+            let image = try await timings.measure("layer") { try await bake(plan, module, caches, on: ground) }
             try await timings.measure("push") {
                 if let ground, !ground.newTags.isEmpty {
                     try await registry.push(
@@ -238,8 +241,7 @@ package struct BuildPipeline: Sendable {
     private static func tags(
         _ work: Work, _ ground: DependencyImage?, _ verdict: TypeVerdict
     ) throws(OCIError) -> [String] {
-        var settled = work.plan
-        settled.lock = work.lock.isFrozen ? nil : try ground?.lock.digest()
+        let settled = try work.plan.keeping(work.lock.isFrozen ? nil : ground?.lock.digest())
         let tags = [settled, work.plan].map { verdict.isChecked ? $0.tag : $0.uncheckedTag }
         return tags[0] == tags[1] ? [tags[0]] : tags
     }
@@ -289,8 +291,8 @@ package struct BuildPipeline: Sendable {
 
     private func bake(
         _ plan: BuildPlan, _ module: CheckedModule, _ caches: CodeCaches, on ground: DependencyImage?
-    ) throws(OCIError) -> OCI.Image {
-        let layer = try Layer(plan.layer(module, caches))
+    ) async throws -> OCI.Image {
+        let layer = try await Layer.make(plan.layer(module, caches), spool: spool)
         // What is imported for its types alone is not needed any more.
         let tag = try ground.map { ground throws(OCIError) in
             DependencyImage.tag(module.imports, lock: try ground.lock.digest())
@@ -300,7 +302,7 @@ package struct BuildPipeline: Sendable {
             on: .init(ground?.image ?? base.image, name: base.name),
             steps: [.init(layer, createdBy: "kiln: code")])
         builder.execution = plan.execution(module, on: base.image.config.config ?? BaseRecipe.execution)
-        builder.annotations = plan.annotations(module, deno: base.deno)
+        builder.annotations = try plan.annotations(module, deno: base.deno)
         builder.annotations[DependencyImage.importsAnnotation] = tag
         if let ground {
             builder.annotations["org.opencontainers.image.base.digest"] = base.image.digest.description

@@ -1,6 +1,7 @@
 import Contract
 import Logging
 import NIOHTTP1
+import OCI
 import Service
 import Synchronization
 import Telemetry
@@ -15,7 +16,7 @@ package final class BuilderAPI: Sendable {
         package var sourceBytes = 10 << 20
         /// What an archive of several files may hold.
         package var archive = ArchiveLimits()
-        /// Most builds at a time: each may hold a source and its image in memory. Roll-outs are not counted. Flag
+        /// Most builds at a time: each may hold modules and what the checker makes of them in memory, and more on disk. Roll-outs are not counted. Flag
         /// `--max-builds`.
         package var builds = 32
 
@@ -182,9 +183,9 @@ package final class BuilderAPI: Sendable {
             let mediaType = request.headers.first(name: "Content-Type")
             let language = SourceLanguage(mediaType: mediaType)
             let build = try await pipeline.build(wanted, requestID: request.id, language: language) {
-                let source = try await SourceBody.read(request, limit: limits.sourceBytes)
-                metrics.received(source.count)
-                return try await SourceArchive(limits.archive)
+                let source = try await SourceBody.read(request, limit: limits.sourceBytes, spool: pipeline.spool)
+                metrics.received(try source.size)
+                return try await SourceArchive(limits.archive, spool: pipeline.spool)
                     .source(source, mediaType: mediaType, entry: wanted.entry)
             }
             if case .dryRun = build { return ((pipeline, build), "dry-run") }

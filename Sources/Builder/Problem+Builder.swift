@@ -36,6 +36,11 @@ extension Problem {
                 "collecting", 503, "Garbage is being collected",
                 "The registry takes no images while garbage is collected; this takes a moment. Deploy again.",
                 retryAfter: 2)
+        case .diskFull:
+            self.init(
+                "disk-full", 507, "Disk is full",
+                "The Builder has no room for what it builds: \(error.message) Make room there, or raise the volume's size."
+            )
         case .cancelled:
             self.init("cancelled", 503, "The build was cancelled", "Kiln is stopping.", retryAfter: 2)
         default:

@@ -1,13 +1,17 @@
 import Contract
 import NIOCore
 import NIOHTTP1
+import OCI
 import Service
 
 /// Reads a function's source from a request.
 enum SourceBody {
-    /// The whole body; throws a 413 as soon as it is known to have more than `limit` bytes, a 400 when there is none,
+    /// Bytes of a body that are kept in memory.
+    private static let memory = 1 << 20
+
+    /// The whole body, in `spool` if it is large; throws a 413 as soon as it is known to have more than `limit` bytes, a 400 when there is none,
     /// and a 400 for a form, which is what `curl -F` sends.
-    static func read(_ request: ServiceRequest, limit: Int) async throws -> [UInt8] {
+    static func read(_ request: ServiceRequest, limit: Int, spool: SpoolDirectory?) async throws -> BlobContent {
         if let type = request.headers.first(name: "Content-Type"), type.lowercased().hasPrefix("multipart/") {
             throw Problem(
                 "invalid-body", 400, "Not a source",
@@ -16,17 +20,17 @@ enum SourceBody {
         if let length = request.headers.first(name: "Content-Length").flatMap({ Int($0) }), length > limit {
             throw tooLarge(limit)
         }
-        var source: [UInt8] = []
+        var source = SpoolWriter(spool, memory: memory)
         while let piece = try await request.body.next() {
             guard source.count + piece.readableBytes <= limit else { throw tooLarge(limit) }
-            source.append(contentsOf: piece.readableBytesView)
+            try piece.withUnsafeReadableBytes { try source.append($0) }
         }
-        guard !source.isEmpty else {
+        guard source.count > 0 else {
             throw Problem(
                 "empty-body", 400, "No source",
                 "The body is empty: send the function's source, e.g. curl --data-binary @hello.ts …")
         }
-        return source
+        return source.take()
     }
 
     private static func tooLarge(_ limit: Int) -> Problem {

@@ -32,6 +32,8 @@ package struct OCIError: Error, Sendable, CustomStringConvertible {
         case cancelled
         /// A file could not be read or written.
         case file
+        /// A disk of this machine has no room.
+        case diskFull
         /// A C library reported a failure that is none of the input's.
         case library
     }

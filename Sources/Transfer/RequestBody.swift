@@ -3,7 +3,7 @@ package struct RequestBody: Sendable {
     enum Content: Sendable {
         case none
         case bytes([UInt8])
-        case file(path: String)
+        case file(FilePart)
         case stream(length: Int?, @Sendable () -> BodySource)
     }
 
@@ -19,7 +19,24 @@ package struct RequestBody: Sendable {
     package static func text(_ text: String) -> RequestBody { .bytes(Array(text.utf8)) }
 
     /// A file's content, read while it is sent. The file must not change meanwhile.
-    package static func file(_ path: String) -> RequestBody { RequestBody(content: .file(path: path)) }
+    package static func file(_ path: String) -> RequestBody { RequestBody(content: .file(FilePart(path: path))) }
+
+    /// The `length` bytes at `offset` of a file that is there as long as `owner` is.
+    package static func file(
+        _ path: String, at offset: Int, length: Int, keeping owner: any AnyObject & Sendable
+    ) -> RequestBody {
+        RequestBody(content: .file(FilePart(path: path, offset: offset, length: length, owner: owner)))
+    }
+
+    /// A file that is sent, or a part of it.
+    struct FilePart: Sendable {
+        let path: String
+        var offset = 0
+        /// `nil`: up to its end.
+        var length: Int?
+        /// What keeps the file there.
+        var owner: (any AnyObject & Sendable)?
+    }
 
     /// Chunks as `chunks` yields them, pulled only as fast as the peer reads. With `length` the body must have exactly
     /// that many bytes; without it is sent in chunked coding. A request with such a body is sent once, never retried.

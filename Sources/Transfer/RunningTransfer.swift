@@ -80,13 +80,13 @@ final class RunningTransfer {
     // MARK: What is sent
 
     private func openBody() throws(TransferError) {
-        guard case .file(let path) = exchange.request.body.content else { return }
-        file = open(path, O_RDONLY | O_CLOEXEC)
+        guard case .file(let part) = exchange.request.body.content else { return }
+        file = open(part.path, O_RDONLY | O_CLOEXEC)
         var status = stat()
         guard file >= 0, fstat(file, &status) == 0 else {
-            throw TransferError(.bodyFailed, "\(path) cannot be read: \(String(cString: strerror(errno))).")
+            throw TransferError(.bodyFailed, "\(part.path) cannot be read: \(String(cString: strerror(errno))).")
         }
-        try self.easy.set(CURLOPT_INFILESIZE_LARGE, bytes: Int(status.st_size))
+        try self.easy.set(CURLOPT_INFILESIZE_LARGE, bytes: part.length ?? Int(status.st_size) - part.offset)
     }
 
     func fill(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
@@ -100,10 +100,12 @@ final class RunningTransfer {
             }
             position += count
             return count
-        case .file(let path):
-            let count = pread(file, buffer.baseAddress, buffer.count, off_t(position))
+        case .file(let part):
+            let most = part.length.map { min(buffer.count, $0 - position) } ?? buffer.count
+            let count = pread(file, buffer.baseAddress, most, off_t(part.offset + position))
             guard count >= 0 else {
-                return abort(TransferError(.bodyFailed, "\(path) cannot be read: \(String(cString: strerror(errno)))."))
+                return abort(
+                    TransferError(.bodyFailed, "\(part.path) cannot be read: \(String(cString: strerror(errno)))."))
             }
             position += count
             return count

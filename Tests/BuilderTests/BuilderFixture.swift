@@ -94,7 +94,8 @@ func withBuilder(
             checker: wrapping(CheckerConnection(client: client, timing: timing)),
             dependencies: Dependencies(
                 registry: registry, settings: imports, directory: root, checker: client, fetcher: client),
-            deployer: connection, attestor: attesting?(registry), logger: quiet, progress: { _ in })
+            deployer: connection, attestor: attesting?(registry),
+            spool: try SpoolDirectory(root + "/spool"), logger: quiet, progress: { _ in })
         let service = HTTPService(token: FakeDeployer.token, logger: quiet) { try await api.handle($0) }
         let builder = BuilderFixture(
             registry: registry, deployer: deployer, checker: checker, client: client, socket: root + "/builder.sock")

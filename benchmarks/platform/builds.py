@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 """What builds cost beside the check: a change of one line beside 30 MB of packages, a hundred functions from sixteen clients at once, and
-100 MB of assets. Tells bytes that the registry did not have before, and the most memory that the Builder had at any time.
+100 MB of assets, in turns with what compresses them alone. Tells bytes that the registry did not have before, and the most memory that the
+Builder had at any time.
 
 usage: builds.py KILN DENO
 """
-import concurrent.futures, http.client, io, json, os, pathlib, random, signal, subprocess, sys, tarfile, tempfile
-from kiln import Kiln, cpu, milliseconds
+import concurrent.futures, http.client, io, json, os, pathlib, random, resource, signal, statistics, subprocess, sys, tarfile, tempfile
+from kiln import Kiln, cpu, memory, milliseconds
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 FUNCTIONS, CLIENTS = 100, 16
 PACKAGES = 10
 BUILDER_LIMIT = 150
+# MiB that a large deploy may add to what the Builder has anyway, and rounds of it.
+ASSETS_LIMIT, ASSETS_ROUNDS = 64, 5
 
 
 def registry(directory):
@@ -78,6 +81,14 @@ def at_once(kiln):
     return peak(builder) < BUILDER_LIMIT
 
 
+def compressed(program, file):
+    """Milliseconds, CPU milliseconds and bytes of what `program` makes of a file at the level of Kiln's layers."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    took, size = milliseconds(lambda: len(subprocess.run([program, "-6", "-c", file], stdout=subprocess.PIPE, check=True).stdout))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return took, (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000, size
+
+
 def assets(kiln):
     noise = random.Random(2)
     archive = io.BytesIO()
@@ -90,13 +101,31 @@ def assets(kiln):
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     body, builder = archive.getvalue(), kiln.role("builder")
-    forget_peak(builder)
-    before, used = peak(builder), cpu(builder)
-    took, answer = milliseconds(lambda: kiln.deploy("assets", body))
-    digests = {answer["digest"], kiln.deploy("assets-again", body)["digest"]}
-    print(f"{len(body) >> 20} MiB of assets: {took:.0f} ms (layer {answer['timings']['layer']:.0f} ms, push {answer['timings']['push']:.0f} ms),"
-          f" Builder {before:.0f} MiB before and at most {peak(builder):.0f} MiB, {cpu(builder) - used:.0f} ms CPU for two; {len(digests)} digest")
-    return len(digests) == 1
+    file = kiln.state.parent / "assets.tar"
+    file.write_bytes(body)
+    rounds, digests, grown = {name: [] for name in ("Kiln", "gzip", "pigz")}, set(), 0
+    for number in range(ASSETS_ROUNDS):
+        for name in "gzip", "pigz":
+            rounds[name].append(compressed(name, file))
+        os.sync()
+        before, used = rss(builder), cpu(builder)
+        forget_peak(builder)
+        # Another name is another repository, where there is nothing yet.
+        took, answer = milliseconds(lambda: kiln.deploy(f"assets-{number}", body, "&idle=5s"))
+        grown = max(grown, peak(builder) - before)
+        digests.add(answer["digest"])
+        layer = max(blobs(kiln, answer).values())
+        rounds["Kiln"].append((answer["timings"]["layer"], cpu(builder) - used, layer))
+        print(f"    {took:.0f} ms: " + ", ".join(f"{phase} {answer['timings'][phase]:.0f}" for phase in ("body", "check", "layer", "push", "manifest")))
+    print(f"{len(body) >> 20} MiB of assets: Builder {before:.0f} MiB before, at most {grown:.0f} more (limit {ASSETS_LIMIT}); {len(digests)} digest")
+    for name, figures in rounds.items():
+        took, used, size = (statistics.median(column) for column in zip(*figures))
+        print(f"    {name:5} {took:6.0f} ms, {used:6.0f} ms CPU, {size} bytes" + ("; CPU of the whole build" if name == "Kiln" else ""))
+    return len(digests) == 1 and grown <= ASSETS_LIMIT
+
+
+def rss(process):
+    return memory(process)[0]
 
 
 def main():

@@ -4,17 +4,23 @@ import OCI
 /// The files of an archive while it is read, and the tree that they make.
 struct ArchiveFiles {
     private let limits: ArchiveLimits
-    private var files: [String: [UInt8]] = [:]
+    private var files: [String: BlobContent] = [:]
+    /// Where contents go: those that the checker reads into memory, the others as far as there are few of them.
+    private var modules = SpoolWriter(nil, memory: 0)
+    private var assets: SpoolWriter
     private var directories: Set<String> = []
     private var entries = 0
     private var bytes = 0
     /// The entry that was read last.
     private(set) var last: String?
 
-    init(_ limits: ArchiveLimits) { self.limits = limits }
+    init(_ limits: ArchiveLimits, spool: SpoolDirectory?) {
+        self.limits = limits
+        assets = SpoolWriter(spool, memory: 4 << 20)
+    }
 
     /// Takes the next entry; throws a ``Contract/Problem`` that names it when it cannot be taken.
-    mutating func take(_ header: TarWalk.Header, _ content: () throws(OCIError) -> [UInt8]) throws {
+    mutating func take(_ header: TarWalk.Header, _ content: TarWalk.Content) throws {
         last = header.path
         let shown = ArchiveProblem.shown(header.path)
         entries += 1
@@ -50,7 +56,7 @@ struct ArchiveFiles {
             guard files[name] == nil, !directories.contains(name), note(directories: path.parts.dropLast()) else {
                 throw Self.twice(shown)
             }
-            files[name] = try content()
+            files[name] = try FileTree.isRead(name) ? content(&modules) : content(&assets)
         }
     }
 
@@ -100,7 +106,7 @@ struct ArchiveFiles {
         return try chosen(usual, found)
     }
 
-    private func chosen(_ entry: String, _ files: [String: [UInt8]]) throws(Problem) -> FileTree {
+    private func chosen(_ entry: String, _ files: [String: BlobContent]) throws(Problem) -> FileTree {
         guard EntryModule.isModule(entry), !entry.hasSuffix(".d.ts") else {
             throw ArchiveProblem.noEntry(
                 "'\(ArchiveProblem.shown(entry))', which entry= names, is no TypeScript or JavaScript module.",

@@ -1,3 +1,5 @@
+import OCI
+
 /// What a function is made from, as it was posted.
 package enum FunctionSource: Sendable, Hashable {
     /// One module.
@@ -11,13 +13,16 @@ package struct FileTree: Sendable, Hashable {
     /// The path of the module that handles requests.
     package let entry: String
     /// Contents by path. Paths are relative, of names without `.` and `..`; no file is in the way of a directory.
-    package let files: [String: [UInt8]]
+    package let files: [String: BlobContent]
 
     /// The files `files`, of which `entry` is one.
-    package init(entry: String, files: [String: [UInt8]]) {
+    package init(entry: String, files: [String: BlobContent]) {
         self.entry = entry
         self.files = files
     }
+
+    /// The content of the file `path`, if there is one. Throws when it is on disk and cannot be read.
+    func bytes(of path: String) throws(OCIError) -> [UInt8]? { try files[path]?.bytes() }
 
     /// The paths in the order of their bytes.
     var paths: [String] { files.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) } }
@@ -39,6 +44,9 @@ package struct FileTree: Sendable, Hashable {
     var hasConfiguration: Bool {
         ["deno.json", "deno.jsonc", "deno.lock", "package.json"].contains { files[$0] != nil }
     }
+
+    /// Whether Kiln itself looks at a file's content: what it does not look at may be large.
+    static func isRead(_ path: String) -> Bool { isChecked(path) || path == LockSource.path }
 
     /// Whether the checker has to see a file's content: modules, data that modules import, and `deno.jsonc`.
     static func isChecked(_ path: String) -> Bool {

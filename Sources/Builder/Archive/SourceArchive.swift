@@ -4,17 +4,21 @@ import OCI
 /// Reads what was posted: one module, or an archive of several files.
 package struct SourceArchive: Sendable {
     private let limits: ArchiveLimits
+    private let spool: SpoolDirectory?
 
-    /// A reader with the limits `limits`.
-    package init(_ limits: ArchiveLimits) { self.limits = limits }
+    /// A reader with the limits `limits`. What is large and not looked at goes into `spool`; without one all stays in memory.
+    package init(_ limits: ArchiveLimits, spool: SpoolDirectory? = nil) {
+        self.limits = limits
+        self.spool = spool
+    }
 
     /// What `body` holds; `mediaType` is what it is said to be, and `entry` the module that handles requests, for an archive.
     /// Throws a ``Contract/Problem``. Unpacks: away from the caller's executor.
     @concurrent
-    package func source(_ body: [UInt8], mediaType: String?, entry: String?) async throws -> FunctionSource {
-        switch try Format(body, mediaType: mediaType) {
+    package func source(_ body: BlobContent, mediaType: String?, entry: String?) async throws -> FunctionSource {
+        switch try Format(try body.part(0..<min(512, body.size)), mediaType: mediaType) {
         case nil:
-            guard let entry else { return .module(body) }
+            guard let entry else { return .module(try body.bytes()) }
             throw Problem(
                 "invalid-option", 400, "Invalid option",
                 InvalidOption(
@@ -27,15 +31,17 @@ package struct SourceArchive: Sendable {
         }
     }
 
-    private func tree(_ body: [UInt8], isCompressed: Bool, _ entry: String?) throws -> FileTree {
-        var files = ArchiveFiles(limits)
-        let maximum = limits.tarBytes(sent: body.count, isCompressed: isCompressed)
+    private func tree(_ body: BlobContent, isCompressed: Bool, _ entry: String?) throws -> FileTree {
+        var files = ArchiveFiles(limits, spool: spool)
+        let sent = try body.size
+        let maximum = limits.tarBytes(sent: sent, isCompressed: isCompressed)
         do {
             try TarWalk.visit(body, isCompressed: isCompressed, maximumSize: maximum) { header, content in
                 try files.take(header, content)
             }
         } catch let error as OCIError {
-            if error.code == .hostileLayer { throw expandsTooMuch(sent: body.count, maximum, after: files.last) }
+            if error.code == .hostileLayer { throw expandsTooMuch(sent: sent, maximum, after: files.last) }
+            if error.code == .diskFull || error.code == .file { throw error }
             throw ArchiveProblem.invalid("\(error.message) Make it again with 'tar czf'.")
         }
         return try files.tree(entry: entry)
@@ -59,7 +65,7 @@ extension SourceArchive {
         case tar
         case gzip
 
-        /// The format of `body` by its first bytes, whatever it is said to be: curl says that everything is a form. `nil` for
+        /// The format of a body by `body`, its first 512 bytes, whatever it is said to be: curl says that everything is a form. `nil` for
         /// a module. Throws a 400 ``Contract/Problem`` for archives of other kinds, and for what is none and said to be one.
         init?(_ body: [UInt8], mediaType: String?) throws(Problem) {
             if body.starts(with: [0x1f, 0x8b]) {

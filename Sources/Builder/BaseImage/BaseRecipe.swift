@@ -86,6 +86,7 @@ package struct BaseRecipe: Sendable, Hashable {
                 case .directory: hash.add("directory")
                 case .symlink(let target): hash.add("symlink \(target)")
                 case .file(.bytes(let bytes)): hash.add(bytes)
+                case .file(.spooled(let bytes)): try hash.add(.spooled(bytes))
                 case .file(.file(let path)):
                     let content = try Data(contentsOf: URL(filePath: path), options: .alwaysMapped)
                     hash.add("file \(content.count) " + Contract.Digest(bytes: SHA256.hash(data: content)).hex)

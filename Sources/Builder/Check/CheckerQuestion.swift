@@ -1,4 +1,5 @@
 import FoundationEssentials
+import OCI
 
 /// A function's files as the checker takes them: what may be a module or data for one, and the names of all others.
 struct CheckerQuestion {
@@ -21,7 +22,7 @@ struct CheckerQuestion {
     init(_ tree: FileTree) throws(BuilderError) {
         var document = Document(entry: tree.entry, files: [], names: [])
         for path in tree.paths {
-            if FileTree.isChecked(path), let bytes = tree.files[path] {
+            if FileTree.isChecked(path), case .bytes(let bytes)? = tree.files[path] {
                 document.files.append(.init(path: path, text: String(validating: bytes, as: UTF8.self)))
             } else {
                 document.names.append(path)

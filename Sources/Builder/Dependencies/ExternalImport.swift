@@ -1,4 +1,5 @@
 import Contract
+import OCI
 
 /// An import of a module that is not the function's own: `npm:`, `jsr:`, `https:` or `http:`.
 package struct ExternalImport: Hashable, Sendable, Codable {
@@ -34,7 +35,10 @@ package struct ExternalImport: Hashable, Sendable, Codable {
         switch source {
         case .module(let source): mayBe(in: source)
         case .files(let tree):
-            tree.files.contains { path, content in FileTree.isChecked(path) && mayBe(in: content) }
+            tree.files.contains { path, content in
+                // What is checked is in memory.
+                if FileTree.isChecked(path), case .bytes(let bytes) = content { mayBe(in: bytes) } else { false }
+            }
         }
     }
 

@@ -26,8 +26,8 @@ package enum LockSource: Sendable, Hashable {
     var isFrozen: Bool { if case .file = self { true } else { false } }
 
     /// The function's own lock, if `source` has one; throws a 422 ``Contract/Problem`` for one that cannot be read.
-    static func file(of source: FunctionSource) throws(Problem) -> LockSource? {
-        guard case .files(let tree) = source, let bytes = tree.files[path] else { return nil }
+    static func file(of source: FunctionSource) throws -> LockSource? {
+        guard case .files(let tree) = source, let bytes = try tree.bytes(of: path) else { return nil }
         guard let lock = try? DenoLock(String(decoding: bytes, as: UTF8.self)) else {
             let message =
                 "This is no lock file of version 5, which Deno writes since 2.3: write it with 'deno install' or "

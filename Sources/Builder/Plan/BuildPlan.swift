@@ -30,56 +30,81 @@ package struct BuildPlan: Sendable, Hashable {
     package let language: SourceLanguage
 
     /// The digest of the lock of another image whose versions are kept; `nil` for none. A lock among the files is part of the source.
-    package var lock: Contract.Digest?
+    package private(set) var lock: Contract.Digest?
+
+    /// The digest over everything that the image is made from. Whether types are checked is not: it changes no image. What the checker finds is not in it: the checker comes
+    /// with the base and finds the same in the same source.
+    package private(set) var inputDigest: Contract.Digest
 
     /// A plan to put the one module `source` on the base image `base`.
     package init(
         base: Contract.Digest, source: [UInt8], language: SourceLanguage = .unstated,
         typeChecking: TypeChecking = .wanted
     ) {
-        self.init(base: base, .module(source), language: language, typeChecking: typeChecking)
+        self.base = base
+        self.source = .module(source)
+        self.language = language
+        self.typeChecking = typeChecking
+        var hash = Self.hash(base, Self.file(of: self.source, language), nil)
+        hash.add(source)
+        if language == .typescript { hash.add("typescript") }
+        inputDigest = hash.digest()
     }
 
-    /// A plan to put `source` on the base image `base`.
+    /// A plan to put `source` on the base image `base`. Reads all of it, and throws when that is on disk and cannot be read.
     package init(
         base: Contract.Digest, _ source: FunctionSource, language: SourceLanguage = .unstated,
         typeChecking: TypeChecking = .wanted
-    ) {
+    ) throws(OCIError) {
         self.language = language
         self.base = base
         self.source = source
         self.typeChecking = typeChecking
+        inputDigest = try Self.digest(source, base, language, lock: nil)
+    }
+
+    /// The plan that keeps the versions of `lock`, if any.
+    package func keeping(_ lock: Contract.Digest?) throws(OCIError) -> BuildPlan {
+        guard lock != self.lock else { return self }
+        var plan = self
+        plan.lock = lock
+        plan.inputDigest = try Self.digest(source, base, language, lock: lock)
+        return plan
     }
 
     /// The name of the source, or of its entry, in diagnostics, stack traces and the image.
-    package var file: String {
+    package var file: String { Self.file(of: source, language) }
+
+    private static func file(of source: FunctionSource, _ language: SourceLanguage) -> String {
         switch source {
-        case .module: language == .javascript ? "main.js" : Self.sourceFile
+        case .module: language == .javascript ? "main.js" : sourceFile
         case .files(let tree): tree.entry
         }
     }
 
-    /// The digest over everything that the image is made from. Whether types are checked is not: it changes no image. What the checker finds is not in it: the checker comes
-    /// with the base and finds the same in the same source.
-    package var inputDigest: Contract.Digest {
+    private static func hash(_ base: Contract.Digest, _ file: String, _ lock: Contract.Digest?) -> InputHash {
         var hash = InputHash()
-        hash.add("kiln function \(Self.format)")
+        hash.add("kiln function \(format)")
         hash.add(base.description)
         hash.add(file)
         if let lock { hash.add("lock \(lock)") }
+        return hash
+    }
+
+    private static func digest(
+        _ source: FunctionSource, _ base: Contract.Digest, _ language: SourceLanguage, lock: Contract.Digest?
+    ) throws(OCIError) -> Contract.Digest {
+        var hash = hash(base, file(of: source, language), lock)
         switch source {
-        case .module(let bytes): hash.add(bytes)
+        case .module(let bytes):
+            hash.add(bytes)
+            // The same image, but more is known of its types.
+            if language == .typescript { hash.add("typescript") }
         case .files(let tree):
-            hash.add("files \(tree.files.count)")
-            for path in tree.paths {
-                hash.add(path)
-                hash.add(tree.files[path] ?? [])
-            }
             // Each file's name says what it is written in.
-            return hash.digest()
+            hash.add("files \(tree.files.count)")
+            try tree.add(to: &hash)
         }
-        // The same image, but more is known of its types.
-        if language == .typescript { hash.add("typescript") }
         return hash.digest()
     }
 
@@ -116,7 +141,7 @@ package struct BuildPlan: Sendable, Hashable {
                 .file("app/imports.json", module.files?.importMap ?? []),
             ]
                 + tree.directories.map { .directory("app/source/\($0)") }
-                + tree.files.map { .file("app/source/\($0)", $1) }
+                + tree.files.map { .file("app/source/\($0)", content: $1) }
                 + made.map { .file("app/source/\($0.path)", Array($0.code.utf8)) }
         }
     }
@@ -137,30 +162,37 @@ package struct BuildPlan: Sendable, Hashable {
         return execution
     }
 
-    /// The digest of the source: of the module's bytes, or over the paths and contents of all files.
-    package var sourceDigest: Contract.Digest {
+    /// The digest of the source: of the module's bytes, or over the paths and contents of all files. Reads all of it.
+    package func sourceDigest() throws(OCIError) -> Contract.Digest {
         switch source {
         case .module(let bytes): return Contract.Digest(bytes: SHA256.hash(data: bytes))
         case .files(let tree):
             var hash = InputHash()
-            for path in tree.paths {
-                hash.add(path)
-                hash.add(tree.files[path] ?? [])
-            }
+            try tree.add(to: &hash)
             return hash.digest()
         }
     }
 
     /// Notes for the manifest: with them and what is in the image, it can be made again. `deno` is the version of Deno in the base image. Kiln's own version is not among them: another that makes the
     /// same image is to find it unchanged.
-    package func annotations(_ module: CheckedModule, deno: String?) -> [String: String] {
+    package func annotations(_ module: CheckedModule, deno: String?) throws(OCIError) -> [String: String] {
         var notes = [
             ImageNotes.handler: module.form.rawValue,
             ImageNotes.format: String(Self.format),
             ImageNotes.entry: file,
-            ImageNotes.source: sourceDigest.description,
+            ImageNotes.source: try sourceDigest().description,
         ]
         notes[ImageNotes.deno] = deno
         return notes
+    }
+}
+
+extension FileTree {
+    /// Adds the paths and contents of all files.
+    fileprivate func add(to hash: inout InputHash) throws(OCIError) {
+        for path in paths {
+            hash.add(path)
+            if let content = files[path] { try hash.add(content) }
+        }
     }
 }

@@ -10,7 +10,7 @@ extension BuildPipeline {
             try await deployer.live(wanted.name, requestID: requestID)
         }
         let deployed = try await timings.measure("source") {
-            try await DeployedSource(live.image.digest, in: live.image.repository, of: registry)
+            try await DeployedSource(live.image.digest, in: live.image.repository, of: registry, spool: spool)
         }
         if deployed.base == base.image.digest, wanted.mode != .dryRun {
             return .unchanged(live, timings: timings.all())

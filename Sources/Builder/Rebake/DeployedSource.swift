@@ -23,16 +23,18 @@ package struct DeployedSource: Sendable, Hashable {
     let imports: String?
 
     /// Reads the image `digest` of `repository`. Throws `OCIError`, and ``BuilderError`` `image` for one that Kiln has not made.
-    package init(_ digest: Digest, in repository: String, of registry: Registry) async throws {
+    package init(
+        _ digest: Digest, in repository: String, of registry: Registry, spool: SpoolDirectory? = nil
+    ) async throws {
         let image = try await registry.image(repository, .digest(digest))
         guard let code = image.manifest.layers.last else { throw Self.foreign(digest, "it has no layers") }
-        let bytes = try await registry.blob(repository, code, limit: Self.limit.compressed)
-        try await self.init(image, code: bytes)
+        let bytes = try await registry.blob(repository, code, limit: Self.limit.compressed, spool: spool)
+        try await self.init(image, code: bytes, spool: spool)
     }
 
     /// Reads `image`, the bytes of whose last layer are `code`. Unpacks: away from the caller's executor.
     @concurrent
-    package init(_ image: OCI.Image, code: [UInt8]) async throws {
+    package init(_ image: OCI.Image, code: BlobContent, spool: SpoolDirectory? = nil) async throws {
         let annotations = image.manifest.annotations ?? [:]
         guard annotations["dev.kiln.handler"] != nil else {
             throw Self.foreign(image.digest, "it does not say how it handles requests")
@@ -41,17 +43,18 @@ package struct DeployedSource: Sendable, Hashable {
         base = annotations["org.opencontainers.image.base.digest"].flatMap { try? Digest($0) }
         imports = annotations[DependencyImage.importsAnnotation]
         // Paths in it begin with `app`, which the reader takes off as it does the directory of an npm archive.
-        var files: [String: [UInt8]] = [:]
-        for file in try Tarball.files(
-            in: code, maximumSize: Self.limit.unpacked, maximumFiles: Self.limit.files)
-        { files[file.path] = file.bytes }
-        if let map = files["imports.json"] {
+        var files: [String: BlobContent] = [:]
+        var contents = SpoolWriter(spool, memory: 4 << 20)
+        for file in try Tarball.entries(
+            in: code, maximumSize: Self.limit.unpacked, maximumFiles: Self.limit.files, into: &contents)
+        { files[file.path] = FileTree.isRead(file.path) ? .bytes(try file.content.bytes()) : file.content }
+        if let map = try files["imports.json"]?.bytes() {
             let tree = try Self.tree(files, map, image)
             source = .files(tree)
             language = .unstated
-        } else if let bytes = files["source/\(BuildPlan.sourceFile)"] {
+        } else if let bytes = try files["source/\(BuildPlan.sourceFile)"]?.bytes() {
             (source, language) = (.module(bytes), .unstated)
-        } else if let bytes = files["source/main.js"] {
+        } else if let bytes = try files["source/main.js"]?.bytes() {
             (source, language) = (.module(bytes), .javascript)
         } else {
             throw Self.foreign(image.digest, "its last layer has no source")
@@ -66,7 +69,7 @@ package struct DeployedSource: Sendable, Hashable {
 
     /// The files that were posted: those below `source` without what was made of them.
     private static func tree(
-        _ files: [String: [UInt8]], _ map: [UInt8], _ image: OCI.Image
+        _ files: [String: BlobContent], _ map: [UInt8], _ image: OCI.Image
     ) throws(BuilderError) -> FileTree {
         guard let map = try? JSONDecoder().decode(ImportMap.self, from: Data(map)) else {
             throw foreign(image.digest, "its import map cannot be read")
@@ -78,7 +81,7 @@ package struct DeployedSource: Sendable, Hashable {
             }
             originals[made] = original
         }
-        var found: [String: [UInt8]] = [:]
+        var found: [String: BlobContent] = [:]
         for (path, bytes) in files where path.hasPrefix("source/") {
             let path = String(path.dropFirst("source/".count))
             if originals[path] == nil { found[path] = bytes }

@@ -7,13 +7,13 @@ extension BuildPipeline {
     package func verify(_ name: FunctionName, _ number: Int?, requestID: String) async throws -> Verification {
         let revision = try await deployer.revision(of: name, number, requestID: requestID)
         let repository = revision.image.repository
-        let remake = try await Remake(revision.image.digest, in: repository, of: registry)
+        let remake = try await Remake(revision.image.digest, in: repository, of: registry, spool: spool)
         // A judge of its own remembers nothing.
         let judge = SourceJudge(checker: judge.checker, deployer: deployer, patience: judge.patience)
         let ticket = Ticket(
             number: 0, repository: repository, checker: try await deployer.checker(requestID: requestID))
         let module = try await judge.module(of: remake.plan, ticket, requestID: requestID)
-        let made = try remake.made(module, try await judge.caches(of: module, ticket, requestID: requestID))
+        let made = try await remake.made(module, try await judge.caches(of: module, ticket, requestID: requestID))
 
         var notes: [String] = []
         let base = try await storedBase(of: remake, &notes)
@@ -43,7 +43,8 @@ extension BuildPipeline {
         }
         let manifest = Self.compare(image.digest, made.digest)
         let config = Self.compare(image.manifest.config.digest, made.manifest.config.digest)
-        let source = remake.notes.source.map { $0 == remake.plan.sourceDigest }
+        let sourceDigest = try remake.plan.sourceDigest()
+        let source = remake.notes.source.map { $0 == sourceDigest }
         let areSame = layers.allSatisfy { $0.digest.identical && $0.diffID.identical } && config.identical
         return Verification(
             name: name, revision: revision.number, image: revision.image,

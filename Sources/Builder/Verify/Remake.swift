@@ -13,17 +13,19 @@ struct Remake: Sendable {
     let plan: BuildPlan
     /// How containers of the base image run.
     private let execution: ImageConfig.Execution
+    private let spool: SpoolDirectory?
 
     /// Reads the image `digest` of `repository`. Throws as ``DeployedSource`` does.
-    init(_ digest: Digest, in repository: String, of registry: Registry) async throws {
+    init(_ digest: Digest, in repository: String, of registry: Registry, spool: SpoolDirectory?) async throws {
+        self.spool = spool
         image = try await registry.image(repository, .digest(digest))
         notes = ImageNotes(image)
         guard let code = image.manifest.layers.last, let base = notes.base else {
             throw BuilderError(.image, "The image \(digest) does not say on which base image it stands.")
         }
-        let bytes = try await registry.blob(repository, code, limit: DeployedSource.limit.compressed)
-        source = try await DeployedSource(image, code: bytes)
-        plan = BuildPlan(base: base, source.source, language: source.language)
+        let bytes = try await registry.blob(repository, code, limit: DeployedSource.limit.compressed, spool: spool)
+        source = try await DeployedSource(image, code: bytes, spool: spool)
+        plan = try BuildPlan(base: base, source.source, language: source.language)
         execution = try await Self.execution(on: base, of: registry)
     }
 
@@ -40,18 +42,29 @@ struct Remake: Sendable {
 
     /// The image, made again of what the checker made of the source now: its code and its configuration. What is below the code is taken as it
     /// is, for it is named by its digests, and was not made of the source.
-    func made(_ module: CheckedModule, _ caches: CodeCaches) throws -> OCI.Image {
+    func made(_ module: CheckedModule, _ caches: CodeCaches) async throws -> OCI.Image {
         var builder = ImageBuilder(
             on: .init(try ground(), name: notes.baseName),
-            steps: [.init(try Layer(plan.layer(module, caches)), createdBy: "kiln: code")])
+            steps: [.init(try await layer(module, caches), createdBy: "kiln: code")])
         builder.execution = plan.execution(module, on: execution)
-        builder.annotations = plan.annotations(module, deno: notes[ImageNotes.deno])
+        builder.annotations = try plan.annotations(module, deno: notes[ImageNotes.deno])
         builder.annotations["org.opencontainers.image.base.digest"] = plan.base.description
         // They belong to what is taken as it is.
         for name in [DependencyImage.lockAnnotation, DependencyImage.importsAnnotation] {
             builder.annotations[name] = notes[name]
         }
         return try builder.build()
+    }
+
+    /// The layer of the code. A large one may be from when all were compressed as a whole.
+    private func layer(_ module: CheckedModule, _ caches: CodeCaches) async throws -> Layer {
+        let entries = plan.layer(module, caches)
+        let layer = try await Layer.make(entries, spool: spool)
+        guard let stored = image.manifest.layers.last, layer.descriptor != stored,
+            layer.diffID == image.config.rootfs.diffIDs.last
+        else { return layer }
+        let former = try await Layer.make(entries, spool: spool, framing: .whole)
+        return former.descriptor.digest == stored.digest ? former : layer
     }
 
     /// The image without its last layer.

@@ -64,6 +64,9 @@ struct ArchiveWriter: ~Copyable {
             archive_entry_set_filetype(entry, FileType.symlink)
             archive_entry_copy_symlink(entry, target)
             try check(archive_write_header(archive, entry))
+        case .file(.spooled(let bytes)):
+            try beginFile(size: bytes.range.count)
+            try BlobContent.spooled(bytes).forEachBlock { (block) throws(OCIError) in try write(block, to: sink) }
         case .file(.bytes(let bytes)):
             try beginFile(size: bytes.count)
             try bytes.withRawBytes { (bytes) throws(OCIError) in try write(bytes, to: sink) }

@@ -53,6 +53,15 @@ struct OpenFile: ~Copyable {
         }
     }
 
+    /// Reads what is at `offset` into `buffer`; 0 at the end.
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(OCIError) -> Int {
+        while true {
+            let count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
+            if count >= 0 { return count }
+            guard errno == EINTR else { throw .system("\(path) cannot be read") }
+        }
+    }
+
     /// The bytes of `range`; throws when the file ends before.
     func bytes(_ range: Range<Int>) throws(OCIError) -> [UInt8] {
         var filled = 0
@@ -103,6 +112,18 @@ struct OpenFile: ~Copyable {
         }
     }
 
+    /// Writes all of `bytes` at `offset`.
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(OCIError) {
+        var written = 0
+        while written < bytes.count {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[written...])
+            let count = pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset + written))
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw .system("\(path) cannot be written") }
+            written += count
+        }
+    }
+
     /// Waits until the content is on the disk.
     func sync() throws(OCIError) {
         guard fsync(descriptor) == 0 else { throw .system("\(path) cannot be synced") }
@@ -112,6 +133,7 @@ struct OpenFile: ~Copyable {
 extension OCIError {
     /// A failed system call; `what` begins the sentence, `errno` ends it.
     static func system(_ what: String, _ number: Int32 = errno) -> OCIError {
-        OCIError(.file, "\(what): \(String(cString: strerror(number))).")
+        OCIError(
+            number == ENOSPC || number == EDQUOT ? .diskFull : .file, "\(what): \(String(cString: strerror(number))).")
     }
 }

@@ -6,11 +6,13 @@ final class TarStream {
     private enum Input: ~Copyable {
         case bytes([UInt8])
         case file(OpenFile)
+        case spooled(SpooledBytes)
     }
 
     private static let pieceSize = 256 << 10
     private let input: Input
-    private let descriptor: Descriptor
+    /// What the blob must be; `nil` for one that nobody has described, which is not hashed either.
+    private let descriptor: Descriptor?
     private let maximumSize: Int
     private var inflater: Inflater?
     private let compressed = UnsafeMutableRawBufferPointer.allocate(byteCount: TarStream.pieceSize, alignment: 16)
@@ -21,20 +23,32 @@ final class TarStream {
     private var tarSize = 0
 
     /// The layer in `content`, as `descriptor` describes it, of at most `maximumSize` bytes when unpacked.
-    init(_ content: BlobContent, _ descriptor: Descriptor, maximumSize: Int) throws(OCIError) {
+    convenience init(_ content: BlobContent, _ descriptor: Descriptor, maximumSize: Int) throws(OCIError) {
+        try self.init(content, descriptor.mediaType, descriptor, maximumSize)
+    }
+
+    /// The tar of type `type` in `content`, of at most `maximumSize` bytes when unpacked, which is read as it is.
+    convenience init(unverified content: BlobContent, _ type: MediaType, maximumSize: Int) throws(OCIError) {
+        try self.init(content, type, nil, maximumSize)
+    }
+
+    private init(
+        _ content: BlobContent, _ type: MediaType, _ descriptor: Descriptor?, _ maximumSize: Int
+    ) throws(OCIError) {
         self.descriptor = descriptor
         self.maximumSize = maximumSize
         input =
             switch content {
             case .bytes(let bytes): .bytes(bytes)
             case .file(let path): .file(try OpenFile(reading: path))
+            case .spooled(let bytes): .spooled(bytes)
             }
-        switch descriptor.mediaType.oci {
+        switch type.oci {
         case .layerGzip: inflater = try Inflater()
         case .layerTar: inflater = nil
         default:
             throw OCIError(
-                .unsupported, "Layers of type \(descriptor.mediaType) cannot be unpacked; tar and gzipped tar can.")
+                .unsupported, "Layers of type \(type) cannot be unpacked; tar and gzipped tar can.")
         }
     }
 
@@ -49,15 +63,17 @@ final class TarStream {
         let piece = UnsafeRawBufferPointer(rebasing: plain[..<count])
         tarSize += count
         guard tarSize <= maximumSize else {
-            throw OCIError(.hostileLayer, "The layer \(descriptor.digest) unpacks to more than \(maximumSize) bytes.")
+            let name = descriptor.map { "layer \($0.digest)" } ?? "archive"
+            throw OCIError(.hostileLayer, "The \(name) unpacks to more than \(maximumSize) bytes.")
         }
-        tarHash.update(piece)
+        if descriptor != nil { tarHash.update(piece) }
         return piece
     }
 
     /// Reads what is left and verifies both digests.
     func finish(diffID: Digest) throws(OCIError) {
         while try !next().isEmpty {}
+        guard let descriptor else { return }
         try descriptor.verify(digest: blobHash.digest(), size: position)
         let tarDigest = tarHash.digest()
         guard tarDigest == diffID else {
@@ -91,9 +107,10 @@ final class TarStream {
                 buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[position..<position + count]))
             }
         case .file(let file): count = try file.read(into: buffer)
+        case .spooled(let bytes): count = try bytes.read(into: buffer, at: position)
         }
         position += count
-        blobHash.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        if descriptor != nil { blobHash.update(UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
         return count
     }
 }

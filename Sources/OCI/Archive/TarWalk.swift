@@ -21,25 +21,26 @@ package enum TarWalk {
         package let kind: Kind
     }
 
-    /// Shows `visit` each entry in order. The function it is given reads the entry's content, once, and throws `malformed` when
-    /// that is cut off. What `visit` throws is thrown.
+    /// Reads the content of an entry into the writer it is given, as one part, and takes that; throws `malformed` when it is cut off.
+    package typealias Content = (inout SpoolWriter) throws(OCIError) -> BlobContent
+
+    /// Shows `visit` each entry in order. The function it is given reads the entry's content, once. What `visit` throws is thrown.
     ///
     /// Throws `malformed` for what is no tar, and `hostileLayer` as soon as the tar has more than `maximumSize` bytes.
     package static func visit(
-        _ archive: [UInt8], isCompressed: Bool, maximumSize: Int,
-        _ visit: (Header, _ content: () throws(OCIError) -> [UInt8]) throws -> Void
+        _ archive: BlobContent, isCompressed: Bool, maximumSize: Int,
+        _ visit: (Header, _ content: Content) throws -> Void
     ) throws {
         var outcome: Result<Void, any Error> = .success(())
         try withUTF8Names { () throws(OCIError) in
             let type: MediaType = isCompressed ? .layerGzip : .layerTar
-            let stream = try TarStream(
-                .bytes(archive), Descriptor(describing: archive, as: type), maximumSize: maximumSize)
+            let stream = try TarStream(unverified: archive, type, maximumSize: maximumSize)
             let reader = try ArchiveReader(stream)
             try reader.open()
             while let entry = try reader.next() {
                 let header = Header(path: entry.path, kind: kind(of: entry))
                 do {
-                    try visit(header) { () throws(OCIError) in try content(reader, header) }
+                    try visit(header) { (spool) throws(OCIError) in try content(reader, header, &spool) }
                 } catch {
                     outcome = .failure(error)
                     return
@@ -60,8 +61,10 @@ package enum TarWalk {
         }
     }
 
-    private static func content(_ reader: borrowing ArchiveReader, _ header: Header) throws(OCIError) -> [UInt8] {
-        guard case .file(let size) = header.kind else { return [] }
-        return try Tarball.content(reader, size: size, header.path)
+    private static func content(
+        _ reader: borrowing ArchiveReader, _ header: Header, _ spool: inout SpoolWriter
+    ) throws(OCIError) -> BlobContent {
+        guard case .file(let size) = header.kind else { return .bytes([]) }
+        return try Tarball.content(reader, size: size, header.path, into: &spool)
     }
 }

@@ -8,6 +8,14 @@ package enum Tarball {
         package let bytes: [UInt8]
     }
 
+    /// A regular file in it, which may be too large for memory.
+    package struct Entry: Sendable, Hashable {
+        /// Its path, as ``File/path``.
+        package let path: String
+        /// Its content.
+        package let content: BlobContent
+    }
+
     /// The regular files of the archive `bytes`, by path, without the directory that all of them are in. Of two with the
     /// same path the later one counts. Links, devices and the like are left out, as npm does.
     ///
@@ -16,12 +24,20 @@ package enum Tarball {
     package static func files(
         in bytes: [UInt8], maximumSize: Int, maximumFiles: Int
     ) throws(OCIError) -> [File] {
+        var spool = SpoolWriter(nil, memory: 0)
+        return try entries(in: .bytes(bytes), maximumSize: maximumSize, maximumFiles: maximumFiles, into: &spool)
+            .map { entry throws(OCIError) in File(path: entry.path, bytes: try entry.content.bytes()) }
+    }
+
+    /// The same as ``files(in:maximumSize:maximumFiles:)`` with contents that are read into `spool`.
+    package static func entries(
+        in archive: BlobContent, maximumSize: Int, maximumFiles: Int, into spool: inout SpoolWriter
+    ) throws(OCIError) -> [Entry] {
         try withUTF8Names { () throws(OCIError) in
-            let stream = try TarStream(
-                .bytes(bytes), Descriptor(describing: bytes, as: .layerGzip), maximumSize: maximumSize)
+            let stream = try TarStream(unverified: archive, .layerGzip, maximumSize: maximumSize)
             let reader = try ArchiveReader(stream)
             try reader.open()
-            var found: [String: [UInt8]] = [:]
+            var found: [String: BlobContent] = [:]
             while let entry = try reader.next() {
                 guard case .file(let size) = entry.kind else { continue }
                 let path = try relative(entry.path)
@@ -29,35 +45,30 @@ package enum Tarball {
                     throw OCIError(
                         .hostileLayer, "The archive's \(path.prefix(300)) has more than \(maximumSize) bytes.")
                 }
-                found[path] = try content(reader, size: size, path)
+                found[path] = try content(reader, size: size, path, into: &spool)
                 guard found.count <= maximumFiles else {
                     throw OCIError(.hostileLayer, "The archive has more than \(maximumFiles) files.")
                 }
             }
-            return found.map { File(path: $0.key, bytes: $0.value) }.sorted { $0.path < $1.path }
+            return found.map { Entry(path: $0.key, content: $0.value) }.sorted { $0.path < $1.path }
         }
     }
 
-    /// The content of the current file, of `size` bytes.
+    /// The content of the current file, of `size` bytes, as a part of `spool`.
     static func content(
-        _ reader: borrowing ArchiveReader, size: Int, _ path: String
-    ) throws(OCIError) -> [UInt8] {
-        var failure: OCIError?
-        let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-            do throws(OCIError) {
-                while count < size {
-                    let rest = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count...])
-                    let read = try reader.read(into: rest)
-                    guard read > 0 else { break }
-                    count += read
-                }
-            } catch {
-                failure = error
+        _ reader: borrowing ArchiveReader, size: Int, _ path: String, into spool: inout SpoolWriter
+    ) throws(OCIError) -> BlobContent {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, min(size, 64 << 10)), alignment: 16)
+        defer { buffer.deallocate() }
+        while spool.count < size {
+            let most = min(buffer.count, size - spool.count)
+            let read = try reader.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<most]))
+            guard read > 0 else {
+                throw OCIError(.malformed, "The archive's \(path.prefix(300)) is cut off.")
             }
+            try spool.append(UnsafeRawBufferPointer(rebasing: buffer[..<read]))
         }
-        if let failure { throw failure }
-        guard bytes.count == size else { throw OCIError(.malformed, "The archive's \(path.prefix(300)) is cut off.") }
-        return bytes
+        return spool.take()
     }
 
     private static func relative(_ path: String) throws(OCIError) -> String {

@@ -1,4 +1,5 @@
 package import Contract
+internal import Dispatch
 
 /// A finished layer: its gzipped bytes, and both of its digests.
 package struct Layer: Sendable, Hashable {
@@ -24,23 +25,37 @@ package struct Layer: Sendable, Hashable {
         self.content = content
     }
 
-    /// Makes a layer of `entries` in memory.
+    /// How the tar becomes gzip. The tar is the same in any case.
+    package enum Framing: Sendable, Hashable {
+        /// A large layer in pieces on several threads, a small one as a whole; what decides is ``Layer/small`` alone.
+        case bySize
+        /// As a whole, on one thread, as all layers were made once.
+        case whole
+    }
+
+    /// Bytes of content below which a layer is compressed as a whole. Digests of layers depend on it.
+    package static let small = 4 << 20
+
+    /// Makes a layer of `entries` in memory, or, when it has more than 1 MiB, in a file in `spool` if there is that.
     ///
-    /// The same entries give the same bytes: on every machine, in every time zone, locale and order. Each entry's
+    /// The same entries give the same bytes: on every machine, in every time zone, locale and order, on any number of threads. Each entry's
     /// parent directory must be among the entries, with its mode, because an entry for a directory replaces what lower
     /// layers say of it and an unpacker would otherwise make up a mode. Throws `invalidEntry` for names that are
     /// absolute, have `..` or start with `.wh.`, for duplicates and for missing parents.
-    package init(_ entries: [LayerEntry], compression: Compression = .balanced) throws(OCIError) {
-        var bytes: [UInt8] = []
+    package init(
+        _ entries: [LayerEntry], compression: Compression = .balanced, spool: SpoolDirectory? = nil,
+        framing: Framing = .bySize
+    ) throws(OCIError) {
+        var writer = SpoolWriter(spool, memory: 1 << 20)
         var hash = ContentHash()
-        let diffID = try Self.write(entries, compression) { piece in
+        let diffID = try Self.write(entries, compression, framing) { (piece) throws(OCIError) in
             hash.update(piece)
-            bytes.append(contentsOf: piece)
+            try writer.append(piece)
         }
+        let size = writer.count
         self.init(
-            descriptor: Descriptor(
-                mediaType: .layerGzip, digest: hash.digest(), size: bytes.count),
-            diffID: diffID, content: .bytes(bytes))
+            descriptor: Descriptor(mediaType: .layerGzip, digest: hash.digest(), size: size),
+            diffID: diffID, content: writer.take())
     }
 
     /// Makes a layer of `entries` as a file in `cache`, in one pass and constant memory. Blocks for as long as
@@ -49,7 +64,9 @@ package struct Layer: Sendable, Hashable {
         _ entries: [LayerEntry], in cache: BlobCache, compression: Compression = .fast
     ) throws(OCIError) {
         var writer = try BlobWriter(cache)
-        let diffID = try Self.write(entries, compression) { (piece) throws(OCIError) in try writer.append(piece) }
+        let diffID = try Self.write(entries, compression, .bySize) { (piece) throws(OCIError) in
+            try writer.append(piece)
+        }
         let size = writer.size
         let digest = try writer.commit()
         self.init(
@@ -57,18 +74,52 @@ package struct Layer: Sendable, Hashable {
             content: .file(cache.path(of: digest)))
     }
 
+    /// The same as ``init(_:compression:spool:framing:)``, and large layers do not keep a thread that tasks run on from others.
+    @concurrent
+    package static func make(
+        _ entries: [LayerEntry], spool: SpoolDirectory?, framing: Framing = .bySize
+    ) async throws(OCIError) -> Layer {
+        guard try contentSize(of: entries) >= small else {
+            return try Layer(entries, spool: spool, framing: framing)
+        }
+        let made: Result<Layer, OCIError> = await withCheckedContinuation { continuation in
+            DispatchQueue.global().async {
+                continuation.resume(
+                    returning: Result { () throws(OCIError) in
+                        try Layer(entries, spool: spool, framing: framing)
+                    })
+            }
+        }
+        return try made.get()
+    }
+
     /// One pass: entries → tar → SHA-256, and → gzip → `sink`. Returns the digest of the tar.
     private static func write(
-        _ entries: [LayerEntry], _ compression: Compression, to sink: Deflater.Sink
+        _ entries: [LayerEntry], _ compression: Compression, _ framing: Framing, to sink: Deflater.Sink
     ) throws(OCIError) -> Digest {
         let plan = try LayerPlan(entries)
         var hash = ContentHash()
-        let deflater = try Deflater(level: compression.rawValue)
-        try ArchiveWriter.write(plan) { (piece) throws(OCIError) in
-            hash.update(piece)
-            try deflater.write(piece, to: sink)
+        if framing == .bySize, try contentSize(of: entries) >= small {
+            var deflater = BlockDeflater(level: compression.rawValue)
+            try ArchiveWriter.write(plan) { (piece) throws(OCIError) in
+                hash.update(piece)
+                try deflater.write(piece, to: sink)
+            }
+            try deflater.finish(to: sink)
+        } else {
+            let deflater = try Deflater(level: compression.rawValue)
+            try ArchiveWriter.write(plan) { (piece) throws(OCIError) in
+                hash.update(piece)
+                try deflater.write(piece, to: sink)
+            }
+            try deflater.finish(to: sink)
         }
-        try deflater.finish(to: sink)
         return hash.digest()
+    }
+
+    private static func contentSize(of entries: [LayerEntry]) throws(OCIError) -> Int {
+        var size = 0
+        for case .file(let content) in entries.map(\.kind) { size += try content.size }
+        return size
     }
 }

@@ -33,6 +33,13 @@ package struct LayerEntry: Sendable, Hashable {
         LayerEntry(path: path, kind: .file(.bytes(bytes)), mode: mode, uid: uid, gid: gid)
     }
 
+    /// The file `path` with `content`.
+    package static func file(
+        _ path: String, content: BlobContent, mode: UInt16 = 0o644, uid: Int = 0, gid: Int = 0
+    ) -> LayerEntry {
+        LayerEntry(path: path, kind: .file(content), mode: mode, uid: uid, gid: gid)
+    }
+
     /// The file `path` with the content of the file `source` on this machine.
     package static func file(
         _ path: String, copying source: String, mode: UInt16 = 0o644, uid: Int = 0, gid: Int = 0

@@ -88,17 +88,3 @@ extension Registry {
         return next
     }
 }
-
-extension BlobContent {
-    /// A part of the bytes.
-    fileprivate func part(_ range: Range<Int>) throws(OCIError) -> [UInt8] {
-        switch self {
-        case .bytes(let bytes):
-            guard range.upperBound <= bytes.count else {
-                throw OCIError(.mismatch, "A blob has \(bytes.count) bytes instead of \(range.upperBound) or more.")
-            }
-            return Array(bytes[range])
-        case .file(let path): return try OpenFile(reading: path).bytes(range)
-        }
-    }
-}

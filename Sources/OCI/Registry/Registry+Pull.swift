@@ -97,6 +97,27 @@ extension Registry {
         return answer.body
     }
 
+    /// A blob's bytes, verified; those of a large one in `spool`, if there is that.
+    package func blob(
+        _ repository: String, _ descriptor: Descriptor, limit: Int, spool: SpoolDirectory?
+    ) async throws(OCIError) -> BlobContent {
+        guard let spool, descriptor.size > 1 << 20, descriptor.size <= limit else {
+            return .bytes(try await blob(repository, descriptor, limit: limit))
+        }
+        var content = BlobContent.bytes([])
+        try await repeating("fetch \(descriptor.digest)") { () async throws(OCIError) in
+            var writer = SpoolWriter(spool, memory: 0)
+            var hash = ContentHash()
+            try await self.read(repository, descriptor) { (bytes) throws(OCIError) in
+                hash.update(bytes)
+                try writer.append(bytes)
+            }
+            try descriptor.verify(digest: hash.digest(), size: writer.count)
+            content = writer.take()
+        }
+        return content
+    }
+
     /// Makes sure that `cache` has the blob, streaming it there in constant memory if needed, and returns its path.
     @discardableResult
     package func fetch(
@@ -112,6 +133,15 @@ extension Registry {
     private func download(
         _ repository: String, _ descriptor: Descriptor, into cache: BlobCache
     ) async throws(OCIError) {
+        var writer = try BlobWriter(cache)
+        try await read(repository, descriptor) { (bytes) throws(OCIError) in try writer.append(bytes) }
+        _ = try writer.commit(expecting: descriptor)
+    }
+
+    /// Shows `take` the blob's bytes as they come, and no more than there should be.
+    private func read(
+        _ repository: String, _ descriptor: Descriptor, _ take: (UnsafeRawBufferPointer) throws(OCIError) -> Void
+    ) async throws(OCIError) {
         let answer = try await stream(
             RegistryCall(.get, try address(repository, "blobs/\(descriptor.digest)"), pulling: repository))
         guard answer.status == 200 else {
@@ -119,15 +149,15 @@ extension Registry {
             throw unreadable(
                 CollectedResponse(status: answer.status, headers: answer.headers, body: body), repository, descriptor)
         }
-        var writer = try BlobWriter(cache)
+        var size = 0
         var chunks = answer.body.makeAsyncIterator()
         while let chunk = try await next(&chunks, descriptor) {
-            guard writer.size + chunk.count <= descriptor.size else {
+            size += chunk.count
+            guard size <= descriptor.size else {
                 throw OCIError(.mismatch, "The blob \(descriptor.digest) is longer than its \(descriptor.size) bytes.")
             }
-            try chunk.withRawBytes { (bytes) throws(OCIError) in try writer.append(bytes) }
+            try chunk.withRawBytes { (bytes) throws(OCIError) in try take(bytes) }
         }
-        _ = try writer.commit(expecting: descriptor)
     }
 
     private func next(

@@ -133,6 +133,8 @@ extension Registry {
             switch content {
             case .bytes(let bytes): .bytes(bytes)
             case .file(let path): .file(path)
+            case .spooled(let bytes):
+                .file(bytes.file.path, at: bytes.range.lowerBound, length: bytes.range.count, keeping: bytes.file)
             }
         do throws(OCIError) { return try await finish(descriptor, body, session, repository) } catch {
             if error.status == nil || error.status == 413 { await cancelUpload(session, repository) }

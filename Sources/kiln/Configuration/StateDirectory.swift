@@ -32,6 +32,9 @@ struct StateDirectory: Sendable {
     var secrets: String { path + "/secrets" }
     var blobs: String { path + "/blobs" }
     var layers: String { path + "/layers" }
+    /// What the Builder has too much of for memory while it builds.
+    var spool: String { path + "/spool" }
+
     /// Archives of npm packages.
     var packages: String { path + "/packages" }
     var registryData: String { path + "/registry" }

@@ -56,7 +56,7 @@ struct BuilderCommand: AsyncParsableCommand {
                     client: http, address: deployer.address, token: token),
                 attestor: Attestor(
                     registry: registry, key: try builder.namedSigningKey(), version: Version.text, logger: logger),
-                logger: logger, progress: { Console.note($0) })
+                spool: try SpoolDirectory(directory.spool), logger: logger, progress: { Console.note($0) })
             let service = HTTPService(token: token, logger: logger, handler: api.handle)
             let place = try role.listen("builder", directory)
             let serving = Task { try await service.run(on: place) }

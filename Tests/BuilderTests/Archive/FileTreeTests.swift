@@ -307,7 +307,8 @@ import Transfer
 
 extension DenoServer {
     private func tree(_ files: [String: String]) -> FileTree {
-        FileTree(entry: files["main.ts"] == nil ? "main.js" : "main.ts", files: files.mapValues { Array($0.utf8) })
+        FileTree(
+            entry: files["main.ts"] == nil ? "main.js" : "main.ts", files: files.mapValues { .bytes(Array($0.utf8)) })
     }
 
     /// What the checker makes of `files`; throws when it refuses them.

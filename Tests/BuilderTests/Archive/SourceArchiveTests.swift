@@ -1,6 +1,7 @@
 import Builder
 import Contract
 import Foundation
+import OCI
 import Support
 import Testing
 
@@ -11,7 +12,7 @@ import Testing
     ) async throws -> FunctionSource {
         var limits = ArchiveLimits()
         change(&limits)
-        return try await SourceArchive(limits).source(body, mediaType: type, entry: entry)
+        return try await SourceArchive(limits).source(.bytes(body), mediaType: type, entry: entry)
     }
 
     private func tree(
@@ -48,7 +49,7 @@ import Testing
                 throw FixtureFailure("It was taken for a module.")
             }
             #expect(tree.entry == "main.ts")
-            #expect(tree.files.mapValues { String(decoding: $0, as: UTF8.self) } == files)
+            #expect(try tree.files.mapValues { String(decoding: try $0.bytes(), as: UTF8.self) } == files)
         }
     }
 

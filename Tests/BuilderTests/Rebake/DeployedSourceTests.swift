@@ -40,7 +40,7 @@ import Transfer
                 let body = try await RealTar.archive(files)
                 let answer = try await builder.post("name=tree&check=false&entry=\(entry)", body)
                 #expect(answer.status == 201, "\(answer.text)")
-                let tree = FileTree(entry: entry, files: files.mapValues { Array($0.utf8) })
+                let tree = FileTree(entry: entry, files: files.mapValues { .bytes(Array($0.utf8)) })
                 #expect(try await Self.deployed(builder).source == .files(tree))
             }
         }

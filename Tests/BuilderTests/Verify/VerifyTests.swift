@@ -31,7 +31,8 @@ import Transfer
                 ])
                 let imports =
                     "import { sum } from 'npm:sums@1';\nexport default (): Response => new Response(String(sum(1, 2)));"
-                for (source, layers) in [(Array(Self.hello.utf8), 3), (files, 3), (Array(imports.utf8), 4)] {
+                let sources = [(Array(Self.hello.utf8), 3), (files, 3), (Self.large, 3), (Array(imports.utf8), 4)]
+                for (source, layers) in sources {
                     #expect(try await builder.post("name=hello", source).status == 201)
                     let found = try await Self.verify(builder)
                     #expect(found.identical && found.manifest.identical && found.config.identical, "\(found)")
@@ -46,6 +47,41 @@ import Transfer
                 #expect(try await builder.call(.post, "/func/hello/verify?revision=x").status == 400)
                 #expect(try await builder.call(.get, "/func/hello/verify").status == 405)
             }
+        }
+    }
+
+    /// A function with so many assets that they are not kept in memory while it is built, and that its layer is compressed in pieces.
+    private static let large = RawTar.archive([
+        ("main.ts", "export default (): Response => new Response('large');"),
+        ("big.txt", (0..<700_000).map { "\($0)\n" }.joined()), ("small.txt", "small"),
+        ("deno.lock", #"{"version":"5"}"#),
+    ])
+
+    @Test func `a large layer from when layers were compressed as a whole is recognized`() async throws {
+        try await withBuilder { builder in
+            #expect(try await builder.post("name=hello", Self.large).status == 201)
+            let deployed = try #require(builder.deployer.deploys.first).image
+            let registry = builder.registry
+            let image = try await registry.image("kiln/hello", .digest(deployed.digest))
+            let base = try await registry.image("kiln/base", .digest(try #require(builder.deployer.base).digest))
+            let code = try #require(image.manifest.layers.last)
+            let content = try await registry.blob("kiln/hello", code, limit: 64 << 20)
+            let files = try Tarball.files(in: content, maximumSize: 64 << 20, maximumFiles: 100)
+            let layer = try Layer(
+                [.directory("app"), .directory("app/source")] + files.map { .file("app/\($0.path)", $0.bytes) },
+                framing: .whole)
+            #expect(layer.diffID == image.config.rootfs.diffIDs.last && layer.descriptor != code)
+            var former = ImageBuilder(
+                on: .init(base, name: image.manifest.annotations?["org.opencontainers.image.base.name"]),
+                steps: [.init(layer, createdBy: "kiln: code")])
+            former.execution = try #require(image.config.config)
+            former.annotations = image.manifest.annotations ?? [:]
+            let made = try former.build()
+            try await registry.push(made, to: "kiln/hello", base: "kiln/base")
+            builder.deployer.replaceImage(
+                with: PinnedImage(registry: deployed.registry, repository: "kiln/hello", digest: made.digest))
+            let found = try await Self.verify(builder)
+            #expect(found.identical && found.layers.allSatisfy { $0.digest.identical }, "\(found)")
         }
     }
 

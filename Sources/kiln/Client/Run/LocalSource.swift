@@ -1,6 +1,7 @@
 import Builder
 import Client
 import Contract
+import OCI
 
 /// What `kiln run` serves: a file or a directory, by the rules of `kiln deploy`.
 struct LocalSource: Sendable {
@@ -25,7 +26,7 @@ struct LocalSource: Sendable {
         let source: FunctionSource
         do {
             source = try await SourceArchive(ArchiveLimits()).source(
-                upload.body, mediaType: upload.mediaType, entry: upload.entry)
+                .bytes(upload.body), mediaType: upload.mediaType, entry: upload.entry)
         } catch let problem as Problem {
             throw ClientError(problem, consequence: "")
         } catch {
@@ -35,9 +36,13 @@ struct LocalSource: Sendable {
             upload.skipped.isEmpty
             ? [] : ["Left out, being neither files nor directories: \(upload.skipped.joined(separator: ", "))."]
         // The base image is of no matter to what is in the layer above it.
-        let plan = BuildPlan(
-            base: Digest(bytes: repeatElement(0, count: 32)), source,
-            language: SourceLanguage(mediaType: upload.mediaType))
-        return Content(plan: plan, excerpts: upload.excerpts, warnings: warnings)
+        do {
+            let plan = try BuildPlan(
+                base: Digest(bytes: repeatElement(0, count: 32)), source,
+                language: SourceLanguage(mediaType: upload.mediaType))
+            return Content(plan: plan, excerpts: upload.excerpts, warnings: warnings)
+        } catch {
+            throw ClientError(.failed, "\(origin) cannot be read: \(error)")
+        }
     }
 }
