@@ -89,6 +89,16 @@ import Testing
         #expect(error?.code == .diskFull)
     }
 
+    @Test(.timeLimit(.minutes(1))) func `more layers at a time than there are threads all come to an end`() async throws
+    {
+        let entries = [LayerEntry.file("f", Self.mixed(Layer.small))]
+        let digests = try await withThrowingTaskGroup(of: Contract.Digest.self) { group in
+            for _ in 0..<48 { group.addTask { try await Layer.make(entries, spool: nil).descriptor.digest } }
+            return try await group.reduce(into: Set<Contract.Digest>()) { $0.insert($1) }
+        }
+        #expect(digests.count == 1)
+    }
+
     @Test func `a large layer is another gzip of the same tar, and a small one the same gzip as ever`() throws {
         let large = [LayerEntry.file("f", Self.mixed(Layer.small))]
         let (pieces, whole) = (try Layer(large), try Layer(large, framing: .whole))

@@ -1,10 +1,12 @@
 import CZlib
 internal import Dispatch
+import Synchronization
 
 /// A piece of a gzip member that is compressed by itself, with the end of the piece before it as its dictionary.
 ///
-/// `@unchecked Sendable`: one thread at a time touches it. ``BlockDeflater`` fills it, hands it to the job that ``compress(_:)`` starts, and
-/// takes it back by ``wait()``; meanwhile it only reads the input, which the job does not change.
+/// `@unchecked Sendable`: one thread at a time touches it. ``BlockDeflater`` fills it, hands it by ``compress(_:)`` to whoever takes the
+/// `turn` first, a thread of the queue or its own in ``wait()``, and has it back after that; meanwhile it only reads the input, which nobody
+/// changes.
 final class DeflateBlock: @unchecked Sendable {
     /// Bytes of a piece: large beside the dictionary, and small enough for many at a time.
     static let size = 256 << 10
@@ -26,6 +28,9 @@ final class DeflateBlock: @unchecked Sendable {
     // What cannot be compressed takes five bytes more for every 16 KiB, and the end of a piece some.
     private let output = UnsafeMutableRawBufferPointer.allocate(byteCount: DeflateBlock.size * 9 / 8, alignment: 16)
     private let done = DispatchSemaphore(value: 0)
+    /// Which piece this is, and whether nobody compresses it yet.
+    private let turn = Mutex((number: 0, isOpen: false))
+    private var flush = Z_SYNC_FLUSH
     private var dictionaryCount = 0
     private(set) var count = 0
     private var outputCount = 0
@@ -78,22 +83,38 @@ final class DeflateBlock: @unchecked Sendable {
         return taken
     }
 
-    /// Begins to compress the piece on another thread.
+    /// Has the piece compressed on another thread.
     func compress(_ place: Place) {
+        flush = place == .last ? Z_FINISH : Z_SYNC_FLUSH
+        let number = turn.withLock { turn in
+            turn = (turn.number + 1, true)
+            return turn.number
+        }
         Self.queue.async { [self] in
-            deflatePiece(place == .last ? Z_FINISH : Z_SYNC_FLUSH)
+            guard take(number) else { return }
+            deflatePiece()
             done.signal()
         }
     }
 
-    /// Waits until the piece is compressed, and gives the result, which stays until the next piece begins.
+    /// Gives the compressed piece, which stays until the next one begins. When no other thread has come to it yet, this one compresses it:
+    /// so it is never in vain that one waits, however many do.
     func wait() throws(OCIError) -> UnsafeRawBufferPointer {
-        done.wait()
+        if take(nil) { deflatePiece() } else { done.wait() }
         guard code == Z_OK else { throw OCIError(.library, "zlib could not compress (code \(code)).") }
         return UnsafeRawBufferPointer(rebasing: output[..<outputCount])
     }
 
-    private func deflatePiece(_ flush: Int32) {
+    /// Whether the caller is the one to compress the piece, the one with `number` or any.
+    private func take(_ number: Int?) -> Bool {
+        turn.withLock { turn in
+            guard turn.isOpen, number == nil || number == turn.number else { return false }
+            turn.isOpen = false
+            return true
+        }
+    }
+
+    private func deflatePiece() {
         let bytes = input.baseAddress?.assumingMemoryBound(to: UInt8.self)
         let piece = bytes?.advanced(by: Self.dictionarySize)
         checksum = crc32(crc32(0, nil, 0), piece, UInt32(count))
