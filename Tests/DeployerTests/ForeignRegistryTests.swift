@@ -14,6 +14,25 @@ import Transfer
         return try ImageBuilder(steps: [.init(layer, createdBy: "kiln: code")]).build()
     }
 
+    /// Images of `text` for this machine and for another, and an index over them.
+    static func images(_ text: String) throws -> (index: [UInt8], descriptor: Descriptor, parts: [Image]) {
+        var parts: [Image] = []
+        var named: [Descriptor] = []
+        for platform in [Platform.host, Platform(os: "linux", architecture: "s390x")] {
+            let layer = try Layer([.directory("app"), .file("app/main.js", Array(text.utf8))])
+            let own = try Layer([.file("platform", Array(platform.description.utf8))])
+            let image = try ImageBuilder(
+                platform: platform, steps: [.init(own, createdBy: "base"), .init(layer, createdBy: "kiln: code")]
+            ).build()
+            parts.append(image)
+            var descriptor = image.descriptor
+            descriptor.platform = platform
+            named.append(descriptor)
+        }
+        let index = try CanonicalJSON.encode(Index(manifests: named, annotations: ["dev.kiln.handler": "request"]))
+        return (index, Descriptor(describing: index, as: .index), parts)
+    }
+
     private func withImages(
         deletes: Bool, _ body: @Sendable (Collector, Registry, String) async throws -> Void
     ) async throws {
@@ -109,6 +128,46 @@ import Transfer
             #expect(try await registry.referrers(of: kept, in: "kiln/hello").count == 1)
             let bill = try Artifact(.spdx, about: images[2].descriptor, content: Array("three".utf8), as: .spdx)
             #expect(try await registry.descriptor("kiln/hello", .digest(bill.descriptor.digest)) == nil)
+        }
+    }
+
+    @Test func `the manifests of an image for several platforms go with it, unless another has them`() async throws {
+        try await withRegistry { fixture in
+            let registry = Registry(RegistryEndpoint(name: fixture.authority, url: fixture.url), client: fixture.client)
+            let (kept, gone) = (try Self.images("kept"), try Self.images("gone"))
+            // A third one, which has one manifest of each.
+            let mixed = try CanonicalJSON.encode(
+                Index(manifests: [kept.parts[0].descriptor, gone.parts[1].descriptor]))
+            for image in kept.parts + gone.parts { try await registry.push(image, to: "kiln/hello") }
+            for (bytes, tag) in [(kept.index, "b-kept"), (gone.index, "b-gone"), (mixed, "b-mixed")] {
+                try await registry.putManifest(
+                    bytes, Descriptor(describing: bytes, as: .index), to: "kiln/hello", tag: tag)
+            }
+            let inventory = RegistryInventory(registry, sweeper: nil)
+            let facts = try #require(try await inventory.facts(of: kept.descriptor.digest, in: "kiln/hello"))
+            // The index, two manifests, two configurations, and three layers, of which both have one.
+            #expect(facts.blobs.count == 8 && facts.layers.count == 3)
+            #expect(facts.manifests == kept.parts.map(\.digest))
+            try await withStore { store in
+                let reconciler = Reconciler(
+                    store: store, backend: RecordingBackend(), tags: RegistryTags(registry), epoch: "e",
+                    logger: Logger(label: "test"))
+                try await reconciler.start(base: nil)
+                let image = PinnedImage(
+                    registry: fixture.authority, repository: "kiln/hello", digest: kept.descriptor.digest)
+                _ = try await reconciler.deploy(
+                    name("hello"),
+                    DeployRequest(
+                        ticket: try await store.issueTicket(for: name("hello")), image: image, spec: FunctionSpec(),
+                        wait: true, timings: [:]), requestID: "x")
+                let collector = Collector(
+                    reconciler: reconciler, inventory: inventory, machine: nil, logger: Logger(label: "test"))
+                #expect(try await collector.run(Retention(), .collect).images.count == 2)
+                #expect(try await collector.run(Retention(), .collect).images == .init())
+            }
+            #expect(try await registry.tags("kiln/hello").sorted() == ["b-kept", "r1"])
+            for part in kept.parts { #expect(try await inventory.has(part.digest, in: "kiln/hello")) }
+            for part in gone.parts { #expect(try await !inventory.has(part.digest, in: "kiln/hello")) }
         }
     }
 }

@@ -27,20 +27,32 @@ package struct RegistryInventory: ImageInventory {
     package func facts(of digest: Digest, in repository: String) async throws -> ImageFacts? {
         // A revision from before the operator chose another place for images.
         guard registry.endpoint.repositories.contains(repository) else { return nil }
-        let image: OCI.Image
         do throws(OCIError) {
-            image = try await registry.image(repository, .digest(digest))
+            let image = try await registry.documents(repository, digest)
+            var blobs = [image.descriptor.digest: image.descriptor.size]
+            var layers: [Digest] = []
+            for item in image.manifests {
+                blobs[item.descriptor.digest] = item.descriptor.size
+                for blob in [item.manifest.config] + item.manifest.layers { blobs[blob.digest] = blob.size }
+                layers += try await unpacked(item, in: repository).filter { !layers.contains($0) }
+            }
+            let annotations = image.manifests.compactMap(\.manifest.annotations) + [image.annotations ?? [:]]
+            return ImageFacts(
+                blobs: blobs, layers: layers, imports: annotations.compactMap { $0["dev.kiln.imports"] }.first,
+                manifests: image.isIndex ? image.manifests.map(\.descriptor.digest) : [])
         } catch {
             guard error.code != .notFound else { return nil }
             throw error
         }
-        var blobs: [Digest: Int] = [:]
-        blobs[image.digest] = image.descriptor.size
-        blobs[image.manifest.config.digest] = image.manifest.config.size
-        for layer in image.manifest.layers { blobs[layer.digest] = layer.size }
-        return ImageFacts(
-            blobs: blobs, layers: image.config.rootfs.diffIDs,
-            imports: image.manifest.annotations?["dev.kiln.imports"])
+    }
+
+    /// The digests of an image's unpacked layers; none for what is no image, which an index may name too.
+    private func unpacked(
+        _ image: ImageDocuments.Document, in repository: String
+    ) async throws(OCIError) -> [Digest] {
+        guard image.manifest.config.mediaType.oci == .config else { return [] }
+        let config = try await registry.blob(repository, image.manifest.config)
+        return try CanonicalJSON.decode(ImageConfig.self, from: config, what: "The image configuration").rootfs.diffIDs
     }
 
     package func attached(to digest: Digest, tags: [String], in repository: String) async throws -> [AttachedManifest] {

@@ -12,6 +12,8 @@ extension Collector {
         var images: Images = [:]
         /// What is kept beside images that go or are gone, by repository and image.
         var attachments: [String: [Digest: [AttachedManifest]]] = [:]
+        /// The manifests of images for several platforms that go with them, by repository and image.
+        var parts: [String: [Digest: [Digest]]] = [:]
 
         var isEmpty: Bool { images.isEmpty && attachments.isEmpty }
     }
@@ -44,7 +46,8 @@ extension Collector {
             let attachments = garbage.attachments[repository] ?? [:]
             for subject in images.union(attachments.keys).sorted(by: { $0.hex < $1.hex }) {
                 // Signatures go after what they are of: an image without its own could not be run where they are demanded.
-                for digest in (images.contains(subject) ? [subject] : []) + (attachments[subject] ?? []).map(\.digest) {
+                let image = images.contains(subject) ? [subject] + (garbage.parts[repository]?[subject] ?? []) : []
+                for digest in image + (attachments[subject] ?? []).map(\.digest) {
                     guard try await inventory.delete(digest, from: repository) else {
                         report.notes.append(
                             "The registry does not delete images: what is garbage there stays until its operator removes it."
@@ -91,12 +94,28 @@ extension Collector {
             let needed = kept[repository] ?? []
             let known = removed.filter { $0.image.repository == repository }.map(\.image.digest)
             let tags = try await inventory.tags(of: repository)
+            let parts = try await parts(of: needed, in: repository).values.flatMap(\.self)
             let found = try await images(in: repository, tags, needed, beside: known).subtracting(needed)
+                .subtracting(parts)
             if !found.isEmpty { garbage.images[repository] = found }
+            garbage.parts[repository] = try await self.parts(of: found, in: repository).mapValues { manifests in
+                manifests.filter { !needed.contains($0) && !parts.contains($0) && !found.contains($0) }
+            }
             let attachments = try await attachments(in: repository, tags, found, needed)
             if !attachments.isEmpty { garbage.attachments[repository] = attachments }
         }
         return garbage
+    }
+
+    /// The manifests of those of `images` that are for several platforms.
+    private func parts(of images: Set<Digest>, in repository: String) async throws -> [Digest: [Digest]] {
+        var parts: [Digest: [Digest]] = [:]
+        for digest in images {
+            if let manifests = try await facts(of: digest, in: repository)?.manifests, !manifests.isEmpty {
+                parts[digest] = manifests
+            }
+        }
+        return parts
     }
 
     /// What is kept beside images in `repository` that go with this run, or have gone with one that was interrupted.

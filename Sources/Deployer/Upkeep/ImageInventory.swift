@@ -31,15 +31,18 @@ package protocol ImageInventory: Sendable {
 
 /// What an image is made of.
 package struct ImageFacts: Hashable, Sendable {
-    /// Its blobs with their sizes: manifest, configuration and layers.
+    /// Its blobs with their sizes: manifests, configurations and layers.
     package var blobs: [Digest: Int]
     /// The digests of its unpacked layers.
     package var layers: [Digest]
     /// The tag of the image with what it imports, which the next build begins with; `nil` for none.
     package var imports: String?
+    /// The manifests of its platforms, when it is an index of several: they have no tag, and go when it goes.
+    package var manifests: [Digest]
 
     /// An image of `blobs`.
-    package init(blobs: [Digest: Int], layers: [Digest], imports: String? = nil) {
+    package init(blobs: [Digest: Int], layers: [Digest], imports: String? = nil, manifests: [Digest] = []) {
+        self.manifests = manifests
         self.imports = imports
         self.blobs = blobs
         self.layers = layers

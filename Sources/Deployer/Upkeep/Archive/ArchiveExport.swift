@@ -54,11 +54,11 @@ package struct ArchiveExport: Sendable {
         for function in archive.functions {
             let repository = registry.endpoint.repositories.repository(of: function.name)
             for item in function.revisions.reversed() {
-                let (read, bytes) = try await registry.manifest(repository, .digest(item.digest))
-                var descriptor = read
-                if !bundle.contains(descriptor.digest) {
-                    let manifest = try JSONDecoder().decode(Manifest.self, from: Data(bytes))
-                    try await add(bytes, manifest, from: repository, to: &bundle, by: cache)
+                let image = try await registry.documents(repository, item.digest)
+                var descriptor = image.descriptor
+                try bundle.add(blob: image.bytes)
+                for part in image.manifests {
+                    try await add(part.bytes, part.manifest, from: repository, to: &bundle, by: cache)
                 }
                 descriptor.annotations = [Self.name: "\(function.name)-r\(item.number)"]
                 entries.append(descriptor)

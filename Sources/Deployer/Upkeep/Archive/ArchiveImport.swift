@@ -76,14 +76,15 @@ package struct ArchiveImport: Sendable {
         for function in functions {
             let repository = registry.endpoint.repositories.repository(of: function.name)
             for item in function.revisions.reversed() {
-                let bytes = try cache.read(item.digest, limit: Manifest.maximumSize)
-                let manifest = try JSONDecoder().decode(Manifest.self, from: Data(bytes))
-                try await push(manifest, to: repository, of: registry, &homes)
+                let image = try await ImageDocuments(try document(item.digest)) { (named) throws(OCIError) in
+                    try document(named.digest)
+                }
+                for part in image.manifests {
+                    try await push(part.manifest, to: repository, of: registry, &homes)
+                    if image.isIndex { try await registry.putManifest(part.bytes, part.descriptor, to: repository) }
+                }
                 try await registry.putManifest(
-                    bytes, Descriptor(mediaType: manifest.mediaType, digest: item.digest, size: bytes.count),
-                    to: repository,
-                    tag: "r\(item.number)"
-                )
+                    image.bytes, image.descriptor, to: repository, tag: "r\(item.number)")
                 for attachment in attachments[item.digest] ?? [] {
                     try await push(attachment.manifest, to: repository, of: registry, &homes)
                     try await registry.put(attachment, to: repository)
@@ -91,6 +92,10 @@ package struct ArchiveImport: Sendable {
             }
             try await adopt(function)
         }
+    }
+
+    private func document(_ digest: Digest) throws(OCIError) -> [UInt8] {
+        try cache.read(digest, limit: Manifest.maximumSize)
     }
 
     /// Pushes the blobs of `manifest`, or has them mounted from where they were pushed before.
