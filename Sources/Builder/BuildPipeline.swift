@@ -122,7 +122,7 @@ package struct BuildPipeline: Sendable {
             ticket: ticket.number,
             image: PinnedImage(registry: registry.endpoint.name, repository: ticket.repository, digest: digest),
             spec: request.spec, wait: request.mode == .untilServing, timings: timings.all(),
-            force: request.force ? true : nil)
+            force: request.force ? true : nil, traffic: request.traffic)
         logger.info(
             "built",
             metadata: [

@@ -26,6 +26,8 @@ package struct BuildRequest: Sendable, Hashable {
     package let freshness: Dependencies.Freshness
     /// Whether to take over what others have set of the function's object in a cluster: `force=true`.
     package let force: Bool
+    /// Of 100 requests so many are for the new revision, the others for the live one: `traffic=`. `nil`: all.
+    package let traffic: Int?
 
     /// What makes `live` again: with its configuration and versions.
     init(rebaking live: Revision, _ wanted: RebakeRequest) {
@@ -36,6 +38,7 @@ package struct BuildRequest: Sendable, Hashable {
         typeChecking = wanted.typeChecking
         freshness = .rebaked
         force = false
+        traffic = nil
     }
 
     /// Parses decoded query items; throws a 400 ``Contract/Problem`` for a missing or bad name, an unknown option, a
@@ -64,6 +67,7 @@ package struct BuildRequest: Sendable, Hashable {
         }
         freshness = updates.contains(true) ? .updated : .kept
         force = try Self.flag("force", values["force"], otherwise: false)
+        traffic = try Self.share(values["traffic"])
         mode = isDryRun ? .dryRun : waits ? .untilServing : .untilRecorded
     }
 
@@ -77,6 +81,18 @@ package struct BuildRequest: Sendable, Hashable {
         } catch {
             throw Problem("invalid-name", 400, "Invalid function name", error.description)
         }
+    }
+
+    private static func share(_ text: String?) throws(Problem) -> Int? {
+        guard let text else { return nil }
+        guard text.utf8.count <= 3, text.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(text),
+            number <= 100
+        else {
+            throw invalid(
+                "traffic", text,
+                "use a whole number from 0 to 100: the percentage of the requests that the new revision gets")
+        }
+        return number == 100 ? nil : number
     }
 
     private static func flag(_ name: String, _ text: String?, otherwise: Bool) throws(Problem) -> Bool {

@@ -49,12 +49,15 @@ package struct DeployRequest: Hashable, Sendable, Codable {
     /// The revision that this is a rebake of: it takes its place only while that is live, and keeps its place in the order of
     /// arrival, so that a deploy that was under way goes live after it. Absent for a deploy.
     package var replaces: Int?
+    /// Of 100 requests so many go to the new revision, the others go on to the live one; absent for all.
+    package var traffic: Int?
 
     /// A finished build.
     package init(
         ticket: Int, image: PinnedImage, spec: FunctionSpec, wait: Bool, timings: [String: Double], force: Bool? = nil,
-        replaces: Int? = nil
+        replaces: Int? = nil, traffic: Int? = nil
     ) {
+        self.traffic = traffic
         self.force = force
         self.replaces = replaces
         self.ticket = ticket
@@ -92,6 +95,8 @@ package struct DeployAnswer: Hashable, Sendable, Codable {
     package var dependencies: [String]?
     /// Whether the types of the code have been checked; `nil` where no code was built, as in a rollback.
     package var typesChecked: Bool?
+    /// The revisions that share the function's traffic now; `nil` when one has all of it.
+    package var traffic: [TrafficSplit.Share]?
     /// What the developer should know of a deploy that went well.
     package var warnings: [String]?
 

@@ -6,7 +6,7 @@ extension FunctionSpec {
 
     /// The names of a deploy's other options: they are about the deploy, and not frozen with the revision.
     package static let deployOptionNames: Set<String> = [
-        "name", "entry", "wait", "dry-run", "check", "update", "reload", "force",
+        "name", "entry", "wait", "dry-run", "check", "update", "reload", "force", "traffic",
     ]
 
     /// Reads the options of a deploy from decoded query items; throws ``InvalidOption`` for an unknown name, a bad value, a value

@@ -11,13 +11,17 @@ package struct RouteCheck: Hashable, Sendable, Codable {
     package var pinned: Set<Int>
     /// Endpoints that are to have no request of the Router's, by their ids.
     package var without: Set<String>
+    /// How `/fn/NAME` is divided while ``live`` is one of several; absent while it has all of the traffic.
+    package var shares: [TrafficSplit.Share]?
     /// How long the answer may take, in milliseconds; at most 30,000.
     package var waitMilliseconds: Int
 
     /// Whether `function` is routed to `live`, and `pinned` by number, and none of `without` has requests.
     package init(
-        function: FunctionName, live: Int?, pinned: Set<Int> = [], without: Set<String> = [], waitMilliseconds: Int = 0
+        function: FunctionName, live: Int?, pinned: Set<Int> = [], without: Set<String> = [],
+        shares: [TrafficSplit.Share]? = nil, waitMilliseconds: Int = 0
     ) {
+        self.shares = shares
         self.function = function
         self.live = live
         self.pinned = pinned

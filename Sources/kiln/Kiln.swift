@@ -26,7 +26,7 @@ struct Kiln: AsyncParsableCommand {
                 name: "Revision",
                 subcommands: [
                     RevisionsCommand.self, RollbackCommand.self, RebakeCommand.self, VerifyCommand.self,
-                    PinCommand.self,
+                    TrafficCommand.self, PinCommand.self,
                     UnpinCommand.self,
                 ]),
             CommandGroup(

@@ -42,8 +42,24 @@ package struct FunctionAnswer: Sendable, Decodable {
     package let outdated: Bool?
     /// Pinned revisions.
     package let pinned: [Int]?
+    /// The revisions that share the traffic; `nil` while the live one has all.
+    package let traffic: [TrafficAnswer]?
     /// The last deploy.
     package let latest: Latest?
+}
+
+/// A revision that shares a function's traffic.
+package struct TrafficAnswer: Sendable, Decodable {
+    /// Its number.
+    package let revision: Int
+    /// Of 100 requests so many are for it.
+    package let percent: Int
+    /// Instances that accept requests.
+    package let ready: Int?
+    /// Instances there should be.
+    package let desired: Int?
+    /// Whether it has no instance until the next request.
+    package let parked: Bool?
 }
 
 /// A revision as `GET /func/NAME/revisions` tells of it.
@@ -62,6 +78,8 @@ package struct RevisionAnswer: Sendable, Decodable {
     package let live: Bool?
     /// Whether it answers under its number.
     package let pinned: Bool?
+    /// Its share of divided traffic.
+    package let percent: Int?
 }
 
 /// A base image as `GET /base` tells of it.
@@ -90,8 +108,12 @@ package struct HistoryAnswer: Sendable, Decodable {
     package let revision: Int
     /// Since when.
     package let at: Timestamp
-    /// `deploy`, `rollback` or `rebake`.
+    /// `deploy`, `rollback`, `rebake` or `traffic`.
     package let cause: String
+    /// The shares of those that were live with it.
+    package let traffic: [TrafficAnswer]?
+    /// Why, when it was the platform's decision.
+    package let reason: String?
 }
 
 /// The answer to a deploy or a rollback; a dry run has no revision.
@@ -114,6 +136,8 @@ package struct DeployedAnswer: Sendable, Decodable {
     package let handler: String?
     /// Milliseconds by phase.
     package let timings: [String: Double]?
+    /// The revisions that share the traffic now; `nil` when one has all.
+    package let traffic: [TrafficAnswer]?
 }
 
 extension JSONValue {

@@ -30,8 +30,20 @@ extension DeployerAPI {
         /// Whether new deploys get another base image; absent when not.
         var outdated: Bool?
         var pinned: [Int]?
+        /// The revisions that share the traffic; absent while the live one has all of it.
+        var traffic: [TrafficPart]?
         /// The last deploy, when it is not the one that is live.
         var latest: Latest?
+    }
+
+    /// A revision that shares the traffic.
+    struct TrafficPart: Encodable {
+        var revision: Int
+        var percent: Int
+        var ready: Int
+        var desired: Int
+        var parked: Bool
+        var load: Load
     }
 
     /// What the Routers said last, over about a second.
@@ -60,6 +72,8 @@ extension DeployerAPI {
         var failure: String?
         var live: Bool
         var pinned: Bool
+        /// Its share of divided traffic.
+        var percent: Int?
         var spec: FunctionSpec
     }
 
@@ -75,7 +89,9 @@ extension DeployerAPI {
         var listing = await listing(record.summary)
         listing.spec = record.summary.live?.spec
         listing.pinned = record.revisions.filter(\.pinned).map(\.revision.number)
-        if let last = record.revisions.first, last.revision.number != listing.revision {
+        if let last = record.revisions.first, last.revision.number != listing.revision,
+            record.summary.split?.percent(of: last.revision.number) == nil
+        {
             listing.latest = Latest(revision: last.revision.number, state: last.state, failure: last.failure)
         }
         var listings = [listing]
@@ -93,7 +109,7 @@ extension DeployerAPI {
                     RevisionListing(
                         revision: $0.revision.number, image: $0.revision.image, created: $0.revision.created,
                         state: $0.state, failure: $0.failure, live: $0.revision.number == live, pinned: $0.pinned,
-                        spec: $0.revision.spec)
+                        percent: record.summary.split?.percent(of: $0.revision.number), spec: $0.revision.spec)
                 }, history: record.history))
     }
 
@@ -107,12 +123,25 @@ extension DeployerAPI {
             load = Load(await reconciler.load(of: live.id))
         }
         let spec = summary.live?.spec
-        return FunctionListing(
+        var listing = FunctionListing(
             name: summary.name, revision: summary.live?.number, image: summary.live?.image, created: summary.created,
             deployed: summary.live?.created, ready: status?.ready ?? 0, desired: status?.desired ?? 0,
             restarts: status?.restarts ?? 0, lastFailure: status?.lastFailure, url: "/fn/\(summary.name)",
             parked: parked, min: spec?.minimumInstances, max: spec?.maximumInstances, limited: status?.limited,
             warnings: status.flatMap { $0.warnings.isEmpty ? nil : $0.warnings }, load: load)
+        if let split = summary.split {
+            listing.traffic = []
+            for share in split.shares { listing.traffic?.append(await part(share, of: summary.name)) }
+        }
+        return listing
+    }
+
+    private func part(_ share: TrafficSplit.Share, of name: FunctionName) async -> TrafficPart {
+        let id = RevisionID(function: name, number: share.revision)
+        let status = await reconciler.backend.status(of: .revision(id))
+        return TrafficPart(
+            revision: share.revision, percent: share.percent, ready: status?.ready ?? 0, desired: status?.desired ?? 0,
+            parked: await reconciler.parked.contains(.revision(id)), load: Load(await reconciler.load(of: id)))
     }
 
     static func flag(_ request: ServiceRequest, _ item: String) throws(Problem) -> Bool {

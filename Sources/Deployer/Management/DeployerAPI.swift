@@ -77,6 +77,7 @@ package struct DeployerAPI: Sendable {
             reconciler.metrics.count("kiln_rollbacks_total")
             answer.url = request.externalURL(answer.url)
             return try .json(answer)
+        case (3, "traffic"): return try await traffic(request, name)
         case (3, "rebake"): throw Self.notAllowed(request, "POST")
         case (3, "pin"): return try await pin(request, name)
         // The Router gives POST to the Builder.

@@ -49,7 +49,7 @@ extension Reconciler {
         for (index, name) in names.enumerated() {
             guard let record = serving[name] else { continue }
             var sum = (ready: 0, desired: 0)
-            for revision in [record.live].compactMap(\.self) + record.pinned {
+            for revision in record.revisions {
                 guard let status = await backend.status(of: .revision(revision.id)) else { continue }
                 sum.ready += status.ready
                 sum.desired += status.desired

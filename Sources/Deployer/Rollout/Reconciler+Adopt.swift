@@ -18,7 +18,8 @@ extension Reconciler {
                 "\(tags.registry)/\(repository) has not the image of revision \(live.number). Import through that registry."
             )
         }
-        for item in function.revisions where item.pinned || item.number == function.live {
+        for item in function.revisions
+        where item.pinned || item.number == function.live || function.split?.percent(of: item.number) != nil {
             let image = PinnedImage(registry: tags.registry, repository: repository, digest: item.digest)
             do throws(RolloutFailure) { try await trust?.check(image) } catch {
                 throw Self.refusal(error, of: function.name)
@@ -33,10 +34,8 @@ extension Reconciler {
                 )
             }
             guard let record = try await self.store.function(function.name) else { return }
-            let wanted = record.revisions.filter {
-                $0.pinned || $0.revision.number == record.summary.live?.number
-            }
-            for entry in wanted { await self.startImported(entry.revision) }
+            let wanted = ServingRecord(record.summary, record.revisions)
+            for revision in wanted?.revisions ?? [] { await self.startImported(revision) }
             await self.waitForRouters(function.name, try await self.refresh(function.name))
         }
     }

@@ -24,12 +24,16 @@ extension Reconciler {
             }
             let draft = RevisionDraft(
                 function: name, image: request.image, spec: request.spec, ticket: ticket, now: .now(),
-                source: .call(force: request.force == true))
+                source: .call(force: request.force == true), share: request.traffic)
             let outcome = try await self.store.record(draft, floor: floor)
             await self.gate.end(name, request.ticket)
             switch outcome {
             case .deleted: throw Self.deletedMeanwhile(name)
             case .unchanged(let revision):
+                // What is live is to have all of the traffic.
+                if request.traffic == nil, request.replaces == nil, await self.serving[name]?.split != nil {
+                    _ = try await self.lead(name, to: .all(revision.number), ticket: ticket, cause: .deploy)
+                }
                 return DeployAnswer(
                     revision: revision, unchanged: true, superseded: false, serving: true, timings: request.timings)
             case .superseded(let revision):
@@ -41,16 +45,17 @@ extension Reconciler {
                     "revision recorded", metadata: ["revision": "\(revision.id)", "image": "\(revision.image)"])
                 Task { await self.tag(revision) }
                 guard request.wait else {
-                    Task { [ticket, cause] in await self.rollOutLater(revision, ticket: ticket, cause: cause) }
+                    Task { [ticket, cause] in
+                        await self.rollOutLater(revision, ticket: ticket, cause: cause, share: request.traffic)
+                    }
                     return DeployAnswer(
                         revision: revision, unchanged: false, superseded: false, serving: false,
                         timings: request.timings)
                 }
-                let live = try await self.rollOut(revision, ticket: ticket, cause: cause)
+                let live = try await self.rollOut(revision, ticket: ticket, cause: cause, share: request.traffic)
                 var timings = request.timings
                 timings["rollOut"] = started.duration(to: .now) / .milliseconds(1)
-                return DeployAnswer(
-                    revision: revision, unchanged: false, superseded: !live, serving: live, timings: timings)
+                return await self.answer(revision, isLive: live, timings: timings)
             }
         }
     }
@@ -63,7 +68,7 @@ extension Reconciler {
         return try await lanes.run(name) {
             guard let record = try await self.store.function(name) else { throw Self.unknown(name) }
             let revision = try Self.rollbackTarget(record, number)
-            if revision.number == record.summary.live?.number {
+            if revision.number == record.summary.live?.number, record.summary.split == nil {
                 return DeployAnswer(
                     revision: revision, unchanged: true, superseded: false, serving: true, timings: [:])
             }
@@ -83,7 +88,7 @@ extension Reconciler {
             guard try await self.store.delete(name, ticket: ticket) else { throw Self.unknown(name) }
             let version = try await self.refresh(name)
             await self.waitForRouters(name, version)
-            for revision in [record?.live].compactMap(\.self) + (record?.pinned ?? []) {
+            for revision in record?.revisions ?? [] {
                 await self.scheduleRetirement(.revision(revision.id), after: version)
             }
         }
@@ -112,14 +117,14 @@ extension Reconciler {
             guard try await self.store.setPinned(id, false) else { throw Self.unknownRevision(id) }
             let version = try await self.refresh(id.function)
             await self.waitForRouters(id.function, version)
-            if await self.serving[id.function]?.live?.number != id.number {
-                await self.scheduleRetirement(.revision(id), after: version)
-            }
+            await self.retireUnlessServing(id, version)
         }
     }
 
     /// Rolls a recorded revision out and moves the traffic; `false` when a later deploy has gone live meanwhile.
-    func rollOut(_ revision: Revision, ticket: Int, cause: LiveCause) async throws -> Bool {
+    ///
+    /// With a `share`, what is live keeps the rest of the traffic.
+    func rollOut(_ revision: Revision, ticket: Int, cause: LiveCause, share: Int? = nil) async throws -> Bool {
         let id = revision.id
         let started = ContinuousClock.now
         await observer?.rollOut(of: revision.id, .began)
@@ -132,22 +137,24 @@ extension Reconciler {
             logger.warning("roll-out failed", metadata: ["revision": "\(id)", "reason": "\(failure.message)"])
             throw Self.problem(failure, id)
         }
-        switch try await store.goLive(id, ticket: ticket, cause: cause) {
-        case .live(let previous):
+        let before = serving[id.function]
+        let (live, split) = place(for: id, share, cause, before)
+        switch try await store.goLive(live, split: split, ticket: ticket, cause: cause, reason: nil) {
+        case .live:
             let version = try await refresh(id.function)
             await observer?.rollOut(of: id, .live(cause))
             await waitForRouters(id.function, version)
-            if let previous { await retireUnlessServing(RevisionID(function: id.function, number: previous), version) }
+            for revision in before?.revisions ?? [] { retireUnlessServing(revision.id, version) }
             metrics.rolledOut(cause, "live", after: started.duration(to: .now))
             logger.info("revision live", metadata: ["revision": "\(id)", "cause": "\(cause.rawValue)"])
             return true
         case .superseded:
             metrics.rolledOut(cause, "superseded", after: started.duration(to: .now))
             await observer?.rollOut(of: id, .superseded)
-            await retireUnlessServing(id, await hub.version)
+            retireUnlessServing(id, await hub.version)
             return false
         case .deleted:
-            await retireUnlessServing(id, await hub.version)
+            retireUnlessServing(id, await hub.version)
             throw Self.deletedMeanwhile(id.function)
         }
     }
@@ -167,11 +174,8 @@ extension Reconciler {
         if parked.remove(id) != nil, case .revision(let revision) = id { await publish(revision.function) }
     }
 
-    private func retireUnlessServing(_ id: RevisionID, _ version: TableVersion) async {
-        let record = serving[id.function]
-        if record?.live?.number == id.number || record?.pinned.contains(where: { $0.number == id.number }) == true {
-            return
-        }
+    func retireUnlessServing(_ id: RevisionID, _ version: TableVersion) {
+        guard servingRevision(id) == nil else { return }
         scheduleRetirement(.revision(id), after: version)
     }
 
@@ -185,9 +189,11 @@ extension Reconciler {
     /// What Routers of a cluster are asked: whether they route `name` as it is recorded.
     func routeCheck(_ name: FunctionName, without: Set<String> = []) -> RouteCheck {
         let record = serving[name]
+        let sharing = record?.sharing.map(\.number) ?? []
         return RouteCheck(
-            function: name, live: record?.live?.number, pinned: Set((record?.pinned ?? []).map(\.number)),
-            without: without)
+            function: name, live: record?.live?.number,
+            pinned: Set((record?.revisions ?? []).map(\.number)).subtracting(sharing), without: without,
+            shares: sharing.count > 1 ? record?.split?.shares.filter { $0.percent > 0 } : nil)
     }
 
     /// The ticket of the live revision, which a rebake of it goes under; throws a 409 when another one is live by now.
@@ -201,10 +207,10 @@ extension Reconciler {
         return record.liveTicket
     }
 
-    func rollOutLater(_ revision: Revision, ticket: Int, cause: LiveCause = .deploy) async {
+    func rollOutLater(_ revision: Revision, ticket: Int, cause: LiveCause = .deploy, share: Int? = nil) async {
         do {
             _ = try await lanes.run(revision.function) {
-                try await self.rollOut(revision, ticket: ticket, cause: cause)
+                try await self.rollOut(revision, ticket: ticket, cause: cause, share: share)
             }
         } catch {
             logger.warning("roll-out failed", metadata: ["revision": "\(revision.id)", "error": "\(error)"])
@@ -221,7 +227,7 @@ extension Reconciler {
                     continue
                 }
                 logger.info("resuming roll-out", metadata: ["revision": "\(item.revision.id)"])
-                await rollOutLater(item.revision, ticket: item.ticket)
+                await rollOutLater(item.revision, ticket: item.ticket, share: item.share)
             }
         } catch {
             logger.error("cannot resume roll-outs", metadata: ["error": "\(error)"])

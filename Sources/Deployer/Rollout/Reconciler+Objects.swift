@@ -42,7 +42,7 @@ extension Reconciler {
         try await lanes.run(name) {
             guard try await self.store.function(name) == nil, let record = await self.serving[name] else { return }
             let version = try await self.refresh(name)
-            for revision in [record.live].compactMap(\.self) + record.pinned {
+            for revision in record.revisions {
                 await self.scheduleRetirement(.revision(revision.id), after: version)
             }
         }

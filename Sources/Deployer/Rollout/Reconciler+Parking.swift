@@ -19,8 +19,16 @@ extension Reconciler {
         scheduleRetirement(id, after: version, isParking: true)
     }
 
-    /// Lets a parked revision have instances again, because requests wait for it. At once; nothing when it is not parked.
+    /// Lets a parked revision have instances again, because requests wait for it, and those that it shares the traffic with. At once;
+    /// nothing when it is not parked.
     func wake(_ revision: RevisionID) {
+        wakeAlone(revision)
+        if let record = serving[revision.function], record.split != nil, record.percent(of: revision.number) > 0 {
+            for sibling in record.sharing { wakeAlone(sibling.id) }
+        }
+    }
+
+    func wakeAlone(_ revision: RevisionID) {
         let id = WorkloadID.revision(revision)
         guard parked.contains(id), waking[id] == nil, notices[id] == nil, let target = servingRevision(revision) else {
             return
@@ -45,7 +53,7 @@ extension Reconciler {
         let candidates = scales.filter { candidate, state in
             guard case .revision(let name) = candidate, candidate != id, retirements[candidate] == nil,
                 raising[candidate] == nil, let revision = servingRevision(name),
-                timing.scaling.idle(revision.spec) != nil
+                timing.scaling.idle(revision.spec) != nil, siblings(of: name).isEmpty
             else { return false }
             return state.active.duration(to: now) >= timing.restBeforeEviction
                 && !loads.load(of: name, at: now).isActive
@@ -126,7 +134,7 @@ extension Reconciler {
 
     /// Forgets what is parked and serves no more: of `name`, which served as `before` says.
     func forgetParked(_ name: FunctionName, _ before: ServingRecord?) {
-        for revision in [before?.live].compactMap(\.self) + (before?.pinned ?? [])
+        for revision in before?.revisions ?? []
         where servingRevision(revision.id) == nil {
             let id = WorkloadID.revision(revision.id)
             parked.remove(id)

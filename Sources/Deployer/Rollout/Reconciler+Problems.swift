@@ -48,12 +48,14 @@ extension Reconciler {
         }
     }
 
-    /// The revision to go back to: `number`, or the last one in the history that is not the live one.
+    /// The revision to go back to: `number`, or while the traffic is divided the live one, or the last one in the history that is not.
     static func rollbackTarget(_ record: FunctionRecord, _ number: Int?) throws(Problem) -> Revision {
         let name = record.summary.name
         let wanted: Int
         if let number {
             wanted = number
+        } else if let live = record.summary.live, record.summary.split != nil {
+            wanted = live.number
         } else if let before = record.history.dropFirst().first(where: { $0.revision != record.summary.live?.number }) {
             wanted = before.revision
         } else {

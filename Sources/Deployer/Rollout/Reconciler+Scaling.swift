@@ -56,6 +56,7 @@ extension Reconciler {
         for revision in load.revisions {
             loads.note(revision, of: router, at: now)
             guard revision.isActive else { continue }
+            if serving[revision.revision.function]?.split != nil { wakeSiblings(of: revision.revision.function) }
             scales[.revision(revision.revision)]?.active = now
             scales[.revision(revision.revision)]?.isWatched = true
             // Routers that are not fed by this Deployer go on sending to what is being parked.
@@ -92,7 +93,7 @@ extension Reconciler {
         var state = scales[id] ?? ScaleState(scaler: scaler(spec), active: now, isWatched: true)
         // The last report may be as old as the time between two.
         if let idle = timing.scaling.idle(spec), state.active.duration(to: now) >= idle + LoadBook.interval,
-            !loads.load(of: name, at: now).isActive
+            !loads.load(of: name, at: now).isActive, siblingsRest(of: name, at: now)
         {
             return await park(id)
         }
@@ -143,10 +144,10 @@ extension Reconciler {
         await hub.settle(await publish(revision.function), without: instances, deadline: deadline)
     }
 
-    /// The revision `id`, when it is live or pinned.
+    /// The revision `id`, when it has a part in the traffic or is pinned.
     func servingRevision(_ id: RevisionID) -> Revision? {
         guard let record = serving[id.function] else { return nil }
         if let live = record.live, live.number == id.number { return live }
-        return record.pinned.first { $0.number == id.number }
+        return record.others.first { $0.number == id.number } ?? record.pinned.first { $0.number == id.number }
     }
 }

@@ -95,7 +95,7 @@ package actor Reconciler {
         var desired: [Workload] = []
         for record in overview.serving {
             serving[record.name] = record
-            desired += ([record.live].compactMap(\.self) + record.pinned).map { Workload($0) }
+            desired += record.revisions.map { Workload($0) }
             // Known from the first table on, if without an instance yet: the Router holds requests instead of answering 404.
             await publish(record.name)
         }
@@ -105,6 +105,7 @@ package actor Reconciler {
         parked = try await backend.adopt(desired, parkable: Set(parkable))
         // Until now these passed for what starts.
         for case .revision(let id) in parked { await publish(id.function) }
+        for record in overview.serving where record.split != nil { wakeSiblings(of: record.name) }
     }
 
     /// Follows the backend, resumes deploys that an earlier Deployer left, and repairs tags, until cancelled.
@@ -184,11 +185,12 @@ package actor Reconciler {
     @discardableResult
     func publish(_ name: FunctionName) async -> TableVersion {
         guard let record = serving[name] else { return await hub.set(name, nil) }
+        let sharing = record.sharing
         let route = Route(
-            targets: [record.live].compactMap(\.self).map { target($0, weight: 1) },
-            pinned: record.pinned.map { target($0, weight: 0) })
+            targets: sharing.map { target($0, weight: sharing.count > 1 ? record.percent(of: $0.number) : 1) },
+            pinned: record.revisions.filter { !sharing.contains($0) }.map { target($0, weight: 0) })
         let isParked = record.live.map { parked.contains(.revision($0.id)) } ?? false
-        await observer?.serving(name, route.targets.first, isParked: isParked)
+        await observer?.serving(name, route.targets.first, isParked: isParked, split: record.split)
         return await hub.set(name, route)
     }
 
@@ -204,11 +206,8 @@ package actor Reconciler {
     @discardableResult
     func refresh(_ name: FunctionName) async throws -> TableVersion {
         let record = try await store.function(name)
-        let live = record?.summary.live
-        let pinned = record?.revisions.filter { $0.pinned && $0.revision.number != live?.number }.map(\.revision) ?? []
         let before = serving[name]
-        serving[name] =
-            live == nil && pinned.isEmpty ? nil : ServingRecord(name: name, live: live, pinned: pinned)
+        serving[name] = record.flatMap { ServingRecord($0.summary, $0.revisions) }
         forgetParked(name, before)
         return await publish(name)
     }

@@ -5,8 +5,8 @@ package protocol RolloutObserver: Sendable {
     /// How the roll-out of a revision fares.
     func rollOut(of revision: RevisionID, _ progress: RolloutProgress) async
 
-    /// What serves for `name` now; `nil` while nothing does.
-    func serving(_ name: FunctionName, _ target: RouteTarget?, isParked: Bool) async
+    /// What is live for `name` now, `nil` while nothing is, and how the traffic is divided, `nil` while that has all of it.
+    func serving(_ name: FunctionName, _ target: RouteTarget?, isParked: Bool, split: TrafficSplit?) async
 }
 
 /// How a roll-out fares.

@@ -11,8 +11,11 @@ package protocol FunctionStore: Sendable {
     /// Records a deploy under its ticket. `floor` is the highest revision number seen elsewhere (the registry's `r<N>` tags).
     func record(_ draft: RevisionDraft, floor: Int) async throws -> RecordOutcome
 
-    /// Makes `revision` the live one and appends to the history, unless a higher ticket has gone live or the function is gone.
-    func goLive(_ revision: RevisionID, ticket: Int, cause: LiveCause) async throws -> GoLiveOutcome
+    /// Makes `revision` the live one, with all the traffic or its share of `split`, and appends to the history, unless a higher ticket
+    /// has gone live or the function is gone. What else is in `split` has been live from then on.
+    func goLive(
+        _ revision: RevisionID, split: TrafficSplit?, ticket: Int, cause: LiveCause, reason: String?
+    ) async throws -> GoLiveOutcome
 
     /// Notes why `revision` did not come up.
     func fail(_ revision: RevisionID, reason: String) async throws
@@ -47,7 +50,7 @@ package protocol FunctionStore: Sendable {
     /// Removes a function with its revisions and history; its numbers and tickets are not used again. Returns whether there was one.
     func delete(_ name: FunctionName, ticket: Int) async throws -> Bool
 
-    /// Forgets the revisions `numbers` of `name` for good, but those that are live, pinned or pending by now. Their numbers are not used
+    /// Forgets the revisions `numbers` of `name` for good, but those that serve or are pinned or pending by now. Their numbers are not used
     /// again. Returns what was forgotten.
     func collect(_ numbers: Set<Int>, of name: FunctionName) async throws -> [Revision]
 
@@ -75,6 +78,8 @@ package struct RevisionDraft: Sendable {
     package var now: Timestamp
     /// Where it comes from; of no meaning to a store in which only Kiln writes.
     package var source: Source
+    /// Of 100 requests so many are for it once it is ready; `nil` for all.
+    package var share: Int?
 
     /// Where a deploy comes from.
     package enum Source: Sendable, Hashable {
@@ -87,8 +92,9 @@ package struct RevisionDraft: Sendable {
     /// A deploy of `image`.
     package init(
         function: FunctionName, image: PinnedImage, spec: FunctionSpec, ticket: Int, now: Timestamp,
-        source: Source = .call(force: false)
+        source: Source = .call(force: false), share: Int? = nil
     ) {
+        self.share = share
         self.source = source
         self.function = function
         self.image = image
@@ -128,6 +134,11 @@ package enum LiveCause: String, Sendable, Codable {
     case rollback
     /// The live revision made again on another base image.
     case rebake
+    /// A call that divided the traffic, or ended that.
+    case traffic
+
+    /// What stands after `by a`.
+    var words: String { self == .traffic ? "change of the traffic" : rawValue }
 }
 
 /// How a revision fares.
@@ -150,6 +161,8 @@ package struct FunctionSummary: Sendable, Hashable {
     package var created: Timestamp
     /// The live revision; `nil` until one has come up.
     package var live: Revision?
+    /// How the traffic is divided, the live revision being one of several; `nil` while it has all.
+    package var split: TrafficSplit?
 }
 
 /// A revision as remembered.
@@ -172,6 +185,13 @@ package struct HistoryEntry: Sendable, Hashable, Codable {
     package var at: Timestamp
     /// By what.
     package var cause: LiveCause
+    /// The shares of the revisions that were live with it; absent when it had all the traffic.
+    package var traffic: [TrafficSplit.Share]?
+    /// Why, when that was the platform's own decision.
+    package var reason: String?
+
+    /// Whether revision `number` was live with it, or had a part in the traffic.
+    func served(_ number: Int) -> Bool { revision == number || traffic?.contains { $0.revision == number } == true }
 }
 
 /// Everything about a function.
@@ -194,8 +214,15 @@ package struct ServingRecord: Sendable, Hashable {
     package var name: FunctionName
     /// The live revision.
     package var live: Revision?
-    /// The pinned ones, the live one not among them.
+    /// The pinned ones, which have no part in the traffic.
     package var pinned: [Revision]
+    /// How the traffic is divided between the live revision and ``others``; `nil` while it has all.
+    package var split: TrafficSplit?
+    /// What else is in ``split``, by number.
+    package var others: [Revision] = []
+
+    /// All of them.
+    package var revisions: [Revision] { [live].compactMap(\.self) + others + pinned }
 }
 
 /// What a Deployer has to know when it starts.
@@ -209,6 +236,11 @@ package struct StoreOverview: Sendable, Hashable {
 }
 
 extension FunctionStore {
+    /// As ``goLive(_:split:ticket:cause:reason:)``, with all the traffic.
+    package func goLive(_ revision: RevisionID, ticket: Int, cause: LiveCause) async throws -> GoLiveOutcome {
+        try await goLive(revision, split: nil, ticket: ticket, cause: cause, reason: nil)
+    }
+
     package func overview() async throws -> StoreOverview {
         StoreOverview(serving: try await serving(), pending: try await pending(), untagged: try await untagged())
     }
@@ -220,6 +252,8 @@ package struct PendingRevision: Sendable, Hashable {
     package var revision: Revision
     /// The ticket it was recorded under.
     package var ticket: Int
+    /// Of 100 requests so many are for it once it is ready; `nil` for all.
+    package var share: Int?
 }
 
 /// A store that functions of another platform can be brought into.

@@ -58,6 +58,18 @@ enum SQLiteSchema {
                     ALTER TABLE function ADD COLUMN collected INTEGER NOT NULL DEFAULT 0;
                     """)
         }
+        migrator.registerMigration("divided traffic") { database in
+            try database.execute(
+                sql: """
+                    -- A TrafficSplit as JSON while several revisions share the traffic.
+                    ALTER TABLE function ADD COLUMN split TEXT;
+                    -- The percentage that a pending revision is to get; NULL for all.
+                    ALTER TABLE revision ADD COLUMN share INTEGER;
+                    -- Shares as JSON, and why the platform changed them.
+                    ALTER TABLE history ADD COLUMN traffic TEXT;
+                    ALTER TABLE history ADD COLUMN reason TEXT;
+                    """)
+        }
         return migrator
     }
 }

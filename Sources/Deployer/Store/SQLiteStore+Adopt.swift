@@ -27,11 +27,15 @@ extension SQLiteStore: ImportingStore {
 
     package func adopt(_ function: FunctionSnapshot, images: ImagePlace) async throws -> Bool {
         let name = function.name.value
+        let split = try function.split.map(Row.json)
         try await reserve([name: max(function.revisions.map(\.number).max() ?? 0, function.collected)])
         return try await database.write { database in
             try database.execute(
-                sql: "INSERT INTO function (name, live, created, collected) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                arguments: [name, function.live, function.created.milliseconds, function.collected])
+                sql: """
+                    INSERT INTO function (name, live, created, collected, split) VALUES (?, ?, ?, ?, ?)
+                        ON CONFLICT DO NOTHING
+                    """,
+                arguments: [name, function.live, function.created.milliseconds, function.collected, split])
             guard database.changesCount > 0 else { return false }
             for item in function.revisions {
                 let image = ImageReference(
@@ -48,8 +52,12 @@ extension SQLiteStore: ImportingStore {
             }
             for entry in function.history.reversed() {
                 try database.execute(
-                    sql: "INSERT INTO history (function, revision, at, cause) VALUES (?, ?, ?, ?)",
-                    arguments: [name, entry.revision, entry.at.milliseconds, entry.cause.rawValue])
+                    sql:
+                        "INSERT INTO history (function, revision, at, cause, traffic, reason) VALUES (?, ?, ?, ?, ?, ?)",
+                    arguments: [
+                        name, entry.revision, entry.at.milliseconds, entry.cause.rawValue,
+                        try entry.traffic.map(Row.json), entry.reason,
+                    ])
             }
             return true
         }

@@ -12,7 +12,7 @@ extension SQLiteStore {
                 database, sql: "SELECT * FROM revision WHERE function = ? ORDER BY number DESC", arguments: [name.value]
             )
             let history = try Row.fetchAll(
-                database, sql: "SELECT revision, at, cause FROM history WHERE function = ? ORDER BY id DESC",
+                database, sql: "SELECT * FROM history WHERE function = ? ORDER BY id DESC",
                 arguments: [name.value])
             return FunctionRecord(
                 summary: try row.summary(), revisions: try revisions.map { try $0.record() },
@@ -36,19 +36,18 @@ extension SQLiteStore {
 
     package func serving() async throws -> [ServingRecord] {
         try await database.read { database in
-            var pinned: [String: [Revision]] = [:]
+            var others: [String: [RevisionRecord]] = [:]
             let rows = try Row.fetchAll(
                 database,
                 sql: """
                     SELECT r.* FROM revision r JOIN function f ON f.name = r.function
-                    WHERE r.pinned = 1 AND f.live IS NOT r.number
+                    WHERE f.live IS NOT r.number AND (r.pinned = 1 OR f.split IS NOT NULL AND r.number IN
+                        (SELECT json_extract(value, '$.revision') FROM json_each(f.split, '$.shares')))
                     """)
-            for row in rows { pinned[row["function"], default: []].append(try row.revision()) }
+            for row in rows { others[row["function"], default: []].append(try row.record()) }
             return try Row.fetchAll(database, sql: Self.summaries + " ORDER BY f.name").compactMap { row in
                 let summary = try row.summary()
-                let pins = pinned[summary.name.value] ?? []
-                guard summary.live != nil || !pins.isEmpty else { return nil }
-                return ServingRecord(name: summary.name, live: summary.live, pinned: pins)
+                return ServingRecord(summary, others[summary.name.value] ?? [])
             }
         }
     }
@@ -57,7 +56,7 @@ extension SQLiteStore {
         try await database.read { database in
             try Row.fetchAll(
                 database, sql: "SELECT * FROM revision WHERE state = 'pending' ORDER BY function, ticket"
-            ).map { PendingRevision(revision: try $0.revision(), ticket: $0["ticket"]) }
+            ).map { PendingRevision(revision: try $0.revision(), ticket: $0["ticket"], share: $0["share"]) }
         }
     }
 
@@ -76,7 +75,7 @@ extension SQLiteStore {
     }
 
     private static let summaries = """
-        SELECT f.name, f.created AS function_created, f.collected, r.*
+        SELECT f.name, f.created AS function_created, f.collected, f.split, r.*
         FROM function f LEFT JOIN revision r ON r.function = f.name AND r.number = f.live
         """
 }
@@ -98,7 +97,18 @@ struct Counter {
 
 extension Row {
     /// A spec as the JSON text that the table keeps.
-    static func text(_ spec: FunctionSpec) throws -> String { String(decoding: try JSON.encode(spec), as: UTF8.self) }
+    static func text(_ spec: FunctionSpec) throws -> String { try json(spec) }
+
+    static func json(_ value: some Encodable) throws -> String {
+        String(decoding: try JSON.encode(value), as: UTF8.self)
+    }
+
+    private func decoded<Value: Decodable>(_ type: Value.Type, _ column: String) throws -> Value? {
+        let text: String? = self[column]
+        return try text.map { try JSON.decode(type, from: Array($0.utf8)) }
+    }
+
+    func split() throws -> TrafficSplit? { try decoded(TrafficSplit.self, "split") }
 
     func revision() throws -> Revision {
         let image = try ImageReference(self["image"])
@@ -124,13 +134,15 @@ extension Row {
         guard let cause = LiveCause(rawValue: self["cause"]) else {
             throw DeployerError(.store, "The store has a history entry with an unknown cause.")
         }
-        return HistoryEntry(revision: self["revision"], at: Timestamp(milliseconds: self["at"]), cause: cause)
+        return HistoryEntry(
+            revision: self["revision"], at: Timestamp(milliseconds: self["at"]), cause: cause,
+            traffic: try decoded([TrafficSplit.Share].self, "traffic"), reason: self["reason"])
     }
 
     func summary() throws -> FunctionSummary {
         let live: Int? = self["number"]
         return FunctionSummary(
             name: try FunctionName(self["name"]), created: Timestamp(milliseconds: self["function_created"]),
-            live: live == nil ? nil : try revision())
+            live: live == nil ? nil : try revision(), split: try split())
     }
 }

@@ -53,19 +53,23 @@ package struct SQLiteStore: FunctionStore {
                     """, arguments: ["name": draft.function.value, "number": number, "now": draft.now.milliseconds])
             try database.execute(
                 sql: """
-                    INSERT INTO revision (function, number, image, spec, created, ticket, state)
-                    VALUES (?, ?, ?, ?, ?, ?, ?)
+                    INSERT INTO revision (function, number, image, spec, created, ticket, state, share)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
                     draft.function.value, number, draft.image.description, spec, draft.now.milliseconds, draft.ticket,
                     superseded ? RevisionState.superseded.rawValue : RevisionState.pending.rawValue,
+                    draft.share,
                 ])
             return superseded ? .superseded(revision) : .pending(revision)
         }
     }
 
-    package func goLive(_ id: RevisionID, ticket: Int, cause: LiveCause) async throws -> GoLiveOutcome {
+    package func goLive(
+        _ id: RevisionID, split: TrafficSplit?, ticket: Int, cause: LiveCause, reason: String?
+    ) async throws -> GoLiveOutcome {
         let now = Timestamp.now()
+        let (text, shares) = try (split.map(Row.json), split.map { try Row.json($0.shares) })
         return try await database.write { database in
             let counter = try Counter.fetch(id.function, database)
             guard
@@ -84,14 +88,17 @@ package struct SQLiteStore: FunctionStore {
                 sql: "UPDATE counter SET live_ticket = :ticket WHERE name = :name",
                 arguments: ["name": id.function.value, "ticket": ticket])
             try database.execute(
-                sql: "UPDATE function SET live = :number WHERE name = :name",
-                arguments: ["name": id.function.value, "number": id.number])
+                sql: "UPDATE function SET live = :number, split = :split WHERE name = :name",
+                arguments: ["name": id.function.value, "number": id.number, "split": text])
+            for number in split?.shares.map(\.revision) ?? [id.number] {
+                try database.execute(
+                    sql:
+                        "UPDATE revision SET state = 'ready', failure = NULL WHERE function = :name AND number = :number",
+                    arguments: ["name": id.function.value, "number": number])
+            }
             try database.execute(
-                sql: "UPDATE revision SET state = 'ready', failure = NULL WHERE function = :name AND number = :number",
-                arguments: ["name": id.function.value, "number": id.number])
-            try database.execute(
-                sql: "INSERT INTO history (function, revision, at, cause) VALUES (?, ?, ?, ?)",
-                arguments: [id.function.value, id.number, now.milliseconds, cause.rawValue])
+                sql: "INSERT INTO history (function, revision, at, cause, traffic, reason) VALUES (?, ?, ?, ?, ?, ?)",
+                arguments: [id.function.value, id.number, now.milliseconds, cause.rawValue, shares, reason])
             let previous: Int? = function["live"]
             return .live(previous: previous == id.number ? nil : previous)
         }
@@ -130,7 +137,9 @@ package struct SQLiteStore: FunctionStore {
     package func collect(_ numbers: Set<Int>, of name: FunctionName) async throws -> [Revision] {
         try await database.write { database in
             var removed: [Revision] = []
-            for number in numbers.sorted(by: >) {
+            let split = try Row.fetchOne(
+                database, sql: "SELECT split FROM function WHERE name = ?", arguments: [name.value])?.split()
+            for number in numbers.sorted(by: >) where split?.percent(of: number) == nil {
                 let row = try Row.fetchOne(
                     database,
                     sql: """

@@ -18,7 +18,11 @@ package struct Retention: Hashable, Sendable {
     func obsolete(in record: FunctionRecord, at now: Timestamp, busy: Set<Int>) -> [RevisionRecord] {
         var kept = busy
         if let live = record.summary.live { kept.insert(live.number) }
+        kept.formUnion(record.summary.split?.shares.map(\.revision) ?? [])
         if let newest = record.revisions.first { kept.insert(newest.revision.number) }
+        // While the traffic is divided, the goal after that.
+        var record = record
+        record.summary.split = nil
         if let target = try? Reconciler.rollbackTarget(record, nil) { kept.insert(target.number) }
         kept.formUnion(record.revisions.filter { $0.state == .ready }.prefix(keep).map(\.revision.number))
         return record.revisions.filter { entry in

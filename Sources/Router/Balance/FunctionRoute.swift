@@ -21,6 +21,8 @@ final class FunctionRoute: Sendable {
     let waiting: WaitingRoom
     /// Its place in tables by function, the same as long as the function is routed.
     let slot: Int
+    /// Whether several revisions share the traffic.
+    let isDivided: Bool
     /// The sum of the weights of those targets that have endpoints.
     let availableWeight: Int
 
@@ -31,7 +33,22 @@ final class FunctionRoute: Sendable {
         self.pinned = pinned
         self.waiting = waiting
         self.slot = slot
+        isDivided = targets.count > 1
         availableWeight = targets.reduce(0) { $1.endpoints.isEmpty ? $0 : $0 + max(0, $1.weight) }
+    }
+
+    /// The target that a request goes to which is aimed so.
+    func target(_ aim: Aim, draw: (Int) -> Int) -> Result<Target, Reason> {
+        switch aim {
+        case .any: return target(revision: nil, draw: draw)
+        case .number(let number): return target(revision: number, draw: draw)
+        case .drawn(let number):
+            let drawn = targets.first { $0.revision == number && $0.weight > 0 }
+            guard let drawn, !drawn.endpoints.isEmpty || availableWeight == 0 else {
+                return target(revision: nil, draw: draw)
+            }
+            return .success(drawn)
+        }
     }
 
     /// The target that a request goes to: the one with number `revision`, or one drawn by weight among those with

@@ -48,7 +48,7 @@ extension ClientHandler {
             {
                 return refuse(.bodyTooLarge)
             }
-            key = .function(name, revision: revision)
+            key = .function(name, revision.map { .number($0) } ?? .any)
         case .functions, .functionRecord, .functionRebake, .functionVerification, .base, .collection:
             guard let policy = settings.management else { return refuse(.notFound) }
             if let reason = policy.refusal(of: head, host: target.authority ?? facts.host) { return refuse(reason) }
@@ -110,11 +110,14 @@ extension ClientHandler {
     }
 
     private func reasonToGiveUp(_ key: HoldKey) -> (Reason, detail: String?) {
-        guard case .function(let name, let revision) = key else { return (.roleUnavailable, nil) }
+        guard case .function(let name, let aim) = key else { return (.roleUnavailable, nil) }
         if request?.dialFailed == true { return (.connectFailed, nil) }
         let route = worker.snapshot?.routes[name]
-        let targets =
-            revision == nil ? route?.targets : route.map { ($0.targets + $0.pinned).filter { $0.revision == revision } }
+        let targets: [FunctionRoute.Target]? =
+            switch aim {
+            case .number(let number): route.map { ($0.targets + $0.pinned).filter { $0.revision == number } }
+            case .any, .drawn: route?.targets
+            }
         if targets?.contains(where: { !$0.endpoints.isEmpty }) == true { return (.saturated, nil) }
         if case .waiting(let sentence) = targets?.first?.notice { return (.noRoom, sentence) }
         return (.noInstance, nil)

@@ -245,7 +245,7 @@ final class Request {
     let head: RequestHead
     let facts: RequestFacts
     let target: RequestTarget
-    let key: HoldKey
+    var key: HoldKey
     let id: RequestID
     var exchange: Exchange
     /// The place it has, until its exchange is over.

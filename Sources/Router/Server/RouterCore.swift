@@ -128,7 +128,7 @@ final class RouterCore: Sendable {
             guard !books.routes.isEmpty else { return true }
             let route = books.routes.functions[check.function.value]
             let used = (route?.targets ?? []) + (route?.pinned ?? [])
-            return route?.targets.map(\.revision) ?? [] == [check.live].compactMap(\.self)
+            return route?.targets.isRouted(as: check) ?? (check.live == nil)
                 && Set((route?.pinned ?? []).map(\.revision)) == check.pinned
                 && !used.contains { $0.endpoints.contains { check.without.contains($0.endpoint.id) } }
                 && books.ledger.isSettled(without: check.without)

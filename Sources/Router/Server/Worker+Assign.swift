@@ -3,7 +3,7 @@ import NIOCore
 
 /// What a request is for: requests with the same key wait in one queue.
 enum HoldKey: Hashable {
-    case function(String, revision: Int?)
+    case function(String, Aim)
     case role(Role)
 }
 
@@ -24,6 +24,8 @@ extension Worker {
     enum Choice {
         case assigned(Assignment)
         case refused(Reason, detail: String? = nil)
+        /// It has to be drawn first which revision it is for.
+        case divided(FunctionRoute)
         /// It waits; `until` an endpoint has rested, or something changes.
         case wait(WaitingRoom, until: NIODeadline?)
     }
@@ -34,8 +36,19 @@ extension Worker {
         switch choose(key) {
         case .assigned(let assignment): client.assigned(assignment)
         case .refused(let reason, let detail): client.refused(reason, detail)
+        case .divided(let route): draw(route, for: client)
         case .wait(let room, let until): wait(key, room, until, client, again: again)
         }
+    }
+
+    /// Draws which of the revisions that share the traffic of `route` gets the request of `client`.
+    private func draw(_ route: FunctionRoute, for client: ClientHandler) {
+        guard case .success(let target) = route.target(.any, draw: draw) else {
+            return client.refused(.nothingServes, nil)
+        }
+        let key = HoldKey.function(route.name, .drawn(target.revision))
+        client.request?.key = key
+        seek(key, for: client, again: false)
     }
 
     /// A request no longer waits.
@@ -51,6 +64,7 @@ extension Worker {
             switch choose(key) {
             case .assigned(let assignment): popFirst(key)?.assigned(assignment)
             case .refused(let reason, let detail): popFirst(key)?.refused(reason, detail)
+            case .divided(let route): if let client = popFirst(key) { draw(route, for: client) }
             case .wait(_, let until): return schedule(key, until)
             }
         }
@@ -85,8 +99,8 @@ extension Worker {
     /// Lets `lost`, which ended with a request that may be sent again, rest if another endpoint can be tried for `key` now; says
     /// whether one can.
     func rest(_ lost: LoopEndpoint, inFavourOf key: HoldKey?) -> Bool {
-        guard case .function(let name, let revision) = key,
-            case .success(let target) = snapshot?.routes[name]?.target(revision: revision, draw: draw)
+        guard case .function(let name, let aim) = key,
+            case .success(let target) = snapshot?.routes[name]?.target(aim, draw: draw)
         else { return false }
         let now = NIODeadline.now()
         let others = target.endpoints.contains { $0 !== lost.shared && endpoint($0).isAvailable(at: now) }
@@ -99,14 +113,15 @@ extension Worker {
     private func choose(_ key: HoldKey) -> Choice {
         switch key {
         case .role(let role): chooseRole(role)
-        case .function(let name, let revision): chooseInstance(name, revision)
+        case .function(let name, let aim): chooseInstance(name, aim)
         }
     }
 
-    private func chooseInstance(_ name: String, _ revision: Int?) -> Choice {
+    private func chooseInstance(_ name: String, _ aim: Aim) -> Choice {
         guard let snapshot else { return .wait(settings.lobby, until: nil) }
         guard let route = snapshot.routes[name] else { return .refused(.unknownFunction) }
-        switch route.target(revision: revision, draw: draw) {
+        if route.isDivided, aim == .any { return .divided(route) }
+        switch route.target(aim, draw: draw) {
         case .failure(let reason): return .refused(reason)
         case .success(let target): return choose(target, of: route)
         }

@@ -36,8 +36,8 @@ extension Worker {
 
     /// The revision without an instance that requests of `key` wait for.
     private func awaited(_ key: HoldKey) -> RevisionID? {
-        guard case .function(let name, let revision) = key, let route = snapshot?.routes[name],
-            case .success(let target) = route.target(revision: revision, draw: draw), target.endpoints.isEmpty
+        guard case .function(let name, let aim) = key, let route = snapshot?.routes[name],
+            case .success(let target) = route.target(aim, draw: draw), target.endpoints.isEmpty
         else { return nil }
         return RevisionID(function: route.function, number: target.revision)
     }

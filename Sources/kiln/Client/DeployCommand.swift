@@ -38,6 +38,12 @@ struct DeployCommand: ClientCommand {
     @Flag(inversion: .prefixedNo, help: "Whether to wait until the new revision serves (default: --wait).")
     var wait: Bool?
 
+    @Option(
+        help: ArgumentHelp(
+            "Of 100 requests so many are for the new revision, the others for the live one ('kiln traffic').",
+            valueName: "percent"))
+    var traffic: String?
+
     @Flag(help: "In a cluster: take over what somebody else has set of the function's object.")
     var force = false
 
@@ -55,6 +61,7 @@ struct DeployCommand: ClientCommand {
         if dryRun { query.append(("dry-run", "true")) }
         if update { query.append(("update", "true")) }
         if force { query.append(("force", "true")) }
+        if let traffic { query.append(("traffic", traffic)) }
         if let wait { query.append(("wait", wait ? "true" : "false")) }
         if let check { query.append(("check", check ? "true" : "false")) }
         let deploy = Deploy(client: try platform.client(), name: name, query: query, printer: printer)
@@ -161,6 +168,9 @@ struct Deploy: Sendable {
             return "\(answer.name): revision \(revision) is recorded, but a later deploy went live before it."
         }
         if answer.unchanged == true { return "\(answer.name): unchanged, revision \(revision) is live at \(url)" }
+        if let share = answer.traffic?.first(where: { $0.revision == revision }) {
+            return "\(answer.name): revision \(revision) gets \(share.percent) % of the traffic at \(url)"
+        }
         return answer.serving == false
             ? "\(answer.name): revision \(revision) is recorded and starts; it will be live at \(url)"
             : "\(answer.name): revision \(revision) is live at \(url)"

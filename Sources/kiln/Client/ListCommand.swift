@@ -46,7 +46,8 @@ struct ListCommand: ClientCommand {
             let ready = function.ready ?? 0
             let desired = function.desired ?? 0
             var cells: [Table.Cell] = [
-                .init(function.name, .bold), .init(function.revision.map { String($0) } ?? "-"),
+                .init(function.name, .bold),
+                .init(function.traffic.map(TrafficText.list) ?? function.revision.map { String($0) } ?? "-"),
                 desired == 0 && function.revision != nil
                     ? .init("parked", .dim) : .init("\(ready)/\(desired)", ready < desired ? .yellow : .green),
                 .init(String(function.restarts ?? 0)),

@@ -29,9 +29,19 @@ struct RevisionsCommand: ClientCommand {
             time.map { terminal.isTerminal ? Amounts.age($0, now: now) : $0.description } ?? "-"
         }
         guard !history else {
-            var table = Table([.init("REVISION", isNumeric: true), .init("LIVE SINCE"), .init("BY")])
-            for entry in try (document["history"] ?? .array([])).answer([HistoryAnswer].self) {
-                table.add([.init(String(entry.revision)), .init(moment(entry.at)), .init(entry.cause)])
+            let entries = try (document["history"] ?? .array([])).answer([HistoryAnswer].self)
+            // Nobody has to know of shares as long as there were none.
+            let isDivided = entries.contains { $0.traffic != nil || $0.reason != nil }
+            let columns: [Table.Column] = [
+                .init("REVISION", isNumeric: true), .init("LIVE SINCE"), .init("BY"), .init("TRAFFIC", shortest: 10),
+            ]
+            var table = Table(isDivided ? columns : Array(columns.prefix(3)))
+            for entry in entries {
+                var cells: [Table.Cell] = [
+                    .init(String(entry.revision)), .init(moment(entry.at)), .init(entry.cause),
+                ]
+                if isDivided { cells.append(.init(entry.traffic.map(TrafficText.list) ?? entry.reason ?? "")) }
+                table.add(cells)
             }
             printer.table(table)
             return
@@ -45,10 +55,16 @@ struct RevisionsCommand: ClientCommand {
             table.add([
                 .init(String(revision.revision)), Self.state(revision), .init(moment(revision.created)),
                 .init(digest, .dim),
-                .init(revision.failure ?? (revision.pinned == true ? "pinned" : "")),
+                .init(Self.remark(revision)),
             ])
         }
         printer.table(table)
+    }
+
+    private static func remark(_ revision: RevisionAnswer) -> String {
+        if let failure = revision.failure { return failure }
+        let share = revision.percent.map { "\($0) % of the traffic" }
+        return [share, revision.pinned == true ? "pinned" : nil].compactMap(\.self).joined(separator: ", ")
     }
 
     private static func state(_ revision: RevisionAnswer) -> Table.Cell {
@@ -92,6 +108,8 @@ struct RollbackCommand: ClientCommand {
             printer.line("\(name): revision \(now) is live already at \(url)")
         } else if answer.superseded == true {
             printer.line("\(name): a later deploy went live before the rollback to revision \(now).")
+        } else if before == answer.revision {
+            printer.line("\(name): all traffic back to revision \(now) at \(url)")
         } else {
             printer.line(
                 "\(name): rolled back from revision \(before.map { String($0) } ?? "none") to \(now), live at \(url)")

@@ -193,7 +193,7 @@ import Testing
 }
 
 /// Clients that call without a pause, half GET and half POST, each on a connection that it keeps.
-private final class SwapLoad: Sendable {
+final class SwapLoad: Sendable {
     private struct State {
         var stopping = false
         var running = 0

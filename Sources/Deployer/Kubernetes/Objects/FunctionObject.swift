@@ -20,6 +20,8 @@ package struct FunctionObject: KubernetesObject, Hashable {
         package var observedGeneration: Int64?
         /// The revision that serves.
         package var live: Int?
+        /// How the traffic is divided, the live revision being one of several.
+        package var split: TrafficSplit?
         /// The ticket of what made it live.
         package var liveTicket: Int?
         /// Where it is called.
@@ -60,6 +62,8 @@ package struct FunctionRevisionObject: KubernetesObject, Hashable {
         package var created: Timestamp
         /// The ticket of its deploy.
         package var ticket: Int
+        /// Of 100 requests so many are for it once it is ready; absent for all.
+        package var share: Int?
     }
 
     /// What does.

@@ -19,7 +19,7 @@ struct FunctionConditions: Sendable, Hashable {
         switch progress {
         case .began: set("Progressing", true, "RollingOut", "Revision \(name) is being rolled out.")
         case .live(let cause):
-            set("Progressing", false, "Complete", "Revision \(name) is live, by a \(cause.rawValue).")
+            set("Progressing", false, "Complete", "Revision \(name) is live, by a \(cause.words).")
             set("Degraded", false, "AsWanted", "The last roll-out succeeded.")
         case .failed(let failure):
             set("Progressing", false, "Failed", "Revision \(name) did not come up.")
@@ -30,8 +30,8 @@ struct FunctionConditions: Sendable, Hashable {
     }
 
     /// What serves.
-    mutating func note(_ target: RouteTarget?, isParked: Bool) {
-        traffic = target.map { "r\($0.revision)=100%" }
+    mutating func note(_ target: RouteTarget?, isParked: Bool, split: TrafficSplit? = nil) {
+        traffic = target.map { split?.description ?? "r\($0.revision)=100%" }
         guard let target else { return set("Ready", false, "NeverLive", "No revision has been live yet.") }
         let name = "r\(target.revision)"
         switch (target.endpoints.isEmpty, target.notice) {

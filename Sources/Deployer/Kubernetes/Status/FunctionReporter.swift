@@ -42,7 +42,7 @@ actor FunctionReporter: RolloutObserver {
         case .began: (kind, reason, message) = (.normal, "RollOutBegan", "Rolling out revision r\(revision.number).")
         case .live(let cause):
             (kind, reason, message) = (
-                .normal, "RolledOut", "Revision r\(revision.number) is live, by a \(cause.rawValue)."
+                .normal, "RolledOut", "Revision r\(revision.number) is live, by a \(cause.words)."
             )
         case .failed(let failure):
             (kind, reason, message) = (
@@ -53,8 +53,8 @@ actor FunctionReporter: RolloutObserver {
         Task { await tell(revision.function, kind, reason, message) }
     }
 
-    func serving(_ name: FunctionName, _ target: RouteTarget?, isParked: Bool) {
-        change(name) { $0.note(target, isParked: isParked) }
+    func serving(_ name: FunctionName, _ target: RouteTarget?, isParked: Bool, split: TrafficSplit?) {
+        change(name) { $0.note(target, isParked: isParked, split: split) }
     }
 
     /// Begins to write. Before that, what a Deployer that takes over has not looked at yet would pass for what is not there. What the

@@ -38,6 +38,7 @@ extension KubernetesStore: ImportingStore {
         }
         try await noteStatus(function.name.value) { status, generation in
             status.live = function.live
+            status.split = function.split
             status.liveTicket = ticket
             status.history = function.history.reversed().suffix(Self.historyLimit)
             status.collected = function.collected > 0 ? function.collected : nil

@@ -160,18 +160,18 @@ extension FunctionObject {
         return FunctionSummary(
             name: try FunctionName(key.name),
             created: noted ?? metadata.creationTimestamp ?? Timestamp(milliseconds: 0),
-            live: live)
+            live: live, split: status?.split)
     }
 }
 
 extension FunctionRevisionObject {
-    init(_ revision: Revision, owner: FunctionObject, ticket: Int, namespace: String) {
+    init(_ revision: Revision, owner: FunctionObject, ticket: Int, share: Int? = nil, namespace: String) {
         metadata = ObjectMeta(
             name: RevisionObjects.name(revision.id), namespace: namespace, labels: RevisionObjects.labels(revision.id),
             ownerReferences: [owner.reference])
         spec = Spec(
             function: revision.function, number: revision.number, image: revision.image.description,
-            configuration: revision.spec, created: revision.created, ticket: ticket)
+            configuration: revision.spec, created: revision.created, ticket: ticket, share: share)
     }
 
     func revision() throws -> Revision {
@@ -189,7 +189,7 @@ extension FunctionRevisionObject {
     func state(_ function: FunctionObject) -> RevisionState {
         let state = status?.state ?? .pending
         guard state == .pending, let number = spec?.number else { return state }
-        return function.status?.history?.contains { $0.revision == number } == true ? .ready : .pending
+        return function.status?.history?.contains { $0.served(number) } == true ? .ready : .pending
     }
 
     func record(_ function: FunctionObject) throws -> RevisionRecord {

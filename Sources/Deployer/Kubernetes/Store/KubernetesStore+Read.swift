@@ -73,16 +73,18 @@ extension KubernetesStore {
     package func overview() async throws -> StoreOverview {
         var overview = StoreOverview(serving: [], pending: [], untagged: [])
         for (function, revisions) in try await entries() {
-            let live = revisions.first { $0.revision.number == function.live }?.revision
-            let pinned = revisions.filter { $0.isPinned && $0.revision.number != live?.number }.map(\.revision)
-            if live != nil || !pinned.isEmpty {
-                overview.serving.append(
-                    ServingRecord(
-                        name: function.name, live: live, pinned: pinned.sorted { $0.number < $1.number }))
-            }
+            let summary = FunctionSummary(
+                name: function.name, created: Timestamp(milliseconds: 0),
+                live: revisions.first { $0.revision.number == function.live }?.revision, split: function.split)
+            let serving = ServingRecord(
+                summary,
+                revisions.map { RevisionRecord(revision: $0.revision, state: .ready, pinned: $0.isPinned) })
+            if let serving { overview.serving.append(serving) }
             overview.pending +=
                 revisions.filter { $0.isPending && !function.history.contains($0.revision.number) }
-                .map { PendingRevision(revision: $0.revision, ticket: $0.ticket) }.sorted { $0.ticket < $1.ticket }
+                .map { PendingRevision(revision: $0.revision, ticket: $0.ticket, share: $0.share) }.sorted {
+                    $0.ticket < $1.ticket
+                }
             overview.untagged += revisions.filter { !$0.isTagged }.map(\.revision)
         }
         return overview
@@ -93,13 +95,16 @@ extension KubernetesStore {
         var name: FunctionName
         var uid: String?
         var live: Int?
+        var split: TrafficSplit?
         var history: Set<Int>
 
         init(_ object: FunctionObject) throws {
             name = try FunctionName(object.key.name)
             uid = object.metadata.uid
             live = object.status?.live
-            history = Set((object.status?.history ?? []).map(\.revision))
+            split = object.status?.split
+            history = Set(
+                (object.status?.history ?? []).flatMap { [$0.revision] + ($0.traffic ?? []).map(\.revision) })
         }
     }
 
@@ -108,6 +113,7 @@ extension KubernetesStore {
         var revision: Revision
         var owners: [String]
         var ticket: Int
+        var share: Int?
         var isPending: Bool
         var isPinned: Bool
         var isTagged: Bool
@@ -116,6 +122,7 @@ extension KubernetesStore {
             revision = try object.revision()
             owners = (object.metadata.ownerReferences ?? []).map(\.uid)
             ticket = object.spec?.ticket ?? 0
+            share = object.spec?.share
             isPending = object.status?.state ?? .pending == .pending
             isPinned = object.status?.pinned == true
             isTagged = object.status?.tagged == true

@@ -58,7 +58,8 @@ package struct KubernetesStore: FunctionStore {
             let revision = Revision(
                 function: draft.function, number: number, image: draft.image, spec: draft.spec, created: draft.now)
             _ = try await api.create(
-                FunctionRevisionObject(revision, owner: function, ticket: draft.ticket, namespace: namespace))
+                FunctionRevisionObject(
+                    revision, owner: function, ticket: draft.ticket, share: draft.share, namespace: namespace))
             // Without a state it is pending.
             if superseded { try await note(revision.id) { $0.state = .superseded } }
             // Last: a Deployer that dies before this is followed by one that looks at the object again, and finds the revision.
@@ -68,7 +69,9 @@ package struct KubernetesStore: FunctionStore {
         throw Self.contended(draft.function)
     }
 
-    package func goLive(_ id: RevisionID, ticket: Int, cause: LiveCause) async throws -> GoLiveOutcome {
+    package func goLive(
+        _ id: RevisionID, split: TrafficSplit?, ticket: Int, cause: LiveCause, reason: String?
+    ) async throws -> GoLiveOutcome {
         for _ in 0..<Self.attempts {
             guard var function = try await object(id.function),
                 ticket > (try await counters.read(id.function)).deletedTicket
@@ -80,14 +83,18 @@ package struct KubernetesStore: FunctionStore {
             }
             let previous = status.live
             status.live = id.number
+            status.split = split
             status.liveTicket = ticket
-            let entry = HistoryEntry(revision: id.number, at: .now(), cause: cause)
+            let entry = HistoryEntry(
+                revision: id.number, at: .now(), cause: cause, traffic: split?.shares, reason: reason)
             status.history = ((status.history ?? []) + [entry]).suffix(Self.historyLimit)
             function.status = status
             guard try await writeStatus(function) else { continue }
-            try await note(id) {
-                $0.state = .ready
-                $0.failure = nil
+            for number in split?.shares.map(\.revision) ?? [id.number] {
+                try await note(RevisionID(function: id.function, number: number)) {
+                    $0.state = .ready
+                    $0.failure = nil
+                }
             }
             return .live(previous: previous == id.number ? nil : previous)
         }
@@ -129,7 +136,7 @@ package struct KubernetesStore: FunctionStore {
             let unused = try await revisions(of: name).filter { object in
                 guard let number = object.spec?.number, numbers.contains(number) else { return false }
                 return object.status?.pinned != true && object.state(function) != .pending
-                    && number != function.status?.live
+                    && number != function.status?.live && function.status?.split?.percent(of: number) == nil
             }
             guard let highest = unused.compactMap(\.spec?.number).max() else { return [] }
             // What is ready only by the history must not become pending when it is taken out of it.

@@ -77,6 +77,8 @@ package struct FunctionSnapshot: Hashable, Sendable, Codable {
     package var created: Timestamp
     /// The live revision's number.
     package var live: Int?
+    /// How the traffic is divided; absent while the live revision has all.
+    package var split: TrafficSplit?
     /// The highest number that garbage collection removed.
     package var collected: Int
     /// Its revisions, newest first.
@@ -88,6 +90,7 @@ package struct FunctionSnapshot: Hashable, Sendable, Codable {
         name = record.summary.name
         created = record.summary.created
         live = record.summary.live?.number
+        split = record.summary.split
         collected = record.collected
         history = record.history
         revisions = record.revisions.map { entry in

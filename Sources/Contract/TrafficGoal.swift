@@ -1,0 +1,41 @@
+/// Where `POST /func/NAME/traffic` is to lead the traffic of a function.
+package enum TrafficGoal: Hashable, Sendable {
+    /// All of it to one revision.
+    case all(Int)
+    /// To several.
+    case split(TrafficSplit)
+
+    /// Reads `7:90,8:10`; throws ``InvalidOption`` for anything else, and when it does not come to 100.
+    package init(_ text: String) throws(InvalidOption) {
+        var shares: [TrafficSplit.Share] = []
+        for item in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let parts = item.split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count == 2, let revision = Self.whole(parts[0]), revision > 0,
+                let percent = Self.whole(parts[1])
+            else {
+                throw Self.invalid(
+                    text, "write REVISION:PERCENT for each revision, separated by commas, e.g. 7:90,8:10")
+            }
+            guard !shares.contains(where: { $0.revision == revision }) else {
+                throw Self.invalid(text, "it names revision \(revision) twice")
+            }
+            guard shares.count < TrafficSplit.most else {
+                throw Self.invalid(text, "at most \(TrafficSplit.most) revisions may share the traffic")
+            }
+            shares.append(TrafficSplit.Share(revision: revision, percent: percent))
+        }
+        let sum = shares.reduce(0) { $0 + $1.percent }
+        guard sum == 100 else { throw Self.invalid(text, "the percentages come to \(sum), not to 100") }
+        self = shares.count == 1 ? .all(shares[0].revision) : .split(TrafficSplit(shares: shares))
+    }
+
+    /// At most nine digits: neither a sum nor a product of these overflows.
+    private static func whole(_ text: Substring) -> Int? {
+        guard (1...9).contains(text.utf8.count), text.utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
+        return Int(text)
+    }
+
+    private static func invalid(_ text: String, _ reason: String) -> InvalidOption {
+        InvalidOption(name: "to", value: text, reason: reason)
+    }
+}

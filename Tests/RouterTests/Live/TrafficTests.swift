@@ -1,0 +1,82 @@
+import Contract
+import Foundation
+import Testing
+
+@testable import Router
+
+/// Shares of the traffic under load.
+@Suite(.serialized) struct TrafficTests {
+    private func target(
+        _ revision: Int, _ weight: Int, _ upstreams: [TestUpstream], concurrency: Int = 100
+    ) -> RouteTarget {
+        RouteTarget(
+            revision: revision, weight: weight, timeoutMilliseconds: 10_000, concurrency: concurrency,
+            endpoints: upstreams.map(\.endpoint))
+    }
+
+    @Test func `no request fails while the shares change, nor while revisions come and go`() async throws {
+        try await withRouter { router in
+            let f = try FunctionName("f")
+            let load = SwapLoad(port: router.port)
+            let old = try TestUpstream("old", path: router.path("old")) { request in ok(request.text + "v1") }
+            let new = try TestUpstream("new", path: router.path("new")) { request in ok(request.text + "v2") }
+            router.apply([f: Route(targets: [target(7, 1, [old])])])
+            load.start(clients: 8)
+            for _ in 0..<15 {
+                for percent in [10, 50, 90] {
+                    router.apply([f: Route(targets: [target(7, 100 - percent, [old]), target(8, percent, [new])])])
+                    try await Task.sleep(for: .milliseconds(10))
+                }
+                router.apply([f: Route(targets: [target(8, 1, [new])])])
+                try await Task.sleep(for: .milliseconds(10))
+                router.apply([f: Route(targets: [target(7, 50, []), target(8, 50, [new])])])
+                try await Task.sleep(for: .milliseconds(10))
+                router.apply([f: Route(targets: [target(7, 1, [old])])])
+            }
+            let (answered, failures) = await load.stop()
+            #expect(failures.isEmpty, "\(failures.prefix(3)) of \(answered)")
+            #expect(answered > 500)
+            #expect(old.requests.count > 0 && new.requests.count > 0)
+        }
+    }
+
+    @Test func `a revision whose instances are busy does not hold up the other's requests`() async throws {
+        try await withRouter(loops: 1) { router in
+            let f = try FunctionName("f")
+            let gate = DispatchSemaphore(value: 0)
+            let slow = try TestUpstream("slow", path: router.path("slow")) { _ in
+                gate.wait()
+                return ok("slow")
+            }
+            let quick = try TestUpstream("quick", path: router.path("quick")) { _ in ok("quick") }
+            router.apply([
+                f: Route(targets: [target(7, 50, [quick]), target(8, 50, [slow], concurrency: 1)])
+            ])
+            let answers = (0..<60).map { _ in Task { try await router.get("/fn/f", seconds: 20).text } }
+            // Half of them wait for revision 8, which has one place.
+            try await eventually("revision 7 has answered all of its own") {
+                quick.requests.count > 10 && slow.requests.count == 1
+            }
+            let count = quick.requests.count
+            try await Task.sleep(for: .milliseconds(200))
+            // Those that wait go to where there is room when the shares end.
+            router.apply([f: Route(targets: [target(7, 1, [quick])])])
+            try await eventually("the others have been answered") { quick.requests.count == 59 }
+            #expect(count < 59)
+            gate.signal()
+            for answer in answers { #expect(["slow", "quick"].contains(try await answer.value)) }
+        }
+    }
+
+    @Test func `requests that came before there was a table are divided too`() async throws {
+        try await withRouter { router in
+            let first = try TestUpstream("first", path: router.path("first")) { _ in ok("first") }
+            let second = try TestUpstream("second", path: router.path("second")) { _ in ok("second") }
+            let answers = (0..<40).map { _ in Task { try await router.get("/fn/f").text } }
+            try await Task.sleep(for: .milliseconds(100))
+            router.apply([try FunctionName("f"): Route(targets: [target(1, 50, [first]), target(2, 50, [second])])])
+            for answer in answers { #expect(["first", "second"].contains(try await answer.value)) }
+            #expect(first.requests.count > 5 && second.requests.count > 5)
+        }
+    }
+}
