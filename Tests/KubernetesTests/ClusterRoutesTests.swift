@@ -6,8 +6,11 @@ import Testing
 
 /// The table of a Router, made from a cluster's objects.
 @Suite struct ClusterRoutesTests {
-    private static func function(_ name: String, live: Int?) -> RoutedFunction {
-        RoutedFunction(WatchedMeta(name: name), live: live)
+    private static func function(_ name: String, live: Int?, _ shares: [Int: Int]? = nil) -> RoutedFunction {
+        let split = shares.map { shares in
+            TrafficSplit(shares: shares.map { .init(revision: $0.key, percent: $0.value) })
+        }
+        return RoutedFunction(WatchedMeta(name: name), live: live, split: split)
     }
 
     private static func revision(_ name: String, _ number: Int, pinned: Bool = false) throws -> RoutedRevision {
@@ -97,6 +100,27 @@ import Testing
             return
         }
         #expect(end.removed == [name])
+    }
+
+    @Test func `divided traffic goes to all that share it, once they have been heard of`() throws {
+        var (routes, name) = try Self.serving()
+        func told(_ change: ClusterRoutes.Change) -> Route? {
+            guard case .update(let update) = routes.note(change) else { return nil }
+            return update.changed[name]
+        }
+        let (old, divided) = (Self.function("hello", live: 1), Self.function("hello", live: 1, [1: 90, 2: 10, 3: 0]))
+        // Nobody knows yet where revision 2 is.
+        #expect(told(.function(.changed(from: old, to: divided))) == nil)
+        #expect(told(.revision(.added(try Self.revision("hello", 2)))) == nil)
+        let route = told(.slice(.added(Self.slice("hello", 2, [("p2", "10.0.0.2", true, false)]))))
+        #expect(route?.targets.map(\.revision) == [1, 2] && route?.targets.map(\.weight) == [90, 10])
+        #expect(route?.targets.map(\.endpoints.count) == [1, 1])
+        // One without a share answers under its number.
+        #expect(told(.revision(.added(try Self.revision("hello", 3))))?.pinned.map(\.revision) == [3])
+        let shifted = Self.function("hello", live: 1, [1: 20, 2: 80])
+        #expect(told(.function(.changed(from: divided, to: shifted)))?.targets.map(\.weight) == [20, 80])
+        let ended = told(.function(.changed(from: shifted, to: Self.function("hello", live: 2))))
+        #expect(ended?.targets.map(\.revision) == [2] && ended?.pinned.isEmpty == true)
     }
 
     @Test func `an address that is not ready is tried only while there is no ready one, and one that leaves never`()

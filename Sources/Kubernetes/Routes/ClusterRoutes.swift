@@ -18,13 +18,14 @@ package struct ClusterRoutes: Sendable {
     /// What is known of a function: thousands are kept in memory.
     private struct Function {
         var live: Int?
+        var split: TrafficSplit?
         /// A few, in no order.
         var revisions: [RoutedRevision.Settings] = []
         /// By revision, those with addresses: most functions are parked.
         var slices: [Int: [ObjectKey: RoutedSlice]] = [:]
         var isThere = false
-        /// The revision that the traffic goes to.
-        var routed: Int?
+        /// The revisions that the traffic goes to.
+        var routed: [TrafficSplit.Share] = []
 
         var isEmpty: Bool { !isThere && revisions.isEmpty && slices.isEmpty }
 
@@ -41,13 +42,24 @@ package struct ClusterRoutes: Sendable {
         /// Moves the traffic to what is live. The three tables come by watches of their own, each of which may be behind: while a revision
         /// that has become live, or where it is, has not been heard of yet, the one before it goes on as long as it takes requests.
         mutating func move() {
-            if isThere, let live, let routed, routed != live, revision(routed) != nil, !ready(routed).isEmpty,
-                revision(live) == nil || addresses(live).isEmpty
-            {
-                return
+            let wanted = wanted
+            guard routed != wanted else { return }
+            let isAwaited = wanted.contains { share in
+                !isRouted(share.revision) && (revision(share.revision) == nil || addresses(share.revision).isEmpty)
             }
-            routed = live
+            let serves = routed.contains { revision($0.revision) != nil && !ready($0.revision).isEmpty }
+            if isThere, isAwaited, serves { return }
+            routed = wanted
         }
+
+        /// What is recorded: one alone has the weight 1.
+        private var wanted: [TrafficSplit.Share] {
+            guard let live else { return [] }
+            let shares = split?.shares.filter { $0.percent > 0 } ?? []
+            return shares.count > 1 ? shares : [TrafficSplit.Share(revision: live, percent: 1)]
+        }
+
+        func isRouted(_ number: Int) -> Bool { routed.contains { $0.revision == number } }
 
         private func ready(_ number: Int) -> [Endpoint] {
             RoutedSlice.endpoints(of: (slices[number] ?? [:]).values)
@@ -115,11 +127,13 @@ package struct ClusterRoutes: Sendable {
             guard let name = try? FunctionName(object.meta.name) else { return nil }
             functions[name, default: Function()].isThere = !object.isEnding
             functions[name]?.live = object.live
+            functions[name]?.split = object.split
             return name
         case .removed(let object):
             guard let name = try? FunctionName(object.meta.name) else { return nil }
             functions[name]?.isThere = false
             functions[name]?.live = nil
+            functions[name]?.split = nil
             return name
         case .synced: return nil
         }
@@ -166,12 +180,17 @@ package struct ClusterRoutes: Sendable {
     /// limits until it is.
     private func route(of name: FunctionName) -> Route? {
         guard let function = functions[name], function.isThere else { return nil }
-        let live = function.routed.map { target($0, function.revision($0), function, 1) }
-        let pinned = function.revisions.filter { $0.isPinned && $0.number != function.routed }
-            .sorted { $0.number < $1.number }
-            .map { target($0.number, $0, function, 0) }
-        guard live != nil || !pinned.isEmpty else { return nil }
-        return Route(targets: [live].compactMap(\.self), pinned: pinned)
+        let targets = function.routed.map {
+            target($0.revision, function.revision($0.revision), function, $0.percent)
+        }
+        let pinned = function.revisions.filter { settings in
+            let answers = settings.isPinned || function.split?.percent(of: settings.number) == 0
+            return answers && !function.isRouted(settings.number)
+        }
+        .sorted { $0.number < $1.number }
+        .map { target($0.number, $0, function, 0) }
+        guard !targets.isEmpty || !pinned.isEmpty else { return nil }
+        return Route(targets: targets, pinned: pinned)
     }
 
     private func target(

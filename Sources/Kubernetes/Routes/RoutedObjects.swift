@@ -8,20 +8,23 @@ package struct RoutedFunction: WatchedObject, Hashable {
     let meta: WatchedMeta
     /// The revision that is live.
     let live: Int?
+    /// How the traffic is divided between it and others.
+    let split: TrafficSplit?
     /// Whether it is about to be gone.
     let isEnding: Bool
 
-    init(_ meta: WatchedMeta, live: Int?, isEnding: Bool = false) {
+    init(_ meta: WatchedMeta, live: Int?, split: TrafficSplit? = nil, isEnding: Bool = false) {
         self.meta = meta
+        self.split = split
         self.live = live
         self.isEnding = isEnding
     }
 
     package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
+        let status = try container.decodeIfPresent(Status.self, forKey: .status)
         self.init(
-            try container.decode(WatchedMeta.self, forKey: .metadata),
-            live: try container.decodeIfPresent(Status.self, forKey: .status)?.live,
+            try container.decode(WatchedMeta.self, forKey: .metadata), live: status?.live, split: status?.split,
             isEnding: try container.decode(Ending.self, forKey: .metadata).deletionTimestamp != nil)
     }
 
@@ -32,6 +35,7 @@ package struct RoutedFunction: WatchedObject, Hashable {
     private enum CodingKeys: CodingKey { case metadata, status }
     private struct Status: Decodable {
         var live: Int?
+        var split: TrafficSplit?
     }
     private struct Ending: Decodable {
         var deletionTimestamp: String?
