@@ -39,9 +39,12 @@ package struct Route: Hashable, Sendable, Codable {
     package var targets: [RouteTarget]
     /// Revisions that answer only under `/fn/NAME@R`.
     package var pinned: [RouteTarget]
+    /// What keeps a client on its revision while there are several targets; absent: each request is drawn anew.
+    package var sticky: Stickiness?
 
     /// A route to `targets`, and to `pinned` by number.
-    package init(targets: [RouteTarget], pinned: [RouteTarget] = []) {
+    package init(targets: [RouteTarget], pinned: [RouteTarget] = [], sticky: Stickiness? = nil) {
+        self.sticky = sticky
         self.targets = targets
         self.pinned = pinned
     }

@@ -5,6 +5,18 @@ package enum TrafficGoal: Hashable, Sendable {
     /// To several.
     case split(TrafficSplit)
 
+    /// Reads `7:90,8:10`, with what the other options say; throws ``InvalidOption`` for what cannot be used.
+    package init(_ text: String, sticky: String?) throws(InvalidOption) {
+        self = try TrafficGoal(text)
+        guard let sticky else { return }
+        let stickiness = try Stickiness(sticky)
+        guard case .split(var split) = self else {
+            throw InvalidOption(name: "sticky", value: sticky, reason: "one revision has all of the traffic")
+        }
+        split.sticky = stickiness
+        self = .split(split)
+    }
+
     /// Reads `7:90,8:10`; throws ``InvalidOption`` for anything else, and when it does not come to 100.
     package init(_ text: String) throws(InvalidOption) {
         var shares: [TrafficSplit.Share] = []

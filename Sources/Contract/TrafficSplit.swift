@@ -19,9 +19,14 @@ package struct TrafficSplit: Hashable, Sendable, Codable {
 
     /// By number, each revision once, at least two; together 100.
     package var shares: [Share]
+    /// What keeps a client on its revision; `nil`: each request is drawn anew.
+    package var sticky: Stickiness?
 
-    /// The traffic in `shares`, as ``init(_:)-(String)`` makes sure of them.
-    package init(shares: [Share]) { self.shares = shares.sorted { $0.revision < $1.revision } }
+    /// The traffic in `shares`, which come to 100.
+    package init(shares: [Share], sticky: Stickiness? = nil) {
+        self.shares = shares.sorted { $0.revision < $1.revision }
+        self.sticky = sticky
+    }
 
     /// `percent` of the traffic for `canary`, the rest for `live`.
     package init(live: Int, canary: Int, percent: Int) {

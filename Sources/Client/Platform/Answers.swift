@@ -44,6 +44,8 @@ package struct FunctionAnswer: Sendable, Decodable {
     package let pinned: [Int]?
     /// The revisions that share the traffic; `nil` while the live one has all.
     package let traffic: [TrafficAnswer]?
+    /// What keeps a client on its revision.
+    package let sticky: String?
     /// The last deploy.
     package let latest: Latest?
 }

@@ -32,6 +32,8 @@ extension DeployerAPI {
         var pinned: [Int]?
         /// The revisions that share the traffic; absent while the live one has all of it.
         var traffic: [TrafficPart]?
+        /// What keeps a client on its revision.
+        var sticky: Stickiness?
         /// The last deploy, when it is not the one that is live.
         var latest: Latest?
     }
@@ -131,6 +133,7 @@ extension DeployerAPI {
             warnings: status.flatMap { $0.warnings.isEmpty ? nil : $0.warnings }, load: load)
         if let split = summary.split {
             listing.traffic = []
+            listing.sticky = split.sticky
             for share in split.shares { listing.traffic?.append(await part(share, of: summary.name)) }
         }
         return listing

@@ -79,7 +79,11 @@ extension Reconciler {
         for id: RevisionID, _ share: Int?, _ cause: LiveCause, _ before: ServingRecord?
     ) -> (live: RevisionID, TrafficSplit?) {
         guard let live = before?.live else { return (id, nil) }
-        if let share { return (live.id, TrafficSplit(live: live.number, canary: id.number, percent: share)) }
+        if let share {
+            var split = TrafficSplit(live: live.number, canary: id.number, percent: share)
+            split.sticky = before?.split?.sticky
+            return (live.id, split)
+        }
         // What is made again on another base has the share of what it replaces.
         if cause == .rebake, let split = before?.split { return (id, split.replacing(live.number, by: id.number)) }
         return (id, nil)

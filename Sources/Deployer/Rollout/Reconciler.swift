@@ -188,7 +188,8 @@ package actor Reconciler {
         let sharing = record.sharing
         let route = Route(
             targets: sharing.map { target($0, weight: sharing.count > 1 ? record.percent(of: $0.number) : 1) },
-            pinned: record.revisions.filter { !sharing.contains($0) }.map { target($0, weight: 0) })
+            pinned: record.revisions.filter { !sharing.contains($0) }.map { target($0, weight: 0) },
+            sticky: sharing.count > 1 ? record.split?.sticky : nil)
         let isParked = record.live.map { parked.contains(.revision($0.id)) } ?? false
         await observer?.serving(name, route.targets.first, isParked: isParked, split: record.split)
         return await hub.set(name, route)

@@ -190,7 +190,7 @@ package struct ClusterRoutes: Sendable {
         .sorted { $0.number < $1.number }
         .map { target($0.number, $0, function, 0) }
         guard !targets.isEmpty || !pinned.isEmpty else { return nil }
-        return Route(targets: targets, pinned: pinned)
+        return Route(targets: targets, pinned: pinned, sticky: targets.count > 1 ? function.split?.sticky : nil)
     }
 
     private func target(

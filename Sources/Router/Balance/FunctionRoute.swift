@@ -23,10 +23,15 @@ final class FunctionRoute: Sendable {
     let slot: Int
     /// Whether several revisions share the traffic.
     let isDivided: Bool
+    /// How the revision of a client is drawn that is to keep to it.
+    let sticky: StickyDraw?
     /// The sum of the weights of those targets that have endpoints.
     let availableWeight: Int
 
-    init(_ function: FunctionName, targets: [Target], pinned: [Target], waiting: WaitingRoom, slot: Int = 0) {
+    init(
+        _ function: FunctionName, targets: [Target], pinned: [Target], waiting: WaitingRoom, slot: Int = 0,
+        sticky: StickyDraw? = nil
+    ) {
         self.function = function
         name = function.value
         self.targets = targets
@@ -34,6 +39,7 @@ final class FunctionRoute: Sendable {
         self.waiting = waiting
         self.slot = slot
         isDivided = targets.count > 1
+        self.sticky = sticky
         availableWeight = targets.reduce(0) { $1.endpoints.isEmpty ? $0 : $0 + max(0, $1.weight) }
     }
 

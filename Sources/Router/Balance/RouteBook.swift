@@ -69,7 +69,8 @@ struct RouteBook {
             targets: route.targets.map { target($0, &builder) },
             pinned: route.pinned.map { target($0, &builder) },
             waiting: old?.waiting ?? WaitingRoom(),
-            slot: old?.slot ?? slots.take()
+            slot: old?.slot ?? slots.take(),
+            sticky: route.targets.count > 1 ? route.sticky.map { StickyDraw($0, of: name) } : nil
         )
         routes[name.value] = made
         builder.functions.append(name.value)

@@ -37,7 +37,7 @@ struct ResponseRewriter {
 
     /// Writes the head of a final response or of a 1xx.
     ///
-    /// `X-Kiln-*` of a function is dropped, so that the marks of the Router's own answers can be trusted.
+    /// `added` are whole field lines of the Router's own. `X-Kiln-*` of a function is dropped, so that the marks of the Router's own answers can be trusted.
     static func write(
         _ response: borrowing ResponseHead,
         facts: borrowing ResponseFacts,
@@ -47,10 +47,12 @@ struct ResponseRewriter {
         id: RequestID,
         request: borrowing Head,
         date: ByteBuffer,
+        added: ByteBuffer? = nil,
         into buffer: inout ByteBuffer
     ) {
         let head = response.head
-        buffer.writeHead(atMost: head.bytes.readableBytes + 384 + RequestID.maximumLength) { out in
+        let most = head.bytes.readableBytes + 384 + RequestID.maximumLength + (added?.readableBytes ?? 0)
+        buffer.writeHead(atMost: most) { out in
             out.write("HTTP/1.1 ")
             out.writeDecimal(response.status)
             out.write(" ")
@@ -66,6 +68,7 @@ struct ResponseRewriter {
                 out.write("Via: 1.1 kiln\r\nX-Request-Id: ")
                 id.write(into: &out, head: request)
                 out.write("\r\n")
+                if let added { out.write(added) }
             }
             out.write("\r\n")
         }

@@ -84,6 +84,7 @@ extension ClientHandler {
     ) {
         let date = worker.dateLine()
         let fromFunction = if case .function = request.key { true } else { false }
+        let cookie = response.status >= 200 ? request.cookieField : nil
         output?.write { out in
             ResponseRewriter.write(
                 response,
@@ -94,6 +95,7 @@ extension ClientHandler {
                 id: request.id,
                 request: request.head.head,
                 date: date,
+                added: cookie,
                 into: &out
             )
         }

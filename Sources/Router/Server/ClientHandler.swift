@@ -272,6 +272,8 @@ final class Request {
     /// The instance that had it last, and why the Router answered itself: known only when they are logged.
     var servedBy: String?
     var reason: String?
+    /// What the client is to be known by from now on.
+    var cookie: NewCookie?
     /// Where it is counted, from when it is known for which function.
     var counters: FunctionCounters?
 

@@ -43,6 +43,11 @@ extension Worker {
 
     /// Draws which of the revisions that share the traffic of `route` gets the request of `client`.
     private func draw(_ route: FunctionRoute, for client: ClientHandler) {
+        if let number = stickyRevision(route, client) {
+            let key = HoldKey.function(route.name, .drawn(number))
+            client.request?.key = key
+            return seek(key, for: client, again: false)
+        }
         guard case .success(let target) = route.target(.any, draw: draw) else {
             return client.refused(.nothingServes, nil)
         }

@@ -29,7 +29,7 @@ struct ShowCommand: ClientCommand {
         var facts: [(String, String?)] = [
             ("Name", function.name), ("URL", function.url.map { client.absolute($0) }),
             ("Revision", function.revision.map { String($0) } ?? "none is live"),
-            ("Traffic", function.traffic.map(TrafficText.sentence)),
+            ("Traffic", function.traffic.map(TrafficText.sentence)), ("Sticky", function.sticky),
             ("Pinned", function.pinned.flatMap { $0.isEmpty ? nil : $0.map { String($0) }.joined(separator: ", ") }),
             ("Instances", Self.instances(function)), ("Limited", function.limited),
             ("Load", Self.load(document["load"])),

@@ -20,17 +20,23 @@ struct TrafficCommand: ClientCommand {
             "Each revision with its percentage; together they come to 100.", valueName: "revision=percent"))
     var shares: [String]
 
+    @Option(
+        help: ArgumentHelp(
+            "What keeps a client on its revision: cookie, or header:NAME.", valueName: "what"))
+    var sticky: String?
+
     @OptionGroup(title: "Platform") var platform: PlatformOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
     func perform(_ printer: Printer) async throws(ClientError) {
         let client = try platform.client()
         let name = try name.name()
-        let goal = try Self.goal(shares)
+        var query = [(name: "to", value: try Self.goal(shares))]
+        if let sticky { query.append(("sticky", sticky)) }
         let started = ContinuousClock.now
         let reply = try await Progress.show("Moving the traffic of \(name) …", on: printer) {
-            () async throws(ClientError) in
-            try await client.call(.post, ["func", name.value, "traffic"], query: [("to", goal)], idle: .seconds(900))
+            [query] () async throws(ClientError) in
+            try await client.call(.post, ["func", name.value, "traffic"], query: query, idle: .seconds(900))
         }
         if printer.isJSON {
             printer.document(reply.document)

@@ -79,4 +79,43 @@ import Testing
             #expect(first.requests.count > 5 && second.requests.count > 5)
         }
     }
+
+    @Test func `a client keeps to its revision by a field of its own, or by a cookie of the Router's`() async throws {
+        try await withRouter(configure: { $0.functionHost = try? FunctionHost("{name}.example.com") }) { router in
+            let first = try TestUpstream("first", path: router.path("first")) { _ in ok("first") }
+            let second = try TestUpstream("second", path: router.path("second")) { _ in ok("second") }
+            let f = try FunctionName("f")
+            let targets = [target(1, 50, [first]), target(2, 50, [second])]
+            router.apply([f: Route(targets: targets, sticky: .header("x-user"))])
+            var seen: Set<String> = []
+            for user in 0..<20 {
+                let answers = try await [
+                    router.get("/fn/f", "X-User: \(user)\n").text, router.get("/fn/f/x", "x-user: \(user)\n").text,
+                ]
+                #expect(answers[0] == answers[1])
+                seen.insert(answers[0])
+            }
+            #expect(seen == ["first", "second"])
+
+            router.apply([f: Route(targets: targets, sticky: .cookie)])
+            try await eventually("the table is in use") { router.status?.version.number == 2 }
+            for _ in 0..<10 {
+                let answer = try await router.get("/fn/f")
+                let cookie = try #require(answer["Set-Cookie"])
+                #expect(cookie.hasPrefix("kiln-f=") && cookie.hasSuffix("; Path=/fn/f; HttpOnly; SameSite=Lax"))
+                let pair = cookie.prefix { $0 != ";" }
+                for _ in 0..<5 {
+                    let again = try await router.get("/fn/f", "Cookie: a=b; \(pair)\n")
+                    #expect(again.text == answer.text && again["Set-Cookie"] == nil)
+                }
+            }
+            let own = try await router.call("GET / HTTP/1.1\nHost: f.example.com\n\n")
+            #expect(own["Set-Cookie"]?.contains("; Path=/; ") == true)
+            // No cookie for a revision by its number, nor when one revision has all of the traffic.
+            #expect(try await router.get("/fn/f@1")["Set-Cookie"] == nil)
+            router.apply([f: Route(targets: [target(1, 1, [first])], sticky: .cookie)])
+            try await eventually("the table is in use") { router.status?.version.number == 3 }
+            #expect(try await router.get("/fn/f")["Set-Cookie"] == nil)
+        }
+    }
 }
