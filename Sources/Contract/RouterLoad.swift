@@ -23,9 +23,17 @@ package struct RevisionLoad: Hashable, Sendable, Codable {
     package var held: Double
     /// How many requests were given to an instance since the last report.
     package var started: Int
+    /// How many requests have ended since the last report, while it shares the traffic with others; absent for none.
+    package var ended: Int?
+    /// How many of these failed: with a status of 500 or higher, of the function's or for want of its answer, or broken off by it.
+    package var failed: Int?
 
     /// A revision's load.
-    package init(revision: RevisionID, inFlight: Double, held: Double, started: Int) {
+    package init(
+        revision: RevisionID, inFlight: Double, held: Double, started: Int, ended: Int? = nil, failed: Int? = nil
+    ) {
+        self.ended = ended
+        self.failed = failed
         self.revision = revision
         self.inFlight = inFlight
         self.held = held

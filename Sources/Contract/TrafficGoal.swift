@@ -6,14 +6,23 @@ package enum TrafficGoal: Hashable, Sendable {
     case split(TrafficSplit)
 
     /// Reads `7:90,8:10`, with what the other options say; throws ``InvalidOption`` for what cannot be used.
-    package init(_ text: String, sticky: String?) throws(InvalidOption) {
+    package init(_ text: String, sticky: String?, stepBack: String? = nil, requests: String? = nil)
+        throws(InvalidOption)
+    {
         self = try TrafficGoal(text)
-        guard let sticky else { return }
-        let stickiness = try Stickiness(sticky)
-        guard case .split(var split) = self else {
-            throw InvalidOption(name: "sticky", value: sticky, reason: "one revision has all of the traffic")
+        if stepBack == nil, let requests {
+            throw InvalidOption(
+                name: "step-back-requests", value: requests, reason: "it goes with step-back=PERCENT")
         }
-        split.sticky = stickiness
+        guard case .split(var split) = self else {
+            let options = [("sticky", sticky), ("step-back", stepBack)]
+            for case (let name, let value?) in options {
+                throw InvalidOption(name: name, value: value, reason: "one revision has all of the traffic")
+            }
+            return
+        }
+        split.sticky = if let sticky { try Stickiness(sticky) } else { nil }
+        split.stepBack = if let stepBack { try StepBack(stepBack, requests: requests) } else { nil }
         self = .split(split)
     }
 

@@ -21,9 +21,12 @@ package struct TrafficSplit: Hashable, Sendable, Codable {
     package var shares: [Share]
     /// What keeps a client on its revision; `nil`: each request is drawn anew.
     package var sticky: Stickiness?
+    /// When all of the traffic goes back to the live revision; `nil`: never by itself.
+    package var stepBack: StepBack?
 
     /// The traffic in `shares`, which come to 100.
-    package init(shares: [Share], sticky: Stickiness? = nil) {
+    package init(shares: [Share], sticky: Stickiness? = nil, stepBack: StepBack? = nil) {
+        self.stepBack = stepBack
         self.shares = shares.sorted { $0.revision < $1.revision }
         self.sticky = sticky
     }

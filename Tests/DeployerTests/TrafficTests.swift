@@ -225,4 +225,50 @@ import Testing
             #expect(backend.running == ["hello@1"])
         }
     }
+
+    /// What a Router reports of revision `number`.
+    private func report(_ reconciler: Reconciler, _ number: Int, ended: Int, failed: Int) async throws {
+        let id = RevisionID(function: try name("hello"), number: number)
+        let load = RevisionLoad(revision: id, inFlight: 0, held: 0, started: ended, ended: ended, failed: failed)
+        await reconciler.take(RouterLoad(revisions: [load]), of: "router")
+    }
+
+    @Test func `a canary that fails too often loses its share, and the history says why`() async throws {
+        try await withEachStore { store in
+            try await with(store) { reconciler, backend in
+                try await reconciler.deploy("hello", "a")
+                try await reconciler.deploy("hello", "b")
+                let goal = try TrafficGoal("1:90,2:10", sticky: nil, stepBack: "5%", requests: "50")
+                _ = try await reconciler.divide(name("hello"), goal)
+                // The live one is the measure, and what a canary did under other shares does not count.
+                try await report(reconciler, 2, ended: 100, failed: 100)
+                try await report(reconciler, 1, ended: 50, failed: 2)
+                let more = try TrafficGoal("1:80,2:20", sticky: nil, stepBack: "5%", requests: "50")
+                _ = try await reconciler.divide(name("hello"), more)
+                try await report(reconciler, 1, ended: 1, failed: 1)
+                #expect(try await weights(reconciler) == [1: 80, 2: 20])
+                try await report(reconciler, 1, ended: 9, failed: 2)
+                try await eventually { try await weights(reconciler) == [2: 1] }
+                try await eventually { backend.running == ["hello@2"] }
+                let last = try #require(try await store.function(name("hello"))?.history.first)
+                #expect(last.cause == .stepBack && last.revision == 2)
+                #expect(last.reason == "Revision 1: 3 of 10 requests failed, which is more than 5 % of 50.")
+                #expect(try await store.function(name("hello"))?.summary.split == nil)
+            }
+        }
+    }
+
+    @Test func `without a bound nothing steps back, nor when somebody was faster`() async throws {
+        try await withTraffic { reconciler, _, _ in
+            try await reconciler.deploy("hello", "a")
+            _ = try await deploy(reconciler, "b", traffic: 10)
+            try await report(reconciler, 2, ended: 1000, failed: 1000)
+            try await Task.sleep(for: .milliseconds(200))
+            #expect(try await weights(reconciler) == [1: 90, 2: 10])
+            _ = try await divide(reconciler, "2:100")
+            try await report(reconciler, 1, ended: 1000, failed: 1000)
+            try await Task.sleep(for: .milliseconds(200))
+            #expect(try await weights(reconciler) == [2: 1])
+        }
+    }
 }

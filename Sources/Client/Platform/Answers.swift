@@ -46,8 +46,20 @@ package struct FunctionAnswer: Sendable, Decodable {
     package let traffic: [TrafficAnswer]?
     /// What keeps a client on its revision.
     package let sticky: String?
+    /// When all of it goes back to the live revision.
+    package let stepBack: StepBack?
+    /// That it did, as the last change.
+    package let steppedBack: SteppedBackAnswer?
     /// The last deploy.
     package let latest: Latest?
+}
+
+/// That the traffic of a function went back to the live revision.
+package struct SteppedBackAnswer: Sendable, Decodable {
+    /// When.
+    package let at: Timestamp
+    /// Why.
+    package let reason: String
 }
 
 /// A revision that shares a function's traffic.
@@ -110,7 +122,7 @@ package struct HistoryAnswer: Sendable, Decodable {
     package let revision: Int
     /// Since when.
     package let at: Timestamp
-    /// `deploy`, `rollback`, `rebake` or `traffic`.
+    /// `deploy`, `rollback`, `rebake`, `traffic` or `step-back`.
     package let cause: String
     /// The shares of those that were live with it.
     package let traffic: [TrafficAnswer]?

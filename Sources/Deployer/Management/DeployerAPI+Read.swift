@@ -34,8 +34,18 @@ extension DeployerAPI {
         var traffic: [TrafficPart]?
         /// What keeps a client on its revision.
         var sticky: Stickiness?
+        /// When all of it goes back to the live revision.
+        var stepBack: StepBack?
+        /// The last change of the traffic, when that was the platform's own.
+        var steppedBack: SteppedBack?
         /// The last deploy, when it is not the one that is live.
         var latest: Latest?
+    }
+
+    /// That all traffic went back to the live revision.
+    struct SteppedBack: Encodable {
+        var at: Timestamp
+        var reason: String
     }
 
     /// A revision that shares the traffic.
@@ -96,6 +106,9 @@ extension DeployerAPI {
         {
             listing.latest = Latest(revision: last.revision.number, state: last.state, failure: last.failure)
         }
+        if let last = record.history.first, last.cause == .stepBack {
+            listing.steppedBack = SteppedBack(at: last.at, reason: last.reason ?? "")
+        }
         var listings = [listing]
         await noteBases(&listings)
         return try .json(listings[0])
@@ -134,6 +147,7 @@ extension DeployerAPI {
         if let split = summary.split {
             listing.traffic = []
             listing.sticky = split.sticky
+            listing.stepBack = split.stepBack
             for share in split.shares { listing.traffic?.append(await part(share, of: summary.name)) }
         }
         return listing

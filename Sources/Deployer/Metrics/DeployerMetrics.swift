@@ -105,6 +105,7 @@ package final class DeployerMetrics: Sendable {
     /// Counters without labels, with what they count.
     private static let plainCounters = [
         ("kiln_rollbacks_total", "Rollbacks asked for and carried out."),
+        ("kiln_step_backs_total", "Times that all traffic went back to the live revision because a canary failed."),
         ("kiln_deletes_total", "Functions deleted."),
         ("kiln_checker_ends_total", "Times that the checker's container ended by itself."),
         ("kiln_parks_total", "Times that a revision was parked because nobody called it, or for want of memory."),

@@ -55,6 +55,7 @@ extension Reconciler {
         let now = ContinuousClock.now
         for revision in load.revisions {
             loads.note(revision, of: router, at: now)
+            if let ended = revision.ended { judge(revision.revision, ended: ended, failed: revision.failed ?? 0) }
             guard revision.isActive else { continue }
             if serving[revision.revision.function]?.split != nil { wakeSiblings(of: revision.revision.function) }
             scales[.revision(revision.revision)]?.active = now

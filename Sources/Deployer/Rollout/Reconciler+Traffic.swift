@@ -82,6 +82,7 @@ extension Reconciler {
         if let share {
             var split = TrafficSplit(live: live.number, canary: id.number, percent: share)
             split.sticky = before?.split?.sticky
+            split.stepBack = before?.split?.stepBack
             return (live.id, split)
         }
         // What is made again on another base has the share of what it replaces.

@@ -54,6 +54,8 @@ package actor Reconciler {
     var waking: [WorkloadID: Task<Void, Never>] = [:]
     /// When requests were last known to wait for a parked revision.
     var awaited: [WorkloadID: ContinuousClock.Instant] = [:]
+    /// How canaries do, by function and number, as long as their traffic is divided so.
+    var canaries: [FunctionName: [Int: CanaryJudge]] = [:]
     var wakeFailures: [WorkloadID: Int] = [:]
     var notices: [WorkloadID: RouteNotice] = [:]
     /// How many are bringing a workload up right now.
@@ -210,6 +212,7 @@ package actor Reconciler {
         let before = serving[name]
         serving[name] = record.flatMap { ServingRecord($0.summary, $0.revisions) }
         forgetParked(name, before)
+        if before?.split != serving[name]?.split { canaries[name] = nil }
         return await publish(name)
     }
 }

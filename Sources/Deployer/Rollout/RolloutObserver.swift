@@ -19,4 +19,6 @@ package enum RolloutProgress: Hashable, Sendable {
     case failed(RolloutFailure)
     /// A later deploy went live before it.
     case superseded
+    /// It lost its share of the traffic, for this reason.
+    case steppedBack(String)
 }

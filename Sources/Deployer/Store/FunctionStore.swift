@@ -136,6 +136,8 @@ package enum LiveCause: String, Sendable, Codable {
     case rebake
     /// A call that divided the traffic, or ended that.
     case traffic
+    /// A canary that failed too often.
+    case stepBack = "step-back"
 
     /// What stands after `by a`.
     var words: String { self == .traffic ? "change of the traffic" : rawValue }

@@ -12,6 +12,8 @@ final class FunctionRoute: Sendable {
         let concurrency: Int
         let endpoints: [SharedEndpoint]
         let notice: RouteNotice?
+        /// Where ends of requests are counted, while there are several targets.
+        var outcomes: OutcomeCounter?
     }
 
     let function: FunctionName

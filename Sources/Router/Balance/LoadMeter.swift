@@ -8,6 +8,8 @@ struct LoadMeter {
         var inFlight = 0
         var held = 0
         var started = 0
+        var ended = 0
+        var failed = 0
     }
 
     /// How many samples make a report.
@@ -48,11 +50,14 @@ struct LoadMeter {
             inFlight += endpoint.load
             started += endpoint.takeStarted()
         }
-        guard inFlight + started + held > 0 else { return }
+        let (ended, failed) = target.outcomes?.take() ?? (0, 0)
+        guard inFlight + started + held + ended + failed > 0 else { return }
         var sum = sums[RevisionID(function: route.function, number: target.revision)] ?? Sum()
         sum.inFlight += inFlight
         sum.held += held
         sum.started += started
+        sum.ended += ended
+        sum.failed += failed
         sums[RevisionID(function: route.function, number: target.revision)] = sum
     }
 
@@ -69,7 +74,8 @@ struct LoadMeter {
             revisions: (sums.map { ($0.key, $0.value) } + ended).map { revision, sum in
                 RevisionLoad(
                     revision: revision, inFlight: Double(sum.inFlight) / number, held: Double(sum.held) / number,
-                    started: sum.started)
+                    started: sum.started, ended: sum.ended > 0 ? sum.ended : nil,
+                    failed: sum.failed > 0 ? sum.failed : nil)
             })
     }
 }

@@ -64,13 +64,19 @@ struct RouteBook {
     private mutating func replace(_ name: FunctionName, _ route: Route, _ builder: inout ChangeBuilder) {
         let old = routes[name.value]
         builder.depart(old)
+        let isDivided = route.targets.count > 1
         let made = FunctionRoute(
             name,
-            targets: route.targets.map { target($0, &builder) },
+            targets: route.targets.map { new in
+                var made = target(new, &builder)
+                let known = old?.targets.first { $0.revision == new.revision }?.outcomes
+                made.outcomes = isDivided ? known ?? OutcomeCounter() : nil
+                return made
+            },
             pinned: route.pinned.map { target($0, &builder) },
             waiting: old?.waiting ?? WaitingRoom(),
             slot: old?.slot ?? slots.take(),
-            sticky: route.targets.count > 1 ? route.sticky.map { StickyDraw($0, of: name) } : nil
+            sticky: isDivided ? route.sticky.map { StickyDraw($0, of: name) } : nil
         )
         routes[name.value] = made
         builder.functions.append(name.value)

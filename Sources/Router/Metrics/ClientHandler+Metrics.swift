@@ -37,6 +37,7 @@ extension ClientHandler {
         default: return
         }
         worker.counters.totals.cuts[cut, default: 0] += 1
+        if cut == .upstreamClosed || cut == .upstreamMalformed { request.isBroken = true }
         if worker.settings.configuration.accessLog != nil { request.reason = cut.rawValue }
         worker.log(.info, "response broken off") {
             [
@@ -51,6 +52,10 @@ extension ClientHandler {
         if let accessLog = worker.settings.configuration.accessLog { log(request, to: accessLog) }
         guard let counters = request.counters else { return }
         request.counters = nil
+        // One whose client has gone before an answer says nothing about the function.
+        if let outcomes = request.outcomes, request.status > 0 {
+            outcomes.end(failed: request.status >= 500 || request.isBroken)
+        }
         let outcome: FunctionCounters.Outcome = request.status == 0 ? .abandoned : .init(status: request.status)
         counters.end(outcome, after: (.now() - request.began).nanoseconds)
     }

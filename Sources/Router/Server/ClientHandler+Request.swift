@@ -126,6 +126,7 @@ extension ClientHandler {
     /// A place at an instance is there.
     func assigned(_ assignment: Assignment) {
         request?.assignment = assignment
+        request?.outcomes = assignment.outcomes
         if case .function(let route) = assignment.kind { countPlace(route) }
         if let upstream = assignment.endpoint.takeIdle() { return attach(upstream) }
         phase = .dialling

@@ -274,6 +274,10 @@ final class Request {
     var reason: String?
     /// What the client is to be known by from now on.
     var cookie: NewCookie?
+    /// Where its end is counted while the revisions of its function share the traffic.
+    var outcomes: OutcomeCounter?
+    /// Whether the function broke off its response.
+    var isBroken = false
     /// Where it is counted, from when it is known for which function.
     var counters: FunctionCounters?
 

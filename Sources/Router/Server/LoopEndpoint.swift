@@ -58,4 +58,6 @@ struct Assignment {
     let kind: Kind
     /// How long the response's head may take.
     let timeout: TimeAmount
+    /// Where its end is counted besides, if it is.
+    var outcomes: OutcomeCounter?
 }

@@ -153,7 +153,9 @@ extension Worker {
             // Another loop may have taken the last place meanwhile: look again.
             guard shared.acquire(limit: target.concurrency) else { continue }
             return .assigned(
-                Assignment(endpoint: endpoint(shared), kind: .function(route), timeout: target.timeout)
+                Assignment(
+                    endpoint: endpoint(shared), kind: .function(route), timeout: target.timeout,
+                    outcomes: target.outcomes)
             )
         }
         let rests = target.endpoints.compactMap { endpoint($0).health.restsUntil }.min()

@@ -30,6 +30,11 @@ struct ShowCommand: ClientCommand {
             ("Name", function.name), ("URL", function.url.map { client.absolute($0) }),
             ("Revision", function.revision.map { String($0) } ?? "none is live"),
             ("Traffic", function.traffic.map(TrafficText.sentence)), ("Sticky", function.sticky),
+            (
+                "Step back",
+                function.stepBack.map { "when more than \($0.percentText) % of \($0.requests) requests fail" }
+            ),
+            ("Stepped back", function.steppedBack.map { "\(moment($0.at) ?? ""): \($0.reason)" }),
             ("Pinned", function.pinned.flatMap { $0.isEmpty ? nil : $0.map { String($0) }.joined(separator: ", ") }),
             ("Instances", Self.instances(function)), ("Limited", function.limited),
             ("Load", Self.load(document["load"])),

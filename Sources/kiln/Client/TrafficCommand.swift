@@ -25,6 +25,17 @@ struct TrafficCommand: ClientCommand {
             "What keeps a client on its revision: cookie, or header:NAME.", valueName: "what"))
     var sticky: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Back to the live revision when more of the requests to another one fail.", valueName: "percent"))
+    var stepBack: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How many requests are looked at together for --step-back (default: \(StepBack.defaultRequests)).",
+            valueName: "number"))
+    var stepBackRequests: String?
+
     @OptionGroup(title: "Platform") var platform: PlatformOptions
     @OptionGroup(title: "Output") var output: OutputOptions
 
@@ -32,7 +43,10 @@ struct TrafficCommand: ClientCommand {
         let client = try platform.client()
         let name = try name.name()
         var query = [(name: "to", value: try Self.goal(shares))]
-        if let sticky { query.append(("sticky", sticky)) }
+        let options = [
+            ("sticky", sticky), ("step-back", stepBack), ("step-back-requests", stepBackRequests),
+        ]
+        for case (let name, let value?) in options { query.append((name, value)) }
         let started = ContinuousClock.now
         let reply = try await Progress.show("Moving the traffic of \(name) …", on: printer) {
             [query] () async throws(ClientError) in

@@ -44,6 +44,22 @@ import Testing
         #expect(said("Ready") == "True Serving" && conditions.traffic == "r2=100%")
     }
 
+    @Test func `divided traffic is told by its shares, and why it was stepped back stays told`() throws {
+        let id = RevisionID(function: try FunctionName("hello"), number: 3)
+        var conditions = FunctionConditions()
+        conditions.note(
+            Self.target(1), isParked: false, split: TrafficSplit(live: 2, canary: 3, percent: 10))
+        #expect(conditions.traffic == "r2=90% r3=10%")
+        conditions.note(id, .steppedBack("Revision 3: too bad."))
+        conditions.note(RevisionID(function: id.function, number: 2), .live(.stepBack))
+        conditions.note(Self.target(1), isParked: false)
+        #expect(conditions.traffic == "r2=100%")
+        let degraded = conditions.known["Degraded"]
+        #expect(degraded?.reason == "SteppedBack" && degraded?.message == "Revision 3: too bad.")
+        conditions.note(id, .live(.deploy))
+        #expect(conditions.known["Degraded"]?.status == "False")
+    }
+
     @Test func `times move only when a condition changes sides, and what is unknown is left alone`() {
         let (then, now) = (Timestamp(milliseconds: 1000), Timestamp(milliseconds: 2000))
         var conditions = FunctionConditions()

@@ -1,5 +1,6 @@
 import Contract
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Router
@@ -116,6 +117,49 @@ import Testing
             router.apply([f: Route(targets: [target(1, 1, [first])], sticky: .cookie)])
             try await eventually("the table is in use") { router.status?.version.number == 3 }
             #expect(try await router.get("/fn/f")["Set-Cookie"] == nil)
+        }
+    }
+
+    @Test func `while the traffic is divided, it is told how the requests of each revision ended`() async throws {
+        try await withRouter(configure: { $0.timeouts.sample = .milliseconds(10) }) { router in
+            let good = try TestUpstream("good", path: router.path("good")) { _ in ok("good") }
+            let bad = try TestUpstream("bad", path: router.path("bad")) { _ in
+                "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n"
+            }
+            let cut = try TestUpstream("cut", path: router.path("cut")) { socket, upstream in
+                upstream.record(try socket.receiveRequest(seconds: 60))
+                try socket.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+            }
+            let f = try FunctionName("f")
+            let sums = Mutex<[Int: [Int]]>([:])
+            let following = Task { [loads = router.server.loads] in
+                for await load in loads {
+                    for revision in load.revisions {
+                        sums.withLock {
+                            let old = $0[revision.revision.number] ?? [0, 0]
+                            $0[revision.revision.number] = [
+                                old[0] + (revision.ended ?? 0), old[1] + (revision.failed ?? 0),
+                            ]
+                        }
+                    }
+                }
+            }
+            defer { following.cancel() }
+            router.apply([
+                f: Route(targets: [target(1, 40, [good]), target(2, 30, [bad]), target(3, 30, [cut])])
+            ])
+            for number in 1...3 {
+                for _ in 0..<4 { _ = try? await router.get("/fn/f@\(number)") }
+            }
+            try await eventually("all is told") {
+                sums.withLock { $0 } == [1: [4, 0], 2: [4, 4], 3: [4, 4]]
+            }
+            // With one revision nothing of the kind is counted.
+            router.apply([f: Route(targets: [target(2, 1, [bad])])])
+            try await eventually("the table is in use") { router.status?.version.number == 2 }
+            _ = try await router.get("/fn/f")
+            try await Task.sleep(for: .milliseconds(300))
+            #expect(sums.withLock { $0[2] } == [4, 4])
         }
     }
 }

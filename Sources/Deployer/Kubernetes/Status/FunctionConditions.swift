@@ -20,10 +20,13 @@ struct FunctionConditions: Sendable, Hashable {
         case .began: set("Progressing", true, "RollingOut", "Revision \(name) is being rolled out.")
         case .live(let cause):
             set("Progressing", false, "Complete", "Revision \(name) is live, by a \(cause.words).")
+            // Why it stepped back stays told until the next change.
+            if cause == .stepBack { return }
             set("Degraded", false, "AsWanted", "The last roll-out succeeded.")
         case .failed(let failure):
             set("Progressing", false, "Failed", "Revision \(name) did not come up.")
             set("Degraded", true, Self.reason(failure.code), "Revision \(name): \(failure.message)")
+        case .steppedBack(let sentence): set("Degraded", true, "SteppedBack", sentence)
         case .superseded:
             set("Progressing", false, "Superseded", "A later deploy went live before revision \(name).")
         }

@@ -48,6 +48,7 @@ actor FunctionReporter: RolloutObserver {
             (kind, reason, message) = (
                 .warning, "RollOutFailed", "Revision r\(revision.number): \(failure.message)"
             )
+        case .steppedBack(let sentence): (kind, reason, message) = (.warning, "SteppedBack", sentence)
         case .superseded: return
         }
         Task { await tell(revision.function, kind, reason, message) }
