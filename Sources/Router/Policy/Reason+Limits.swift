@@ -11,6 +11,9 @@ extension Reason {
         case .bodyTooLarge: limits.functionBody.map { "The body is larger than \($0) bytes (--max-body)." }
         case .tooManyConnections:
             "\(limits.connections) connections are open, the most there may be (--max-connections)."
+        case .tooManyRequests:
+            "All instances of this function have as many requests as its concurrency allows, and \(limits.held) more wait, the most that "
+                + "may (--max-waiting)."
         case .queueFull:
             "\(limits.held) requests wait for an instance of this function, the most that may (--max-waiting)."
         case .headTimeout: "The request's head did not arrive within \(timeouts.head.inSeconds) (--header-timeout)."

@@ -35,6 +35,7 @@ enum Reason: String, CaseIterable, Error {
     case roleUnavailable = "role-unavailable"
 
     // No instance takes the request.
+    case tooManyRequests = "too-many-requests"
     case queueFull = "queue-full"
     case noInstance = "no-instance"
     case saturated = "saturated"
@@ -66,6 +67,7 @@ extension Reason {
         case .bodyTooLarge: 413
         case .targetTooLong: 414
         case .expectationFailed: 417
+        case .tooManyRequests: 429
         case .headTooLarge: 431
         case .unsupportedTransferCoding: 501
         case .connectFailed, .startFailed, .upstreamClosed, .upstreamMalformed: 502
@@ -78,7 +80,7 @@ extension Reason {
     /// Seconds after which another attempt may succeed.
     var retryAfter: Int? {
         switch self {
-        case .queueFull, .saturated, .roleUnavailable, .notReady, .tooManyConnections: 1
+        case .tooManyRequests, .queueFull, .saturated, .roleUnavailable, .notReady, .tooManyConnections: 1
         case .startFailed, .noRoom: 5
         default: nil
         }
@@ -136,6 +138,7 @@ extension Reason {
         case .tokenRequired: ("Unauthorized", "Send the management token as 'Authorization: Bearer <token>'.")
         case .tokenInvalid: ("Unauthorized", "The management token is not the right one.")
         case .roleUnavailable: ("Service unavailable", "This part of the platform is starting again.")
+        case .tooManyRequests: ("Too many requests", "Too many requests wait for a place at this function's instances.")
         case .queueFull: ("Service unavailable", "Too many requests wait for an instance of this function.")
         case .noInstance:
             (

@@ -201,7 +201,7 @@ extension Worker {
         let room = roomOfQueue(key) ?? room
         // One that had a place already isn't turned away for want of room.
         guard room.enter(limit: again ? .max : settings.configuration.limits.held) else {
-            return client.refused(.queueFull, nil)
+            return client.refused(isServed(key) ? .tooManyRequests : .queueFull, nil)
         }
         var hold = take(key) ?? Hold(room: room)
         let first = hold.queue.isEmpty
@@ -215,6 +215,14 @@ extension Worker {
             callForInstance(key)
         }
         if let until { schedule(key, until) }
+    }
+
+    /// Whether what requests of `key` wait for has an instance: then they wait because of the limit of concurrency.
+    private func isServed(_ key: HoldKey) -> Bool {
+        guard case .function(let name, let aim) = key,
+            case .success(let target) = snapshot?.routes[name]?.target(aim, draw: draw)
+        else { return false }
+        return !target.endpoints.isEmpty
     }
 
     private func popFirst(_ key: HoldKey) -> ClientHandler? {

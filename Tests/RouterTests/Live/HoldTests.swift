@@ -79,6 +79,31 @@ import Testing
         }
     }
 
+    @Test func `beyond the queue of a function whose instances are all busy it is 429`() async throws {
+        try await withRouter(configure: { $0.limits.held = 3 }) { router in
+            let gate = DispatchSemaphore(value: 0)
+            let upstream = try TestUpstream("a", path: router.path("a")) { _ in
+                gate.wait()
+                return ok("a")
+            }
+            try router.route(["f": [upstream]], concurrency: 2)
+            let answers = (0..<8).map { _ in Task { try await router.get("/fn/f", seconds: 20) } }
+            // Two at the instance, three wait.
+            try await withThrowingTaskGroup(of: RawMessage.self) { group in
+                for answer in answers { group.addTask { try await answer.value } }
+                var refused = 0
+                for try await answer in group {
+                    guard answer.status != 200 else { continue }
+                    #expect(answer.status == 429 && answer["X-Kiln-Reason"] == "too-many-requests")
+                    #expect(answer["Retry-After"] != nil && answer.text.contains("(--max-waiting)"))
+                    refused += 1
+                    if refused == 3 { for _ in 0..<5 { gate.signal() } }
+                }
+                #expect(refused == 3)
+            }
+        }
+    }
+
     @Test func `one that leaves while it waits is never served`() async throws {
         try await withRouter(loops: 1, configure: { $0.timeouts.probe = .milliseconds(50) }) { router in
             try router.route(endpoints: ["f": []])
