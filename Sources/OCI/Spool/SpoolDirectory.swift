@@ -28,7 +28,8 @@ package struct SpoolDirectory: Sendable, Hashable {
         let descriptor = Glibc.open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .system("\(path) takes no file") }
         let file = OpenFile(owning: descriptor, path: "a file in \(path)")
-        guard unlink(name) == 0 else { throw .system("\(name) cannot be removed") }
+        // Another process that begins in this moment may have done so.
+        guard unlink(name) == 0 || errno == ENOENT else { throw .system("\(name) cannot be removed") }
         return SpoolFile(file)
     }
 }
