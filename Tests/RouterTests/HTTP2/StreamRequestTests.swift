@@ -108,6 +108,39 @@ import Testing
         #expect(throws: StreamRequest.Fault.pseudoField) { _ = try head(pairs) }
     }
 
+    @Test func `whatever comes, the head has the fields that came and no more`() throws {
+        var random = RequestIDSource()
+        let pieces = [
+            "a", "b", "-", " ", "\r\n", "\n", "\r", ":", "\0", "x: y", "A", "\t", ",", "é", "\u{FFFD}", "/", "host",
+            "te",
+            "content-length", "transfer-encoding", "0", "5", "GET", "HTTP/1.1", "trailers", "#", "?",
+        ]
+        func text(_ most: Int) -> String {
+            (0..<Int(random.next() % UInt64(most + 1))).map { _ in pieces[Int(random.next() % UInt64(pieces.count))] }
+                .joined()
+        }
+        var taken = 0
+        for _ in 0..<20_000 {
+            var pairs = Self.get
+            if random.next() % 4 == 0 { pairs[Int(random.next() % 4)].1 += text(2) }
+            for _ in 0..<(random.next() % 4) { pairs.append((text(2), text(3))) }
+            let ends = random.next() % 2 == 0
+            guard let request = try? StreamRequest(HPACKHeaders(pairs), ends: ends) else { continue }
+            taken += 1
+            var decoder = RequestDecoder(limits: .init(startLine: 8_192, bytes: 32_768, fields: 100))
+            decoder.append(request.head)
+            // A method may be too long for it: that is answered, and nothing else is read into it.
+            guard let head = try? decoder.nextHead() else { continue }
+            #expect(decoder.bufferedBytes == 0, "\(pairs)")
+            let framed = request.body == .chunked ? 1 : 0
+            let hosted = pairs.contains { $0.0 == "host" } ? 0 : 1
+            #expect(head.head.fields.count == pairs.count - 4 + hosted + framed + 1, "\(pairs)")
+            let facts = try? RequestFacts(head)
+            if let facts { #expect((facts.framing == .none) == (request.body == .none), "\(pairs)") }
+        }
+        #expect(taken > 1_000)
+    }
+
     @Test func `trailers end a chunked body`() throws {
         #expect(String(buffer: try StreamRequest.end(HPACKHeaders([("x", "1")]))) == "0\r\nx: 1\r\n\r\n")
         for pairs in [[(":path", "/")], [("x", "a\r\nb: c")], [("X", "1")], [("transfer-encoding", "chunked")]] {
