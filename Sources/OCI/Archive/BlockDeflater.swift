@@ -76,7 +76,10 @@ struct BlockDeflater: ~Copyable {
 
     /// Passes on the oldest piece.
     private mutating func take(to sink: Deflater.Sink) throws(OCIError) {
-        let block = blocks[(current + blocks.count - running) % blocks.count]
+        let first = current + blocks.count - running
+        let block = blocks[first % blocks.count]
+        // This thread has nothing else to do: it takes a piece, the oldest that nobody has.
+        for offset in 0..<running where blocks[(first + offset) % blocks.count].help() { break }
         running -= 1
         try sink(try block.wait())
         checksum = crc32_combine(checksum, block.checksum, block.count)

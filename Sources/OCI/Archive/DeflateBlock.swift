@@ -105,6 +105,14 @@ final class DeflateBlock: @unchecked Sendable {
         return UnsafeRawBufferPointer(rebasing: output[..<outputCount])
     }
 
+    /// Compresses the piece here unless another thread has come to it; returns whether it did.
+    func help() -> Bool {
+        guard take(nil) else { return false }
+        deflatePiece()
+        done.signal()
+        return true
+    }
+
     /// Whether the caller is the one to compress the piece, the one with `number` or any.
     private func take(_ number: Int?) -> Bool {
         turn.withLock { turn in
