@@ -149,17 +149,8 @@ import Transfer
             #expect(facts.blobs.count == 8 && facts.layers.count == 3)
             #expect(facts.manifests == kept.parts.map(\.digest))
             try await withStore { store in
-                let reconciler = Reconciler(
-                    store: store, backend: RecordingBackend(), tags: RegistryTags(registry), epoch: "e",
-                    logger: Logger(label: "test"))
-                try await reconciler.start(base: nil)
-                let image = PinnedImage(
-                    registry: fixture.authority, repository: "kiln/hello", digest: kept.descriptor.digest)
-                _ = try await reconciler.deploy(
-                    name("hello"),
-                    DeployRequest(
-                        ticket: try await store.issueTicket(for: name("hello")), image: image, spec: FunctionSpec(),
-                        wait: true, timings: [:]), requestID: "x")
+                let reconciler = try await DeployerTests.reconciler(
+                    store, deployed: kept.descriptor.digest, in: registry, fixture.authority)
                 let collector = Collector(
                     reconciler: reconciler, inventory: inventory, machine: nil, logger: Logger(label: "test"))
                 #expect(try await collector.run(Retention(), .collect).images.count == 2)

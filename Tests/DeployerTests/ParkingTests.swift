@@ -11,26 +11,10 @@ import Testing
         _ body: (Reconciler, RecordingBackend, any FunctionStore) async throws -> Void
     ) async throws {
         try await withStore { store in
-            try await with(store, idle: idle) { reconciler, backend in try await body(reconciler, backend, store) }
+            try await withReconciler(store, idle: idle) { reconciler, backend in
+                try await body(reconciler, backend, store)
+            }
         }
-    }
-
-    private func with(
-        _ store: any FunctionStore, idle: Duration?, _ body: (Reconciler, RecordingBackend) async throws -> Void
-    ) async throws {
-        let backend = RecordingBackend()
-        var timing = Reconciler.Timing()
-        timing.drain = .milliseconds(50)
-        timing.switchOver = .milliseconds(50)
-        timing.scaling.idle = idle
-        timing.scaling.interval = .milliseconds(20)
-        timing.wakeRest = .milliseconds(300)...(.milliseconds(300))
-        let reconciler = Reconciler(
-            store: store, backend: backend, tags: NoTags(), epoch: "e", timing: timing, logger: Logger(label: "test"))
-        try await reconciler.start(base: nil)
-        let running = Task { await reconciler.run() }
-        defer { running.cancel() }
-        try await body(reconciler, backend)
     }
 
     private func call(_ reconciler: Reconciler, _ name: String = "hello", _ number: Int = 1) async throws {
@@ -79,7 +63,7 @@ import Testing
     @Test func `what is parked stays so when the Deployer starts again`() async throws {
         try await withStore { store in
             _ = try await store.deployLive("hello", "a")
-            try await with(store, idle: .seconds(3600)) { reconciler, backend in
+            try await withReconciler(store, idle: .seconds(3600)) { reconciler, backend in
                 #expect(backend.running.isEmpty)
                 #expect(try await target(reconciler)?.revision == 1)
                 try await call(reconciler)

@@ -27,17 +27,8 @@ import Testing
             try await registry.putManifest(image.index, image.descriptor, to: "kiln/hello", tag: "b-hello")
             let path = fixture.directory + "/archive.tar"
             try await withStore { store in
-                let reconciler = Reconciler(
-                    store: store, backend: RecordingBackend(), tags: RegistryTags(registry), epoch: "e",
-                    logger: Logger(label: "test"))
-                try await reconciler.start(base: nil)
-                let image = PinnedImage(
-                    registry: fixture.authority, repository: "kiln/hello", digest: image.descriptor.digest)
-                _ = try await reconciler.deploy(
-                    name("hello"),
-                    DeployRequest(
-                        ticket: try await store.issueTicket(for: name("hello")), image: image, spec: FunctionSpec(),
-                        wait: true, timings: [:]), requestID: "x")
+                _ = try await reconciler(
+                    store, deployed: image.descriptor.digest, in: registry, fixture.authority)
                 let snapshot = FunctionSnapshot(try #require(try await store.function(name("hello"))))
                 let export = ArchiveExport(
                     record: Record(snapshot: snapshot), registry: registry, secrets: [:], version: "test")

@@ -6,28 +6,13 @@ import Testing
 
 /// Traffic divided between revisions, with a backend that keeps only a list.
 @Suite struct TrafficTests {
-    private func with(
-        _ store: any FunctionStore, idle: Duration? = nil, _ body: (Reconciler, RecordingBackend) async throws -> Void
-    ) async throws {
-        let backend = RecordingBackend()
-        var timing = Reconciler.Timing()
-        timing.drain = .milliseconds(50)
-        timing.switchOver = .milliseconds(50)
-        timing.scaling.idle = idle
-        timing.scaling.interval = .milliseconds(20)
-        let reconciler = Reconciler(
-            store: store, backend: backend, tags: NoTags(), epoch: "e", timing: timing, logger: Logger(label: "test"))
-        try await reconciler.start(base: nil)
-        let running = Task { await reconciler.run() }
-        defer { running.cancel() }
-        try await body(reconciler, backend)
-    }
-
     private func withTraffic(
         idle: Duration? = nil, _ body: (Reconciler, RecordingBackend, any FunctionStore) async throws -> Void
     ) async throws {
         try await withStore { store in
-            try await with(store, idle: idle) { reconciler, backend in try await body(reconciler, backend, store) }
+            try await withReconciler(store, idle: idle) { reconciler, backend in
+                try await body(reconciler, backend, store)
+            }
         }
     }
 
@@ -160,11 +145,11 @@ import Testing
             draft.share = 20
             _ = try await store.record(draft, floor: 0)
             #expect(try await store.pending().map(\.share) == [20])
-            try await with(store) { reconciler, backend in
+            try await withReconciler(store) { reconciler, backend in
                 try await eventually { try await weights(reconciler) == [1: 80, 2: 20] }
                 #expect(backend.running == ["hello@1", "hello@2"])
             }
-            try await with(store) { reconciler, backend in
+            try await withReconciler(store) { reconciler, backend in
                 #expect(try await weights(reconciler) == [1: 80, 2: 20])
                 #expect(backend.running == ["hello@1", "hello@2"])
                 // Garbage collection leaves both.
@@ -235,7 +220,7 @@ import Testing
 
     @Test func `a canary that fails too often loses its share, and the history says why`() async throws {
         try await withEachStore { store in
-            try await with(store) { reconciler, backend in
+            try await withReconciler(store) { reconciler, backend in
                 try await reconciler.deploy("hello", "a")
                 try await reconciler.deploy("hello", "b")
                 let goal = try TrafficGoal("1:90,2:10", sticky: nil, stepBack: "5%", requests: "50")
