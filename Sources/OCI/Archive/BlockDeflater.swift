@@ -78,8 +78,8 @@ struct BlockDeflater: ~Copyable {
     private mutating func take(to sink: Deflater.Sink) throws(OCIError) {
         let first = current + blocks.count - running
         let block = blocks[first % blocks.count]
-        // This thread has nothing else to do: it takes a piece, the oldest that nobody has.
-        for offset in 0..<running where blocks[(first + offset) % blocks.count].help() { break }
+        // While this thread has nothing else to do, it takes pieces, always the oldest that nobody has.
+        while !block.isDone, (0..<running).contains(where: { blocks[(first + $0) % blocks.count].help() }) {}
         running -= 1
         try sink(try block.wait())
         checksum = crc32_combine(checksum, block.checksum, block.count)

@@ -28,8 +28,8 @@ final class DeflateBlock: @unchecked Sendable {
     // What cannot be compressed takes five bytes more for every 16 KiB, and the end of a piece some.
     private let output = UnsafeMutableRawBufferPointer.allocate(byteCount: DeflateBlock.size * 9 / 8, alignment: 16)
     private let done = DispatchSemaphore(value: 0)
-    /// Which piece this is, and whether nobody compresses it yet.
-    private let turn = Mutex((number: 0, isOpen: false))
+    /// Which piece this is, whether nobody compresses it yet, and whether another thread has.
+    private let turn = Mutex((number: 0, isOpen: false, isDone: false))
     private var flush = Z_SYNC_FLUSH
     private var dictionaryCount = 0
     private(set) var count = 0
@@ -87,15 +87,17 @@ final class DeflateBlock: @unchecked Sendable {
     func compress(_ place: Place) {
         flush = place == .last ? Z_FINISH : Z_SYNC_FLUSH
         let number = turn.withLock { turn in
-            turn = (turn.number + 1, true)
+            turn = (turn.number + 1, true, false)
             return turn.number
         }
         Self.queue.async { [self] in
             guard take(number) else { return }
-            deflatePiece()
-            done.signal()
+            finish()
         }
     }
+
+    /// Whether ``wait()`` would not take long.
+    var isDone: Bool { turn.withLock { $0.isDone } }
 
     /// Gives the compressed piece, which stays until the next one begins. When no other thread has come to it yet, this one compresses it:
     /// so it is never in vain that one waits, however many do.
@@ -108,9 +110,14 @@ final class DeflateBlock: @unchecked Sendable {
     /// Compresses the piece here unless another thread has come to it; returns whether it did.
     func help() -> Bool {
         guard take(nil) else { return false }
-        deflatePiece()
-        done.signal()
+        finish()
         return true
+    }
+
+    private func finish() {
+        deflatePiece()
+        turn.withLock { $0.isDone = true }
+        done.signal()
     }
 
     /// Whether the caller is the one to compress the piece, the one with `number` or any.
