@@ -160,6 +160,41 @@ import Transfer
     }
 
     @Test(.timeLimit(.minutes(3)))
+    func `traffic is divided between revisions until the object names another image`() async throws {
+        try await withCluster { cluster in
+            for (number, image) in zip(1..., ["a", "b"] as [Character]) {
+                try await cluster.apply("hello", image: image)
+                try await eventually("revision \(number) answers") {
+                    try await cluster.served("hello") == "hello-r\(number)"
+                }
+            }
+            let divided = try await cluster.call(.post, "/func/hello/traffic?to=1:50,2:50")
+            #expect(divided.status == 200, "\(divided.text)")
+            /// How often each answers; that one of two is not among 40 has a chance of one in 10^11.
+            func answers() async throws -> [String: Int] {
+                var found: [String: Int] = [:]
+                for _ in 0..<40 { found[try await cluster.served("hello") ?? "none", default: 0] += 1 }
+                return found
+            }
+            try await eventually("both answer") { Set(try await answers().keys) == ["hello-r1", "hello-r2"] }
+            let found = try await answers()
+            #expect(found["none"] == nil && (found["hello-r1"] ?? 0) > 4 && (found["hello-r2"] ?? 0) > 4, "\(found)")
+            // Another Deployer carries it on.
+            let leader = try #require(try await cluster.leader())
+            cluster.deployers[leader].kill()
+            try await eventually("the other leads", within: .seconds(15)) {
+                try await cluster.leader() == 1 - leader
+            }
+            try await Task.sleep(for: .seconds(3))
+            #expect(Set(try await answers().keys) == ["hello-r1", "hello-r2"])
+            try await cluster.apply("hello", image: "c")
+            try await eventually("revision 3 has it all", within: .seconds(30)) {
+                try await answers() == ["hello-r3": 40]
+            }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(3)))
     func `while the API server is away functions answer, and afterwards deploys go on`() async throws {
         try await withCluster { cluster in
             try await cluster.apply("hello", image: "a")
