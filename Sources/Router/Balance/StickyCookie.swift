@@ -28,10 +28,9 @@ enum StickyCookie {
     }
 
     /// The field that sets it, for all paths of the function: those below `prefix`, or all of its host name.
-    static func field(_ name: String, _ value: [UInt8], prefix: String) -> ByteBuffer {
+    static func field(_ name: String, _ value: [UInt8], prefix: String, isSecure: Bool) -> ByteBuffer {
         let text = String(decoding: value, as: UTF8.self)
-        return ByteBuffer(
-            string:
-                "Set-Cookie: \(name)=\(text); Path=\(prefix.isEmpty ? "/" : prefix); HttpOnly; SameSite=Lax\r\n")
+        let attributes = "Path=\(prefix.isEmpty ? "/" : prefix); HttpOnly; SameSite=Lax\(isSecure ? "; Secure" : "")"
+        return ByteBuffer(string: "Set-Cookie: \(name)=\(text); \(attributes)\r\n")
     }
 }

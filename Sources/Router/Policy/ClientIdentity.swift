@@ -37,4 +37,12 @@ struct ClientIdentity {
         let range = IPv4Range(plain)
         isTrusted = proxies.contains { proxy in range.map(proxy.overlaps) ?? false }
     }
+
+    /// Whether the request with `head` came over TLS, to here or to a proxy that is believed.
+    func isSecure(_ head: borrowing Head) -> Bool {
+        guard isTrusted, head.fields.contains(where: { $0.name == .xForwardedProto }) else { return scheme == .https }
+        return head.withBytes { bytes in
+            head.fields.contains { $0.name == .xForwardedProto && bytes.part($0.value).matches("https") }
+        }
+    }
 }

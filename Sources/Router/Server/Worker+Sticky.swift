@@ -19,7 +19,7 @@ extension Worker {
             if let value = StickyCookie.value(name, in: head) { return sticky.revision(of: value, among: shares) }
             // A request that is drawn again has its number already.
             let value = request.cookie?.value ?? StickyCookie.make(random.next())
-            request.cookie = NewCookie(name: name, value: value)
+            request.cookie = NewCookie(name: name, value: value, isSecure: client.client.isSecure(head))
             return sticky.revision(of: value, among: shares)
         }
     }
@@ -29,9 +29,13 @@ extension Worker {
 struct NewCookie {
     let name: String
     let value: [UInt8]
+    /// Whether the client called over TLS, and is to send it so only.
+    let isSecure: Bool
 
     /// The field, for the function under `prefix` of the Router's paths.
-    func field(prefix: String) -> ByteBuffer { StickyCookie.field(name, value, prefix: prefix) }
+    func field(prefix: String) -> ByteBuffer {
+        StickyCookie.field(name, value, prefix: prefix, isSecure: isSecure)
+    }
 }
 
 extension Request {

@@ -62,11 +62,12 @@ import Testing
     }
 
     @Test func `a new cookie is one that is found again`() throws {
-        var field = StickyCookie.field("kiln-a", StickyCookie.make(0x0123_4567_89AB_CDEF), prefix: "/fn/a")
+        var field = StickyCookie.field(
+            "kiln-a", StickyCookie.make(0x0123_4567_89AB_CDEF), prefix: "/fn/a", isSecure: false)
         #expect(
             field.readString(length: field.readableBytes)
                 == "Set-Cookie: kiln-a=0123456789abcdef; Path=/fn/a; HttpOnly; SameSite=Lax\r\n")
-        #expect(StickyCookie.field("a", [], prefix: "").readableBytesView.contains(UInt8(ascii: "/")))
+        #expect(StickyCookie.field("a", [], prefix: "", isSecure: false).readableBytesView.contains(UInt8(ascii: "/")))
     }
 
     @Test(arguments: ["cookie", "header:x-user", "header:X-User"]) func `it is written as it is read`(_ text: String)

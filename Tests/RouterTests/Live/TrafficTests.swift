@@ -82,7 +82,10 @@ import Testing
     }
 
     @Test func `a client keeps to its revision by a field of its own, or by a cookie of the Router's`() async throws {
-        try await withRouter(configure: { $0.functionHost = try? FunctionHost("{name}.example.com") }) { router in
+        try await withRouter(configure: {
+            $0.functionHost = try? FunctionHost("{name}.example.com")
+            $0.trustedProxies = [IPv4Range("127.0.0.0/8")].compactMap(\.self)
+        }) { router in
             let first = try TestUpstream("first", path: router.path("first")) { _ in ok("first") }
             let second = try TestUpstream("second", path: router.path("second")) { _ in ok("second") }
             let f = try FunctionName("f")
@@ -109,6 +112,11 @@ import Testing
                     let again = try await router.get("/fn/f", "Cookie: a=b; \(pair)\n")
                     #expect(again.text == answer.text && again["Set-Cookie"] == nil)
                 }
+            }
+            // Where it was TLS, also in front of a proxy, nothing else gets it.
+            for (scheme, isSecure) in [("https", true), ("http", false)] {
+                let cookie = try await router.get("/fn/f", "X-Forwarded-Proto: \(scheme)\n")["Set-Cookie"]
+                #expect(cookie?.hasSuffix("; SameSite=Lax; Secure") == isSecure)
             }
             let own = try await router.call("GET / HTTP/1.1\nHost: f.example.com\n\n")
             #expect(own["Set-Cookie"]?.contains("; Path=/; ") == true)
