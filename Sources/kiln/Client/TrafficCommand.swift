@@ -6,10 +6,10 @@ import Transfer
 /// `kiln traffic`.
 struct TrafficCommand: ClientCommand {
     static let configuration = CommandConfiguration(
-        commandName: "traffic", abstract: "Divide a function's traffic between revisions, or end that.",
+        commandName: "traffic", abstract: "Divide a function's traffic between revisions, end that, or show how it is.",
         discussion: """
             'kiln traffic hello 7=90 8=10' sends 90 of 100 requests to revision 7 and 10 to revision 8; 'kiln traffic hello 8=100' all \
-            to revision 8. What does not run is started first.
+            to revision 8. What does not run is started first. 'kiln traffic hello' shows which revisions get it.
             """)
 
     @Argument(help: "The function.", completion: FunctionArgument.completion)
@@ -18,7 +18,7 @@ struct TrafficCommand: ClientCommand {
     @Argument(
         help: ArgumentHelp(
             "Each revision with its percentage; together they come to 100.", valueName: "revision=percent"))
-    var shares: [String]
+    var shares: [String] = []
 
     @Option(
         help: ArgumentHelp(
@@ -42,6 +42,7 @@ struct TrafficCommand: ClientCommand {
     func perform(_ printer: Printer) async throws(ClientError) {
         let client = try platform.client()
         let name = try name.name()
+        guard !shares.isEmpty else { return try await show(name, client, printer) }
         var query = [(name: "to", value: try Self.goal(shares))]
         let options = [
             ("sticky", sticky), ("step-back", stepBack), ("step-back-requests", stepBackRequests),
@@ -64,6 +65,24 @@ struct TrafficCommand: ClientCommand {
             printer.line("\(name): \(now)\(Self.sentence(answer, client))")
         }
         printer.note(Deploy.timings(answer.timings ?? [:], took: started.duration(to: .now)))
+    }
+
+    private func show(_ name: FunctionName, _ client: PlatformClient, _ printer: Printer) async throws(ClientError) {
+        guard sticky == nil, stepBack == nil, stepBackRequests == nil else {
+            throw ClientError(
+                .usage, "Say which revisions share the traffic, too, e.g. 'kiln traffic \(name) 7=90 8=10'.")
+        }
+        let document = try await client.call(.get, ["func", name.value]).document
+        let function = try document.answer(FunctionAnswer.self)
+        if printer.isJSON {
+            printer.document(document)
+        } else if let traffic = function.traffic {
+            printer.line("\(name): \(TrafficText.sentence(traffic))")
+        } else if let revision = function.revision {
+            printer.line("\(name): all traffic to revision \(revision)")
+        } else {
+            printer.line("\(name): no revision is live")
+        }
     }
 
     /// `7=90 8=10` as the platform reads it; what is wrong with the numbers it says itself.
