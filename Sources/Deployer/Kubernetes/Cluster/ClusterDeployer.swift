@@ -24,7 +24,7 @@ package final class ClusterDeployer: Sendable {
         /// The token between roles.
         package var token: String
         /// How long a call waits for a Deployer that leads: as long as another takes to follow one that was killed.
-        package var patience = Duration.seconds(15)
+        package var patience = Duration.seconds(20)
         /// The reconciler's times.
         package var timing = Reconciler.Timing()
         /// What is taken in.
