@@ -227,7 +227,7 @@ package struct BuildPipeline: Sendable {
         return Attestation {
             try await attestor.write(image, in: repository)
         } rest: {
-            try await Task.sleep(for: Attestor.pause)
+            try await Task.sleep(for: SigningCare.pause)
             try await attestor.settle(image, in: repository, tags: attested)
         } failed: { [logger] error in
             // The next deploy of the same source finds no tag, and does it again.

@@ -85,7 +85,7 @@ package struct BuildRequest: Sendable, Hashable {
 
     private static func share(_ text: String?) throws(Problem) -> Int? {
         guard let text else { return nil }
-        guard text.utf8.count <= 3, text.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(text),
+        guard text.utf8.count <= 3, text.isDecimal, let number = Int(text),
             number <= 100
         else {
             throw invalid(

@@ -80,7 +80,7 @@ extension FunctionSpec {
     private static func whole(
         _ name: String, _ value: String, in range: ClosedRange<Int>, _ flag: String
     ) throws(InvalidOption) -> Int {
-        guard !value.isEmpty, value.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(value),
+        guard value.isDecimal, let number = Int(value),
             range.contains(number)
         else {
             throw InvalidOption(

@@ -102,7 +102,7 @@ package struct IPv4Range: Hashable, Sendable, CustomStringConvertible {
     }
 
     private static func decimal(_ text: Substring, maximum: Int) -> Int? {
-        guard !text.isEmpty, text.utf8.count <= 3, text.utf8.allSatisfy({ (48...57).contains($0) }),
+        guard text.utf8.count <= 3, text.isDecimal,
             text == "0" || text.utf8.first != 48, let value = Int(text), value <= maximum
         else { return nil }
         return value

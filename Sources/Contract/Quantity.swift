@@ -32,7 +32,7 @@ package enum Quantity {
     }
 
     private static func whole(_ text: Substring) -> Int64? {
-        guard !text.isEmpty, text.utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
+        guard text.isDecimal else { return nil }
         return Int64(text)
     }
 

@@ -41,7 +41,7 @@ package struct StepBack: Hashable, Sendable, Codable {
     }
 
     private static func isWhole(_ text: Substring) -> Bool {
-        (1...7).contains(text.utf8.count) && text.utf8.allSatisfy { (48...57).contains($0) }
+        text.utf8.count <= 7 && text.isDecimal
     }
 
     /// The percentage as people write it, `5` or `0.5`.

@@ -14,7 +14,7 @@ package enum TimeSpan: Hashable, Sendable, CustomStringConvertible {
         let units: [Character: Int] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
         guard let last = text.last, let unit = units[last] else { return nil }
         let digits = text.dropLast()
-        guard !digits.isEmpty, digits.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(digits) else {
+        guard digits.isDecimal, let number = Int(digits) else {
             return nil
         }
         let (seconds, overflow) = number.multipliedReportingOverflow(by: unit)

@@ -52,7 +52,7 @@ package enum TrafficGoal: Hashable, Sendable {
 
     /// At most nine digits: neither a sum nor a product of these overflows.
     private static func whole(_ text: Substring) -> Int? {
-        guard (1...9).contains(text.utf8.count), text.utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
+        guard text.utf8.count <= 9, text.isDecimal else { return nil }
         return Int(text)
     }
 

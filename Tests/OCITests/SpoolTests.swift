@@ -28,6 +28,8 @@ import Testing
                 parts.map { if case .bytes = $0 { true } else { false } } == [true, true, false, true, true, false])
             #expect(try parts.map { try $0.size } == [5, 3, 8, 0, 2, 11])
             #expect(try String(decoding: parts[5].part(2..<5), as: UTF8.self) == "ain")
+            // Its neighbour in the file is no part of it.
+            #expect(throws: OCIError.self) { try parts[2].part(0..<9) }
             #expect(parts[2] == parts[2] && parts[2] != parts[5])
             var shown = ""
             try parts[2].forEachBlock { shown += String(decoding: $0, as: UTF8.self) }

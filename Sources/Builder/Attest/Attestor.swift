@@ -12,9 +12,6 @@ package struct Attestor: Sendable {
     /// The annotation of an attachment with what made it: the format and the key.
     private static let maker = "dev.kiln.attestation"
 
-    /// From the writing until it is looked whether all is there still: longer than another Builder's reading and writing take.
-    static let pause = Duration.milliseconds(100)
-
     private let registry: Registry
     private let key: SigningKey?
     private let version: String

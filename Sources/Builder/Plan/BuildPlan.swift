@@ -46,8 +46,7 @@ package struct BuildPlan: Sendable, Hashable {
         self.language = language
         self.typeChecking = typeChecking
         var hash = Self.hash(base, Self.file(of: self.source, language), nil)
-        hash.add(source)
-        if language == .typescript { hash.add("typescript") }
+        Self.add(source, language, to: &hash)
         inputDigest = hash.digest()
     }
 
@@ -91,15 +90,18 @@ package struct BuildPlan: Sendable, Hashable {
         return hash
     }
 
+    private static func add(_ module: [UInt8], _ language: SourceLanguage, to hash: inout InputHash) {
+        hash.add(module)
+        // The same image, but more is known of its types.
+        if language == .typescript { hash.add("typescript") }
+    }
+
     private static func digest(
         _ source: FunctionSource, _ base: Contract.Digest, _ language: SourceLanguage, lock: Contract.Digest?
     ) throws(OCIError) -> Contract.Digest {
         var hash = hash(base, file(of: source, language), lock)
         switch source {
-        case .module(let bytes):
-            hash.add(bytes)
-            // The same image, but more is known of its types.
-            if language == .typescript { hash.add("typescript") }
+        case .module(let bytes): add(bytes, language, to: &hash)
         case .files(let tree):
             // Each file's name says what it is written in.
             hash.add("files \(tree.files.count)")

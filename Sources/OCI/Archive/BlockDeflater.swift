@@ -5,7 +5,7 @@ import FoundationEssentials
 /// byte by byte (RFC 1951 §3.2.4: an empty stored block ends on a byte), with one header and one checksum.
 ///
 /// The pieces alone decide the bytes, so these do not depend on how many threads there are. Memory is bounded by ``mostPieces``.
-struct BlockDeflater: ~Copyable {
+struct BlockDeflater: GzipCompressor, ~Copyable {
     /// Most pieces in memory at a time.
     static let mostPieces = 32
 

@@ -1,7 +1,15 @@
 import CZlib
 
+/// Compresses into one gzip member.
+protocol GzipCompressor: ~Copyable {
+    /// Compresses `bytes`.
+    mutating func write(_ bytes: UnsafeRawBufferPointer, to sink: Deflater.Sink) throws(OCIError)
+    /// Writes what is left and the trailer.
+    consuming func finish(to sink: Deflater.Sink) throws(OCIError)
+}
+
 /// Compresses into one gzip member whose header says nothing of this machine: no name, time 0, system 255, "unknown".
-struct Deflater: ~Copyable {
+struct Deflater: GzipCompressor, ~Copyable {
     /// Where the compressed bytes go, in pieces.
     typealias Sink = (UnsafeRawBufferPointer) throws(OCIError) -> Void
 

@@ -90,11 +90,19 @@ struct OpenFile: ~Copyable {
 
     /// Reads the whole file block by block; returns its size.
     func forEachBlock(_ body: (UnsafeRawBufferPointer) throws(OCIError) -> Void) throws(OCIError) -> Int {
+        try Self.forEachBlock(reading: { (buffer, _) throws(OCIError) in try read(into: buffer) }, body)
+    }
+
+    /// Shows `body` block by block what `read`, which is given the offset, reads until it reads nothing; returns how much that was.
+    static func forEachBlock(
+        reading read: (UnsafeMutableRawBufferPointer, Int) throws(OCIError) -> Int,
+        _ body: (UnsafeRawBufferPointer) throws(OCIError) -> Void
+    ) throws(OCIError) -> Int {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 16)
         defer { buffer.deallocate() }
         var total = 0
         while true {
-            let count = try read(into: buffer)
+            let count = try read(buffer, total)
             guard count > 0 else { return total }
             total += count
             try body(UnsafeRawBufferPointer(rebasing: buffer[..<count]))

@@ -25,14 +25,20 @@ package enum BlobContent: Sendable, Hashable {
     package func part(_ range: Range<Int>) throws(OCIError) -> [UInt8] {
         switch self {
         case .bytes(let bytes):
-            guard range.upperBound <= bytes.count else {
-                throw OCIError(.mismatch, "A blob has \(bytes.count) bytes instead of \(range.upperBound) or more.")
-            }
+            try Self.check(range, within: bytes.count)
             return range.count == bytes.count ? bytes : Array(bytes[range])
         case .file(let path): return try OpenFile(reading: path).bytes(range)
         case .spooled(let spooled):
+            // Behind it another part may follow in the same file.
+            try Self.check(range, within: spooled.range.count)
             let start = spooled.range.lowerBound
             return try spooled.file.bytes(start + range.lowerBound..<start + range.upperBound)
+        }
+    }
+
+    private static func check(_ range: Range<Int>, within count: Int) throws(OCIError) {
+        guard range.upperBound <= count else {
+            throw OCIError(.mismatch, "A blob has \(count) bytes instead of \(range.upperBound) or more.")
         }
     }
 
@@ -47,15 +53,8 @@ package enum BlobContent: Sendable, Hashable {
             return bytes.count
         case .file(let path): return try OpenFile(reading: path).forEachBlock(body)
         case .spooled(let spooled):
-            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 16)
-            defer { buffer.deallocate() }
-            var total = 0
-            while true {
-                let count = try spooled.read(into: buffer, at: total)
-                guard count > 0 else { return total }
-                total += count
-                try body(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-            }
+            return try OpenFile.forEachBlock(
+                reading: { (buffer, offset) throws(OCIError) in try spooled.read(into: buffer, at: offset) }, body)
         }
     }
 }

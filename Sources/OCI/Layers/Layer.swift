@@ -79,7 +79,7 @@ package struct Layer: Sendable, Hashable {
     package static func make(
         _ entries: [LayerEntry], spool: SpoolDirectory?, framing: Framing = .bySize
     ) async throws(OCIError) -> Layer {
-        guard try contentSize(of: entries) >= small else {
+        guard try isLarge(entries) else {
             return try Layer(entries, spool: spool, framing: framing)
         }
         let made: Result<Layer, OCIError> = await withCheckedContinuation { continuation in
@@ -98,28 +98,33 @@ package struct Layer: Sendable, Hashable {
         _ entries: [LayerEntry], _ compression: Compression, _ framing: Framing, to sink: Deflater.Sink
     ) throws(OCIError) -> Digest {
         let plan = try LayerPlan(entries)
-        var hash = ContentHash()
-        if framing == .bySize, try contentSize(of: entries) >= small {
-            var deflater = BlockDeflater(level: compression.rawValue)
-            try ArchiveWriter.write(plan) { (piece) throws(OCIError) in
-                hash.update(piece)
-                try deflater.write(piece, to: sink)
-            }
-            try deflater.finish(to: sink)
-        } else {
-            let deflater = try Deflater(level: compression.rawValue)
-            try ArchiveWriter.write(plan) { (piece) throws(OCIError) in
-                hash.update(piece)
-                try deflater.write(piece, to: sink)
-            }
-            try deflater.finish(to: sink)
+        if framing == .bySize, try isLarge(entries) {
+            return try write(plan, through: BlockDeflater(level: compression.rawValue), to: sink)
         }
+        return try write(plan, through: try Deflater(level: compression.rawValue), to: sink)
+    }
+
+    private static func write<Compressor: GzipCompressor & ~Copyable>(
+        _ plan: LayerPlan, through compressor: consuming Compressor, to sink: Deflater.Sink
+    ) throws(OCIError) -> Digest {
+        var compressor = compressor
+        var hash = ContentHash()
+        try ArchiveWriter.write(plan) { (piece) throws(OCIError) in
+            hash.update(piece)
+            try compressor.write(piece, to: sink)
+        }
+        try compressor.finish(to: sink)
         return hash.digest()
     }
 
-    private static func contentSize(of entries: [LayerEntry]) throws(OCIError) -> Int {
+    /// Whether the content of `entries` comes to ``small`` bytes or more. Looks at no more of them than it has to.
+    private static func isLarge(_ entries: [LayerEntry]) throws(OCIError) -> Bool {
         var size = 0
-        for case .file(let content) in entries.map(\.kind) { size += try content.size }
-        return size
+        for entry in entries {
+            guard case .file(let content) = entry.kind else { continue }
+            size += try content.size
+            if size >= small { return true }
+        }
+        return false
     }
 }

@@ -30,7 +30,7 @@ package struct LayerEntry: Sendable, Hashable {
     package static func file(
         _ path: String, _ bytes: [UInt8], mode: UInt16 = 0o644, uid: Int = 0, gid: Int = 0
     ) -> LayerEntry {
-        LayerEntry(path: path, kind: .file(.bytes(bytes)), mode: mode, uid: uid, gid: gid)
+        .file(path, content: .bytes(bytes), mode: mode, uid: uid, gid: gid)
     }
 
     /// The file `path` with `content`.

@@ -59,10 +59,11 @@ package struct ImageDocuments: Sendable, Hashable {
         self.manifests = manifests
         annotations = index.annotations
     }
+}
 
-    private struct TypedDocument: Decodable {
-        var mediaType: MediaType?
-    }
+/// What a manifest or an index says of its own type.
+struct TypedDocument: Decodable {
+    var mediaType: MediaType?
 }
 
 extension Registry {

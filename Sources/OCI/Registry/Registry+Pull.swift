@@ -203,10 +203,6 @@ extension Registry {
             throw OCIError(.malformed, "The registry names content by a digest that is not known here.", cause: error)
         }
     }
-
-    private struct TypedDocument: Decodable {
-        var mediaType: MediaType?
-    }
 }
 
 extension ImageReference.Selector {

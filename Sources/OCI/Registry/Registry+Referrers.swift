@@ -6,8 +6,6 @@ extension Registry {
     private static let attempts = 20
     /// A list that was read longer ago is read again before it is written.
     private static let freshness = Duration.milliseconds(50)
-    /// Milliseconds until what was added is looked for again: longer than another's reading and writing take.
-    private static let patience = 100...150
 
     /// Stores `artifacts`, which are about images that are in `repository`, and sees to it that they are found by their subjects
     /// (OCI distribution-spec 1.1, "Pushing Manifests with Subject"), with `care`.
@@ -130,8 +128,8 @@ extension Registry {
     private func stays(
         _ descriptors: [Descriptor], _ subject: Digest, _ repository: String
     ) async throws(OCIError) -> Bool {
-        for pause in [0, Int.random(in: Self.patience)] {
-            if pause > 0 { try? await Task.sleep(for: .milliseconds(pause)) }
+        for pause in [.zero, SigningCare.pause] {
+            if pause > .zero { try? await Task.sleep(for: pause) }
             let there = Set(try await fallbackList(of: subject, in: repository).map(\.digest))
             guard descriptors.allSatisfy({ there.contains($0.digest) }) else { return false }
         }

@@ -17,8 +17,11 @@ package enum SignatureVerdict: Sendable, Hashable {
 package enum SigningCare: Sendable {
     /// It is written, and that is all: one by another key that is written at the same time may take its place.
     case written
-    /// It is looked for again after longer than another's reading and writing take.
+    /// It is looked for again after a ``pause``.
     case settled
+
+    /// Longer than another's reading and writing take, and not the same for all who pause.
+    package static var pause: Duration { .milliseconds(Int.random(in: 100...150)) }
 }
 
 extension Registry {
@@ -30,8 +33,6 @@ extension Registry {
     private static let longestPayload = 64 << 10
     /// How often signatures are written until the own one stays.
     private static let signatureAttempts = 10
-    /// Milliseconds until the own signature is looked for again.
-    private static let signaturePatience = 100...150
 
     /// Stores a signature of the image `digest` beside it, as `cosign sign` does: under the tag `sha256-<hex>.sig`, with those by other keys that are
     /// there. Writes nothing when there is one by this key.
@@ -48,7 +49,7 @@ extension Registry {
                 if case .valid = try await self.verdict(there, digest, repository, [key.verifyingKey]) {
                     if isThere || !isWritten { return }
                     isThere = true
-                    try? await Task.sleep(for: .milliseconds(Int.random(in: Self.signaturePatience)))
+                    try? await Task.sleep(for: SigningCare.pause)
                     continue
                 }
                 isThere = false

@@ -31,52 +31,44 @@ extension WorkerFigures {
 
     /// The metrics of HTTP/2.
     func http2Families() -> [MetricFamily] {
-        var faults = MetricFamily(
-            "kiln_router_http2_faults_total", .counter,
-            "Requests and connections that were ended because HTTP/2 or its limits were not kept, by what was ended.")
-        for fault in ConnectionFault.allCases {
-            faults.add(http2Faults[fault] ?? 0, .init("ended", fault.rawValue))
-        }
-        return [
+        [
             MetricFamily(
                 "kiln_router_http2_connections_total", .counter, "Client connections that spoke HTTP/2.",
                 value: Double(http2Connections)),
             MetricFamily(
                 "kiln_router_http2_requests_total", .counter, "Requests begun over HTTP/2.", value: Double(http2Streams)
             ),
-            faults,
+            MetricFamily(
+                "kiln_router_http2_faults_total",
+                "Requests and connections that were ended because HTTP/2 or its limits were not kept, by what was ended.",
+                http2Faults, by: "ended"),
         ]
     }
 
     /// The metrics of a Router whose clients speak TLS.
     func tlsFamilies() -> [MetricFamily] {
-        var failed = MetricFamily(
-            "kiln_router_tls_handshake_failures_total", .counter,
-            "Handshakes of TLS that were not completed, by reason.")
-        for failure in HandshakeFailure.allCases {
-            failed.add(handshakeFailures[failure] ?? 0, .init("reason", failure.rawValue))
-        }
-        return [
+        [
             MetricFamily(
                 "kiln_router_tls_handshakes_total", .counter, "Handshakes of TLS that were completed.",
-                value: Double(handshakes)), failed,
+                value: Double(handshakes)),
+            MetricFamily(
+                "kiln_router_tls_handshake_failures_total", "Handshakes of TLS that were not completed, by reason.",
+                handshakeFailures, by: "reason"),
         ]
     }
 
     private func answers() -> MetricFamily {
-        var family = MetricFamily(
-            "kiln_router_answers_total", .counter,
-            "Requests that the Router answered itself with a problem, by the reason that X-Kiln-Reason names.")
-        for reason in Reason.allCases { family.add(refusals[reason] ?? 0, .init("reason", reason.rawValue)) }
-        return family
+        MetricFamily(
+            "kiln_router_answers_total",
+            "Requests that the Router answered itself with a problem, by the reason that X-Kiln-Reason names.",
+            refusals, by: "reason")
     }
 
     private func broken() -> MetricFamily {
-        var family = MetricFamily(
-            "kiln_router_broken_responses_total", .counter,
-            "Responses broken off after their head, and WebSockets, by the reason that the access log names.")
-        for cut in Cut.allCases { family.add(cuts[cut] ?? 0, .init("reason", cut.rawValue)) }
-        return family
+        MetricFamily(
+            "kiln_router_broken_responses_total",
+            "Responses broken off after their head, and WebSockets, by the reason that the access log names.",
+            cuts, by: "reason")
     }
 
     private func held(_ waiting: [String: Int]) -> MetricFamily {
@@ -117,6 +109,16 @@ extension WorkerFigures {
             sent.add(figures.responseBytes, label)
         }
         return [requests, inFlight, durations, upstream, waits, received, sent]
+    }
+}
+
+extension MetricFamily {
+    /// The counters `counts`, one for each case, none left out, which the label `label` names.
+    fileprivate init<Case: CaseIterable & RawRepresentable<String> & Hashable>(
+        _ name: String, _ help: String, _ counts: [Case: Int], by label: String
+    ) {
+        self.init(name, .counter, help)
+        for one in Case.allCases { add(counts[one] ?? 0, .init(label, one.rawValue)) }
     }
 }
 
