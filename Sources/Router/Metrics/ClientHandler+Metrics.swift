@@ -16,7 +16,7 @@ extension ClientHandler {
     /// A final head of `status` has come from an instance.
     func countHead(_ request: Request, _ status: Int) {
         request.status = status
-        request.counters?.answered(after: (.now() - request.sentAt).nanoseconds)
+        request.counters?.answered(after: (worker.now - request.sentAt).nanoseconds)
     }
 
     /// The Router answers the present request itself, for `reason`: also one that never had a place counts for its function.
@@ -57,7 +57,7 @@ extension ClientHandler {
             outcomes.end(failed: request.status >= 500 || request.isBroken)
         }
         let outcome: FunctionCounters.Outcome = request.status == 0 ? .abandoned : .init(status: request.status)
-        counters.end(outcome, after: (.now() - request.began).nanoseconds)
+        counters.end(outcome, after: (worker.now - request.began).nanoseconds)
     }
 
     private func beginCounting(_ request: Request, _ route: FunctionRoute) -> FunctionCounters {

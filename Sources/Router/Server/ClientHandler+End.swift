@@ -199,7 +199,7 @@ extension ClientHandler: DeadlineOwner {
     /// Waits for `what`, from now on.
     func wait(for what: Wait) {
         wait = what
-        waitSince = .now()
+        waitSince = worker.now
         waitUntil = deadline(of: what)
         arm()
     }

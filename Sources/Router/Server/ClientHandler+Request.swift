@@ -75,7 +75,7 @@ extension ClientHandler {
             return answer(.init(status: 200, text: "ready"), to: head, id: id, body: facts)
         case .nothing: return refuse(.notFound)
         }
-        let now = NIODeadline.now()
+        let now = worker.now
         request = Request(head, facts, target, key, id, began: now, giveUpAt: now + timeout)
         probeAt = inputEnded ? .now() + settings.timeouts.probe : nil
         worker.seek(key, for: self, again: false)

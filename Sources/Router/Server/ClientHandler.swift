@@ -114,6 +114,8 @@ final class ClientHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case .lingering: discard(buffer.readableBytes)
         case .closed: break
         case .idle, .waiting, .dialling, .exchanging, .discarding:
+            worker.beginTurn()
+            defer { worker.endTurn() }
             decoder.append(buffer)
             advance()
         }

@@ -226,25 +226,3 @@ extension NIOLoopBound where Value == Worker {
         eventLoop.execute { body(bound.value) }
     }
 }
-
-extension Worker.Settings {
-    init(_ configuration: RouterConfiguration, _ certificates: CertificateStore?, loops: Int, logger: Logger) {
-        self.configuration = configuration
-        self.certificates = certificates
-        self.loops = loops
-        self.logger = logger
-        timeouts = LoopTimeouts(configuration.timeouts)
-        lobby = WaitingRoom()
-        let management = configuration.management
-        self.management = management.map { management in
-            ManagementPolicy(
-                hostNames: Set(management.hostNames.map { $0.lowercased() }),
-                token: management.token.map { Array($0.utf8) }
-            )
-        }
-        credentials = ByteBuffer(string: management?.internalToken ?? "")
-        builder = management.map { SharedEndpoint(Endpoint(id: "builder", address: $0.builder), serial: -1) }
-        deployer = management.map { SharedEndpoint(Endpoint(id: "deployer", address: $0.deployer), serial: -2) }
-        observer = management?.observer.map { SharedEndpoint(Endpoint(id: "observer", address: $0), serial: -3) }
-    }
-}

@@ -111,7 +111,7 @@ final class UpstreamHandler: ChannelDuplexHandler {
         state = .idle
         let slot = slot ?? worker.deadlines.insert(self)
         self.slot = slot
-        worker.setDeadline(slot, .now() + worker.settings.timeouts.pooled)
+        worker.setDeadline(slot, worker.now + worker.settings.timeouts.pooled)
         resume()
     }
 
@@ -129,6 +129,8 @@ final class UpstreamHandler: ChannelDuplexHandler {
         let buffer = unwrapInboundIn(data)
         switch state {
         case .busy(let client):
+            worker.beginTurn()
+            defer { worker.endTurn() }
             decoder.append(buffer)
             deliver(to: client)
         case .tunnel(let client): client.tunnelReceived(buffer)

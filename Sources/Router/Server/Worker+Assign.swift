@@ -136,7 +136,7 @@ extension Worker {
         if target.endpoints.isEmpty, case .failed(let sentence) = target.notice {
             return .refused(.startFailed, detail: sentence)
         }
-        let now = NIODeadline.now()
+        let now = self.now
         while true {
             let chosen = Balancer.choose(
                 target.endpoints.count,

@@ -6,8 +6,8 @@ import NIOPosix
 /// Everything that one event loop knows and does: routes, idle connections, waiting requests, deadlines. Nothing here
 /// is shared, so nothing is locked; what loops share is in ``SharedEndpoint`` and ``WaitingRoom``.
 final class Worker {
-    /// What every worker of a Router is given.
-    struct Settings: Sendable {
+    /// What every worker of a Router is given. A class, because each request looks at it, and a copy would retain all of what it refers to.
+    final class Settings: Sendable {
         let configuration: RouterConfiguration
         /// What clients get that speak TLS; `nil`: they don't.
         let certificates: CertificateStore?
@@ -21,6 +21,26 @@ final class Worker {
         let lobby: WaitingRoom
         let loops: Int
         let logger: Logger
+
+        init(_ configuration: RouterConfiguration, _ certificates: CertificateStore?, loops: Int, logger: Logger) {
+            self.configuration = configuration
+            self.certificates = certificates
+            self.loops = loops
+            self.logger = logger
+            timeouts = LoopTimeouts(configuration.timeouts)
+            lobby = WaitingRoom()
+            let management = configuration.management
+            self.management = management.map { management in
+                ManagementPolicy(
+                    hostNames: Set(management.hostNames.map { $0.lowercased() }),
+                    token: management.token.map { Array($0.utf8) }
+                )
+            }
+            credentials = ByteBuffer(string: management?.internalToken ?? "")
+            builder = management.map { SharedEndpoint(Endpoint(id: "builder", address: $0.builder), serial: -1) }
+            deployer = management.map { SharedEndpoint(Endpoint(id: "deployer", address: $0.deployer), serial: -2) }
+            observer = management?.observer.map { SharedEndpoint(Endpoint(id: "observer", address: $0), serial: -3) }
+        }
 
         /// The function that `host`, the value of a Host field, belongs to; `nil` for the platform's own names.
         func function(of host: UnsafeRawBufferPointer) -> String? {
@@ -64,6 +84,8 @@ final class Worker {
     /// Whether a look at what is awaited is due.
     var isCalling = false
     var counters: WorkerCounters
+    /// The time of the read that is dealt with.
+    private var turn: NIODeadline?
     private var date = DateLine()
     private var ticking = false
     private lazy var bootstrap = makeBootstrap()
@@ -81,6 +103,15 @@ final class Worker {
             fields: limits.fields
         )
     }
+
+    /// The time, to within one read.
+    var now: NIODeadline { turn ?? .now() }
+
+    /// What a connection has read is dealt with until ``endTurn()``; what wants to know the time meanwhile, several things a request, gets this one.
+    func beginTurn() { turn = .now() }
+
+    /// Time goes on.
+    func endTurn() { turn = nil }
 
     /// A random number below `bound`.
     func draw(_ bound: Int) -> Int { Int(truncatingIfNeeded: random.next() >> 1) % bound }
