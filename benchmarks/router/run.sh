@@ -1,9 +1,10 @@
 #!/bin/bash
 # Measures a Kiln router beside nginx, and beside HAProxy where it is installed, in one run on one machine: the same upstream (an nginx
-# with one worker on a unix socket), the same client (wrk), the same number of threads, rounds interleaved so that all of them meet the
+# with one worker), the same client (wrk), the same number of threads, rounds interleaved so that all of them meet the
 # same moods of the machine. The sturdy figures are CPU per request and the ratios; requests per second depend on what else runs.
 #
-#   benchmarks/router/run.sh PATH-TO-KILN [ROUNDS] [SECONDS]
+#   [THREADS=2] [CONNECTIONS=64] [UPSTREAM=unix|tcp] [CASES="small get-16k get-1m post-1k post-1m"] \
+#       benchmarks/router/run.sh PATH-TO-KILN [ROUNDS] [SECONDS]
 #
 # The router is run as `kiln router`; its Deployer is played by an nginx that serves one route table and trickles heartbeats.
 set -euo pipefail
@@ -13,6 +14,8 @@ rounds=${2:-5}
 seconds=${3:-4}
 threads=${THREADS:-2}
 connections=${CONNECTIONS:-64}
+upstream=${UPSTREAM:-unix}
+cases=${CASES:-small get-16k get-1m post-1k post-1m}
 kiln=$(readlink -f "$kiln")
 for tool in wrk nginx curl awk; do
     command -v $tool >/dev/null || { echo "$tool is missing; run: scripts/setup.sh bench" >&2; exit 1; }
@@ -40,17 +43,35 @@ as_root=""
 [ "$(id -u)" = 0 ] && as_root="user root;"
 mkdir -p "$work/state/run" "$work/www" "$work/nginx"
 chmod 700 "$work/state"
-head -c 65536 /dev/zero | tr '\0' 'x' > "$work/www/64k"
-head -c 1024 /dev/zero | tr '\0' 'x' > "$work/body-1k"
-cat > "$work/post.lua" <<LUA
+declare -A bytes=([1k]=1024 [16k]=16384 [64k]=65536 [1m]=1048576)
+for size in "${!bytes[@]}"; do
+    head -c "${bytes[$size]}" /dev/zero | tr '\0' 'x' > "$work/www/$size"
+    cat > "$work/post-$size.lua" <<LUA
 wrk.method = "POST"
-wrk.body = string.rep("x", 1024)
+wrk.body = string.rep("x", ${bytes[$size]})
 wrk.headers["Content-Type"] = "application/octet-stream"
 LUA
+done
 
 common="worker_rlimit_nofile 8192; daemon off; error_log $work/nginx/error.log; $as_root"
 http="access_log off; sendfile on; keepalive_requests 100000000; client_body_temp_path $work/nginx/b; proxy_temp_path $work/nginx/p;
     fastcgi_temp_path $work/nginx/f; uwsgi_temp_path $work/nginx/u; scgi_temp_path $work/nginx/s; client_body_buffer_size 128k;"
+
+case $upstream in
+unix)
+    listen=unix:$work/upstream.sock server=unix:$work/upstream.sock haproxy_server=unix@$work/upstream.sock
+    address='{"unix":{"path":"'$work/upstream.sock'"}}'
+    ;;
+tcp)
+    upstream_port=$(free_port)
+    listen=127.0.0.1:$upstream_port server=127.0.0.1:$upstream_port haproxy_server=127.0.0.1:$upstream_port
+    address='{"tcp":{"host":"127.0.0.1","port":'$upstream_port'}}'
+    ;;
+*)
+    echo "UPSTREAM is unix or tcp, not $upstream" >&2
+    exit 2
+    ;;
+esac
 
 # The upstream: what a function would be, but as cheap as it gets.
 cat > "$work/upstream.conf" <<CONF
@@ -58,15 +79,16 @@ worker_processes 1; pid $work/nginx/upstream.pid; $common
 events { worker_connections 4096; }
 http { $http
     server {
-        listen unix:$work/upstream.sock;
-        location = /64k { root $work/www; }
+        listen $listen;
+        client_max_body_size 0;
+        location /get- { alias $work/www/; }
         location / { return 200 "hello from upstream\n"; }
     }
 }
 CONF
 
 # The Deployer: one table, then heartbeats at a few bytes per second.
-route='{"snapshot":{"version":{"epoch":"bench","number":1},"routes":{"bench":{"targets":[{"revision":1,"weight":100,"timeoutMilliseconds":30000,"concurrency":10000,"endpoints":[{"id":"bench-1","address":{"unix":{"path":"'$work/upstream.sock'"}}}]}],"pinned":[]}}}}'
+route='{"snapshot":{"version":{"epoch":"bench","number":1},"routes":{"bench":{"targets":[{"revision":1,"weight":100,"timeoutMilliseconds":30000,"concurrency":10000,"endpoints":[{"id":"bench-1","address":'$address'}]}],"pinned":[]}}}}'
 {
     echo "$route"
     for _ in $(seq 2000); do echo '{"heartbeat":{}}'; done
@@ -88,7 +110,7 @@ cat > "$work/proxy.conf" <<CONF
 worker_processes $threads; pid $work/nginx/proxy.pid; $common
 events { worker_connections 4096; }
 http { $http
-    upstream bench { server unix:$work/upstream.sock; keepalive 256; keepalive_requests 100000000; }
+    upstream bench { server $server; keepalive 256; keepalive_requests 100000000; }
     server {
         listen 127.0.0.1:$nginx_port;
         location /fn/bench {
@@ -136,7 +158,7 @@ frontend in
     http-response set-header Via "1.1 haproxy"
     default_backend up
 backend up
-    server one unix@$work/upstream.sock
+    server one $haproxy_server
 CONF
 
 kiln_port=$(free_port)
@@ -202,14 +224,18 @@ for ((round = 1; round <= rounds; round++)); do
     echo "round $round of $rounds" >&2
     for name in "${names[@]}"; do
         url="http://127.0.0.1:${port[$name]}/fn/bench"
-        measure small "$name" "$url"
-        measure post-1k "$name" -s "$work/post.lua" "$url"
-        measure get-64k "$name" "$url/64k"
+        for case in $cases; do
+            case $case in
+            small) measure small "$name" "$url" ;;
+            get-*) measure "$case" "$name" "$url/$case" ;;
+            post-*) measure "$case" "$name" -s "$work/$case.lua" "$url" ;;
+            esac
+        done
     done
 done
 
 echo
-echo "$(nproc) cores, $threads threads each, $connections connections, $rounds rounds of ${seconds}s; medians"
+echo "$(nproc) cores, $threads threads each, $connections connections, upstream $upstream, $rounds rounds of ${seconds}s; medians"
 awk '
     function median(list, n,    i, j, t) {
         for (i = 2; i <= n; i++) { t = list[i]; for (j = i - 1; j >= 1 && list[j] > t; j--) list[j + 1] = list[j]; list[j + 1] = t }
