@@ -5,7 +5,8 @@ It serves the packages in DIRECTORY (`NAME/VERSION/…`), and those of PACKAGE w
 /usr/share/nodejs. Debian builds each package once, at one version that all others work with, so their ranges become `*`. The first
 line printed is the port.
 
-A file `.packument.json` in a version's directory is merged into what the registry says of it; it is not in the tarball.
+A file `.packument.json` in a version's directory is merged into what the registry says of it; it is not in the tarball. A `tarball` there
+that is a path is where this registry has the archive, and nowhere else.
 """
 import base64
 import functools
@@ -82,6 +83,15 @@ class Packages:
     def tarball(self, name, version):
         return tarball(self.found[name][version][0])
 
+    def elsewhere(self):
+        """What has an archive at a path of its own, by that path."""
+        return {
+            about["dist"]["tarball"]: (name, version)
+            for name, versions in self.found.items()
+            for version, (_, about) in versions.items()
+            if about.get("dist", {}).get("tarball", "").startswith("/")
+        }
+
     def packument(self, name, base):
         versions = {}
         for version, (_, about) in sorted(self.found[name].items()):
@@ -91,7 +101,10 @@ class Packages:
                 "shasum": hashlib.sha1(content).hexdigest(),
                 "tarball": f"{base}/{name}/-/{name.split('/')[-1]}-{version}.tgz",
             }
-            versions[version] = {**about, "dist": {**dist, **about.get("dist", {})}}
+            dist.update(about.get("dist", {}))
+            if dist["tarball"].startswith("/"):
+                dist["tarball"] = base + dist["tarball"]
+            versions[version] = {**about, "dist": dist}
         latest = max(versions, key=lambda text: [int(part) for part in text.split("-")[0].split(".")])
         return {"name": name, "dist-tags": {"latest": latest}, "versions": versions}
 
@@ -100,14 +113,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        name, _, file = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)[1:].partition("/-/")
+        path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
+        elsewhere = packages.elsewhere()
+        if path in elsewhere:
+            return self.answer(200, packages.tarball(*elsewhere[path]), "application/octet-stream")
+        name, _, file = path[1:].partition("/-/")
         if name not in packages.found:
             return self.answer(404, b'{"error":"Not found"}')
         if not file:
             base = f"http://{self.headers['host']}"
             return self.answer(200, json.dumps(packages.packument(name, base)).encode())
         for version in packages.found[name]:
-            if file == f"{name.split('/')[-1]}-{version}.tgz":
+            if file == f"{name.split('/')[-1]}-{version}.tgz" and (name, version) not in elsewhere.values():
                 return self.answer(200, packages.tarball(name, version), "application/octet-stream")
         return self.answer(404, b"{}")
 

@@ -14,7 +14,7 @@ package struct DenoLock: Sendable, Hashable {
         let archive: String?
     }
 
-    private let document: [String: JSONValue]
+    private var document: [String: JSONValue]
 
     /// Parses the text of a lock file; throws ``BuilderError`` `checkerAnswer` for anything else.
     package init(_ text: String) throws(BuilderError) {
@@ -76,25 +76,35 @@ package struct DenoLock: Sendable, Hashable {
         return Array((direct.sorted() + all).filter { seen.insert($0).inserted }.prefix(Self.mostNames))
     }
 
-    /// The lock as it is baked: without where this platform's registry has the archives, because the same packages from
-    /// another mirror are the same; compact, with sorted keys.
-    package func baked() throws(OCIError) -> [UInt8] {
-        var document = document
-        document["npm"] = document["npm"]?.members.map { packages in
+    /// The lock without the addresses of archives that are not in the npm registry at `registry`, a URL: Deno does not read those. (There is none for an archive at the usual path.)
+    func located(in registry: String) -> DenoLock {
+        keepingArchives { address in
+            guard let address = URL(string: address), let registry = URL(string: registry) else { return false }
+            return address.scheme == registry.scheme && address.host() == registry.host()
+                && address.port == registry.port
+        }
+    }
+
+    private func keepingArchives(where isKept: (String) -> Bool) -> DenoLock {
+        var lock = self
+        lock.document["npm"] = document["npm"]?.members.map { packages in
             .object(
                 packages.mapValues { value in
-                    guard var members = value.members else { return value }
-                    members["tarball"] = nil
+                    guard var members = value.members, let archive = members["tarball"] else { return value }
+                    if archive.text.map(isKept) != true { members["tarball"] = nil }
                     return .object(members)
                 })
         }
-        return try CanonicalJSON.encode(JSONValue.object(document))
+        return lock
     }
 
-    /// The digest of the lock as it is baked: what tells locks apart, wherever their archives came from.
+    /// The lock as it is baked: compact, with sorted keys.
+    package func baked() throws(OCIError) -> [UInt8] { try CanonicalJSON.encode(JSONValue.object(document)) }
+
+    /// What tells locks apart: a digest of the lock without where its archives are, because the same packages from another mirror are the same.
     func digest() throws(OCIError) -> Contract.Digest {
         var hash = InputHash()
-        hash.add(try baked())
+        hash.add(try keepingArchives { _ in false }.baked())
         return hash.digest()
     }
 

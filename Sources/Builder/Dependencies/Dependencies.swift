@@ -92,13 +92,14 @@ package struct Dependencies: Sendable {
     }
 
     private func pack(_ resolution: Resolution, on base: OCI.Image) async throws -> DependencyImage {
-        let lock = try DenoLock(resolution.lock)
+        let resolved = try DenoLock(resolution.lock)
+        let lock = resolved.located(in: settings.npmRegistry)
         var layer = DependencyLayer()
         layer.add(lock: try lock.baked())
         for (path, bytes) in try RemoteModules(lock: lock, jsrURL: settings.jsrURL).baked(resolution.files) {
             layer.add(path, bytes)
         }
-        for (folder, files) in try await packages(lock, resolution.packages) { layer.add(package: folder, files) }
+        for (folder, files) in try await packages(resolved, resolution.packages) { layer.add(package: folder, files) }
         for file in resolution.caches { try layer.add(cache: file.path, file.bytes) }
         let size = layer.size
         guard size.bytes <= settings.bytes, size.files <= settings.files else {

@@ -74,10 +74,17 @@ struct HostileResolutionTests {
         #expect(throws: BuilderError.self) { try DenoLock(text) }
     }
 
-    @Test func `the lock is baked without the mirror's addresses`() throws {
+    @Test(arguments: ["https://mirror/", "http://mirror:81/", "http://other/", "http://mirror/npm/"])
+    func `the lock is baked with addresses in this platform's registry alone, and they do not tell locks apart`(
+        _ registry: String
+    ) throws {
         let npm = #","npm":{"a@1.0.0":{"integrity":"sha512-x","tarball":"http://mirror/a.tgz"}}"#
-        let baked = String(decoding: try Self.lock(npm).baked(), as: UTF8.self)
-        #expect(!baked.contains("mirror") && baked.contains("sha512-x"))
+        let lock = try Self.lock(npm).located(in: registry)
+        let baked = String(decoding: try lock.baked(), as: UTF8.self)
+        #expect(baked.contains("http://mirror/a.tgz") == (registry == "http://mirror/npm/"))
+        #expect(baked.contains("sha512-x"))
+        let plain = try Self.lock(#","npm":{"a@1.0.0":{"integrity":"sha512-x"}}"#)
+        #expect(try lock.digest() == plain.digest())
     }
 
     @Test(arguments: [

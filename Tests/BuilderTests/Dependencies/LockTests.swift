@@ -95,6 +95,39 @@ private final class Live: Sendable {
         }
     }
 
+    @Test func `a registry may keep archives where it likes, and versions are still kept`() async throws {
+        let packages = ["sum", "@scope/part", "new"].map { name in
+            let elsewhere = #"{"dist":{"tarball":"/download/\#(name)/0badcafe"}}"#
+            return TestPackage(name, "1.0.0", main: "module.exports = 1;", files: [".packument.json": elsewhere])
+        }
+        try await withRegistry { registry in
+            try await withChecker { checker in
+                try await withNPMRegistry(packages) { url in
+                    let live = Live()
+                    func deploy(_ name: String, _ imports: String...) async throws {
+                        let lines = imports.enumerated().map { "import m\($0) from '\($1)';" }
+                        let source = (lines + ["export default () => new Response(String(m0))"]).joined(separator: "\n")
+                        // A Builder that has seen nothing yet.
+                        try await withBuilder(
+                            recipe: smallRecipe, limits: BuilderAPI.Limits(),
+                            imports: try DependencyTests.settings(npm: url), registry: registry, checker: checker
+                        ) { builder in
+                            builder.deployer.setLive(name, live.image.withLock { $0 })
+                            let answer = try await builder.post("name=\(name)", source)
+                            #expect(answer.status == 201, "\(answer.text)")
+                            #expect(try await Self.locked(builder).count == imports.count)
+                            live.image.withLock { $0 = builder.deployer.deploys.last?.image }
+                        }
+                    }
+                    try await deploy("sums", "npm:sum@1", "npm:@scope/part@1")
+                    // By the lock alone: nothing is chosen, and nothing is there yet of another function.
+                    try await deploy("others", "npm:sum@1", "npm:@scope/part@1")
+                    try await deploy("sums", "npm:sum@1", "npm:@scope/part@1", "npm:new")
+                }
+            }
+        }
+    }
+
     @Test func `a deno.lock is what is baked, or says what it does not cover and what is not as it says`() async throws
     {
         let packages = [Self.package("sum", "1.0.0"), Self.package("only-in-tests", "1.0.0")]
