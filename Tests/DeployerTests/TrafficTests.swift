@@ -161,6 +161,24 @@ import Testing
         }
     }
 
+    @Test func `a rebake that a restart interrupts is one all the same, and keeps the shares`() async throws {
+        try await withEachStore { store in
+            let hello = try name("hello")
+            try await store.deployLive("hello", "a")
+            try await store.deployLive("hello", "b")
+            let split = TrafficSplit(live: 2, canary: 1, percent: 30)
+            let live = try await store.issueTicket(for: hello)
+            let second = RevisionID(function: hello, number: 2)
+            _ = try await store.goLive(second, split: split, ticket: live, cause: .traffic, reason: nil)
+            // As far as a rebake of it comes before the Deployer ends.
+            _ = try await store.record(draft("hello", "c", ticket: live), floor: 0)
+            try await withReconciler(store) { reconciler, _ in
+                try await eventually { try await weights(reconciler) == [1: 30, 3: 70] }
+                #expect(try await store.function(hello)?.history.first?.cause == .rebake)
+            }
+        }
+    }
+
     @Test func `an archive keeps how the traffic is divided`() async throws {
         try await withEachStore { store in
             let hello = try name("hello")

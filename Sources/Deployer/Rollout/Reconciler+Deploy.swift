@@ -207,7 +207,7 @@ extension Reconciler {
         return record.liveTicket
     }
 
-    func rollOutLater(_ revision: Revision, ticket: Int, cause: LiveCause = .deploy, share: Int? = nil) async {
+    func rollOutLater(_ revision: Revision, ticket: Int, cause: LiveCause, share: Int? = nil) async {
         do {
             _ = try await lanes.run(revision.function) {
                 try await self.rollOut(revision, ticket: ticket, cause: cause, share: share)
@@ -227,7 +227,11 @@ extension Reconciler {
                     continue
                 }
                 logger.info("resuming roll-out", metadata: ["revision": "\(item.revision.id)"])
-                await rollOutLater(item.revision, ticket: item.ticket, share: item.share)
+                // Only a rebake is recorded under the ticket of what is live, see ``place(of:_:)``.
+                let live = try await store.function(item.revision.function)?.liveTicket
+                await rollOutLater(
+                    item.revision, ticket: item.ticket, cause: item.ticket == live ? .rebake : .deploy,
+                    share: item.share)
             }
         } catch {
             logger.error("cannot resume roll-outs", metadata: ["error": "\(error)"])
