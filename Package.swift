@@ -142,7 +142,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["kiln", "Contract", "Kubernetes", "Support", "Transfer"],
+            name: "EndToEndTests", dependencies: ["kiln", "Contract", "Kubernetes", "OCI", "Support", "Transfer"],
             swiftSettings: strict),
         .testTarget(
             name: "ClientTests", dependencies: ["Client", "Contract", "Support", "Transfer"], swiftSettings: strict),
