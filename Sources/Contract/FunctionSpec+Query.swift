@@ -1,8 +1,8 @@
 extension FunctionSpec {
     /// The option names that ``init(query:limits:)`` understands.
-    package static let optionNames: Set<String> = [
+    package static let optionNames = CORSPolicy.optionNames.union([
         "min", "max", "idle", "cpu", "memory", "timeout", "concurrency", "network", "env", "secret",
-    ]
+    ])
 
     /// The names of a deploy's other options: they are about the deploy, and not frozen with the revision.
     package static let deployOptionNames: Set<String> = [
@@ -10,12 +10,17 @@ extension FunctionSpec {
     ]
 
     /// Reads the options of a deploy from decoded query items; throws ``InvalidOption`` for an unknown name, a bad value, a value
-    /// outside `limits` or an option given twice (`env` and `secret` may repeat).
+    /// outside `limits` or an option given twice (`env`, `secret` and `cors` may repeat).
     package init(query: [(name: String, value: String)], limits: SpecLimits) throws(InvalidOption) {
         self.init()
         var seen: Set<String> = []
         for (name, value) in query {
-            let key = name == "env" ? "env \(value.prefix { $0 != "=" })" : name == "secret" ? "secret \(value)" : name
+            let key =
+                switch name {
+                case "env": "env \(value.prefix { $0 != "=" })"
+                case "secret", "cors": "\(name) \(value)"
+                default: name
+                }
             guard seen.insert(key).inserted else {
                 throw InvalidOption(repeated: name)
             }
@@ -31,6 +36,7 @@ extension FunctionSpec {
             maximumInstances = max(minimumInstances, min(Self.defaultMaximum, limits.instances))
         }
         secrets.sort()
+        cors = try CORSPolicy(query: query)
         let size = environment.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
         guard size <= limits.environmentBytes else {
             throw InvalidOption(
@@ -73,6 +79,8 @@ extension FunctionSpec {
         case "network": network = try Self.network(value, limits)
         case "env": try addVariable(value, limits)
         case "secret": try addSecret(value, limits)
+        // These are read together.
+        case _ where CORSPolicy.optionNames.contains(name): break
         default: throw InvalidOption(unknown: name, known: Self.optionNames.union(Self.deployOptionNames))
         }
     }

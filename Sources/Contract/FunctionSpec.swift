@@ -18,6 +18,8 @@ package struct FunctionSpec: Hashable, Sendable {
     package var concurrency: Int
     /// What the function may reach.
     package var network: NetworkPolicy
+    /// Which pages may call it from a browser; `nil`: that is left to the function itself.
+    package var cors: CORSPolicy?
     /// Environment variables.
     package var environment: [String: String]
     /// Secrets by name; each is resolved when an instance starts and appears as the environment variable of that name.
@@ -47,7 +49,7 @@ extension FunctionSpec: Codable {
         case minimumInstances = "min"
         case maximumInstances = "max"
         case idleSeconds = "idle"
-        case cpuMillicores, memoryBytes, timeoutSeconds, concurrency, network, environment, secrets
+        case cpuMillicores, memoryBytes, timeoutSeconds, concurrency, network, cors, environment, secrets
     }
 
     private enum EarlierKeys: String, CodingKey { case instances }
@@ -70,6 +72,7 @@ extension FunctionSpec: Codable {
         timeoutSeconds = try values.decode(Int.self, forKey: .timeoutSeconds)
         concurrency = try values.decode(Int.self, forKey: .concurrency)
         network = try values.decode(NetworkPolicy.self, forKey: .network)
+        cors = try values.decodeIfPresent(CORSPolicy.self, forKey: .cors)
         environment = try values.decode([String: String].self, forKey: .environment)
         secrets = try values.decode([String].self, forKey: .secrets)
     }

@@ -64,11 +64,13 @@ package struct RouteTarget: Hashable, Sendable, Codable {
     package var endpoints: [Endpoint]
     /// What is known about why there are no endpoints.
     package var notice: RouteNotice?
+    /// Which pages may call it from a browser; absent: that is left to the function itself.
+    package var cors: CORSPolicy?
 
     /// Revision `revision` at `endpoints`.
     package init(
         revision: Int, weight: Int, timeoutMilliseconds: Int, concurrency: Int, endpoints: [Endpoint],
-        notice: RouteNotice? = nil
+        notice: RouteNotice? = nil, cors: CORSPolicy? = nil
     ) {
         self.revision = revision
         self.weight = weight
@@ -76,6 +78,7 @@ package struct RouteTarget: Hashable, Sendable, Codable {
         self.concurrency = concurrency
         self.endpoints = endpoints
         self.notice = notice
+        self.cors = cors
     }
 }
 

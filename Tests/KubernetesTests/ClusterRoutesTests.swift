@@ -1,4 +1,5 @@
 import Contract
+import Foundation
 import Support
 import Testing
 
@@ -100,6 +101,22 @@ import Testing
             return
         }
         #expect(end.removed == [name])
+    }
+
+    @Test func `which pages may call a revision is told with its route`() throws {
+        var (routes, name) = try Self.serving()
+        let object = """
+            {"metadata":{"name":"hello-r1"},"spec":{"function":"hello","number":1,"configuration":{"timeoutSeconds":7,\
+            "concurrency":3,"cors":{"origins":["https://a"],"credentials":true}}}}
+            """
+        let read = try JSONDecoder().decode(RoutedRevision.self, from: Data(object.utf8))
+        let first = try Self.revision("hello", 1)
+        guard case .update(let update) = routes.note(.revision(.changed(from: first, to: read))) else {
+            Issue.record("it is told")
+            return
+        }
+        #expect(
+            update.changed[name]?.targets.map(\.cors) == [try CORSPolicy(origins: ["https://a"], credentials: true)])
     }
 
     @Test func `divided traffic goes to all that share it, once they have been heard of`() throws {

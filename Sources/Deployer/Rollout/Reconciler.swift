@@ -202,7 +202,7 @@ package actor Reconciler {
         return RouteTarget(
             revision: revision.number, weight: weight, timeoutMilliseconds: revision.spec.timeoutSeconds * 1000,
             concurrency: revision.spec.concurrency, endpoints: parked.contains(id) ? [] : endpoints[id] ?? [],
-            notice: notices[id])
+            notice: notices[id], cors: revision.spec.cors)
     }
 
     /// Reads again from the store what serves for `name`, and publishes it.

@@ -201,6 +201,6 @@ package struct ClusterRoutes: Sendable {
             revision: number, weight: weight,
             timeoutMilliseconds: (settings?.timeoutSeconds.map { Int($0) } ?? defaults.timeoutSeconds) * 1000,
             concurrency: settings?.concurrency.map { Int($0) } ?? defaults.concurrency,
-            endpoints: function.addresses(number))
+            endpoints: function.addresses(number), cors: settings?.cors)
     }
 }

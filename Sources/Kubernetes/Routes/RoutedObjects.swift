@@ -53,6 +53,8 @@ package struct RoutedRevision: WatchedObject, Hashable {
         var timeoutSeconds: Int32?
         var concurrency: Int32?
         var isPinned = false
+        /// Few functions have one.
+        var cors: CORSPolicy?
     }
 
     let meta: WatchedMeta
@@ -75,7 +77,8 @@ package struct RoutedRevision: WatchedObject, Hashable {
             Settings(
                 number: spec?.number ?? 0, timeoutSeconds: spec?.configuration?.timeoutSeconds,
                 concurrency: spec?.configuration?.concurrency,
-                isPinned: try container.decodeIfPresent(Status.self, forKey: .status)?.pinned == true))
+                isPinned: try container.decodeIfPresent(Status.self, forKey: .status)?.pinned == true,
+                cors: spec?.configuration?.cors))
     }
 
     package var key: ObjectKey { meta.key }
@@ -91,6 +94,7 @@ package struct RoutedRevision: WatchedObject, Hashable {
     private struct Configuration: Decodable {
         var timeoutSeconds: Int32?
         var concurrency: Int32?
+        var cors: CORSPolicy?
     }
     private struct Status: Decodable {
         var pinned: Bool?

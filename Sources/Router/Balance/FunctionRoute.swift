@@ -14,6 +14,8 @@ final class FunctionRoute: Sendable {
         let notice: RouteNotice?
         /// Where ends of requests are counted, while there are several targets.
         var outcomes: OutcomeCounter?
+        /// What answers to pages of other origins have; `nil`: what the function says.
+        var cors: CORSFields?
     }
 
     let function: FunctionName

@@ -105,7 +105,8 @@ struct RouteBook {
                 builder.add(made)
                 return made
             },
-            notice: target.notice
+            notice: target.notice,
+            cors: target.cors.map { CORSFields($0) }
         )
     }
 }

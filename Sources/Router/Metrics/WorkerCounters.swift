@@ -71,6 +71,8 @@ struct WorkerFigures: Sendable {
     var handshakeFailures: [HandshakeFailure: Int] = [:]
     /// Connections turned into tunnels.
     var tunnels = 0
+    /// Preflights answered in the place of functions.
+    var preflights = 0
     /// Management requests begun.
     var managementRequests = 0
     /// Answers of the Router's own, by reason.
@@ -94,6 +96,7 @@ struct WorkerFigures: Sendable {
         handshakes += other.handshakes
         handshakeFailures.merge(other.handshakeFailures, uniquingKeysWith: +)
         tunnels += other.tunnels
+        preflights += other.preflights
         managementRequests += other.managementRequests
         refusals.merge(other.refusals, uniquingKeysWith: +)
         openConnections += other.openConnections

@@ -21,6 +21,9 @@ extension WorkerFigures {
                 "kiln_router_tunnels_total", .counter, "Connections that became tunnels (WebSockets).",
                 value: Double(tunnels)),
             MetricFamily(
+                "kiln_router_preflights_total", .counter, "Preflights of CORS answered in the place of functions.",
+                value: Double(preflights)),
+            MetricFamily(
                 "kiln_router_management_requests_total", .counter, "Management calls passed on to the other roles.",
                 value: Double(managementRequests)),
             MetricFamily(

@@ -34,6 +34,9 @@ enum Reason: String, CaseIterable, Error {
     case tokenInvalid = "token-invalid"
     case roleUnavailable = "role-unavailable"
 
+    // A page of another origin.
+    case originNotAllowed = "origin-not-allowed"
+
     // No instance takes the request.
     case tooManyRequests = "too-many-requests"
     case queueFull = "queue-full"
@@ -60,7 +63,7 @@ extension Reason {
         case .malformedRequest, .noProxyHeader, .tlsRequired, .badHost, .badTarget, .badFraming, .badConnectionOption:
             400
         case .tokenRequired, .tokenInvalid: 401
-        case .foreignHost, .crossSite: 403
+        case .foreignHost, .crossSite, .originNotAllowed: 403
         case .notFound, .unknownFunction, .unknownRevision, .nothingServes: 404
         case .methodNotAllowed: 405
         case .headTimeout, .bodyTimeout: 408
@@ -135,6 +138,7 @@ extension Reason {
                 "Management calls are accepted under this machine's own names only; see the option host-name."
             )
         case .crossSite: ("Forbidden", "Management calls are not accepted from web pages.")
+        case .originNotAllowed: ("Forbidden", "Pages of this origin may not call this function.")
         case .tokenRequired: ("Unauthorized", "Send the management token as 'Authorization: Bearer <token>'.")
         case .tokenInvalid: ("Unauthorized", "The management token is not the right one.")
         case .roleUnavailable: ("Service unavailable", "This part of the platform is starting again.")

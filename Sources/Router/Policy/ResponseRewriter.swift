@@ -37,7 +37,7 @@ struct ResponseRewriter {
 
     /// Writes the head of a final response or of a 1xx.
     ///
-    /// `added` are whole field lines of the Router's own. `X-Kiln-*` of a function is dropped, so that the marks of the Router's own answers can be trusted.
+    /// `added` are whole field lines of the Router's own, `cors` those that take the place of the function's own of CORS. `X-Kiln-*` of a function is dropped, so that the marks of the Router's own answers can be trusted.
     static func write(
         _ response: borrowing ResponseHead,
         facts: borrowing ResponseFacts,
@@ -48,10 +48,13 @@ struct ResponseRewriter {
         request: borrowing Head,
         date: ByteBuffer,
         added: ByteBuffer? = nil,
+        cors: ByteBuffer? = nil,
         into buffer: inout ByteBuffer
     ) {
         let head = response.head
-        let most = head.bytes.readableBytes + 384 + RequestID.maximumLength + (added?.readableBytes ?? 0)
+        let most =
+            head.bytes.readableBytes + 384 + RequestID.maximumLength + (added?.readableBytes ?? 0)
+            + (cors?.readableBytes ?? 0)
         buffer.writeHead(atMost: most) { out in
             out.write("HTTP/1.1 ")
             out.writeDecimal(response.status)
@@ -60,7 +63,11 @@ struct ResponseRewriter {
             out.write("\r\n")
             var dropped = fromFunction ? Self.fromFunction : Self.fromRole
             if framing != .chunked { dropped.formUnion(FieldNames([.trailer])) }
-            head.copyFields(except: dropped, nominated: facts.nominated, into: &out)
+            if cors == nil {
+                head.copyFields(except: dropped, nominated: facts.nominated, into: &out)
+            } else {
+                head.copyFields(except: dropped, nominated: facts.nominated + CORSFields.names(in: head), into: &out)
+            }
             writeFraming(response.status, facts, framing, into: &out)
             writeConnection(facts, connection, head, into: &out)
             if response.status >= 200 {
@@ -69,6 +76,7 @@ struct ResponseRewriter {
                 id.write(into: &out, head: request)
                 out.write("\r\n")
                 if let added { out.write(added) }
+                if let cors { out.write(cors) }
             }
             out.write("\r\n")
         }

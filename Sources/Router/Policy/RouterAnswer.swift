@@ -22,6 +22,14 @@ struct RouterAnswer {
         body = Array("\(text)\n".utf8)
     }
 
+    /// Nothing but `fields`.
+    init(fields: String) {
+        status = 204
+        mediaType = ""
+        body = []
+        self.fields = fields
+    }
+
     /// What functions may take.
     static let allMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
@@ -53,8 +61,11 @@ struct RouterAnswer {
         out.writeString("HTTP/1.1 \(status) \(Self.phrase(status))\r\n")
         out.writeStaticString("Server: kiln-router\r\n")
         out.writeImmutableBuffer(date)
-        out.writeString("Content-Type: \(mediaType)\r\n")
-        out.writeString("Content-Length: \(body.count)\r\n")
+        // RFC 9110 §8.6: no Content-Length in a 204.
+        if status != 204 {
+            out.writeString("Content-Type: \(mediaType)\r\n")
+            out.writeString("Content-Length: \(body.count)\r\n")
+        }
         out.writeStaticString("Cache-Control: no-store\r\n")
         if let reason { out.writeString("X-Kiln-Reason: \(reason)\r\n") }
         if let id { out.writeString("X-Request-Id: \(id)\r\n") }
@@ -71,6 +82,7 @@ struct RouterAnswer {
     private static func phrase(_ status: Int) -> String {
         switch status {
         case 200: "OK"
+        case 204: "No Content"
         case 400: "Bad Request"
         case 401: "Unauthorized"
         case 403: "Forbidden"

@@ -25,20 +25,23 @@ extension ClientHandler {
             ]
         }
         answer(
-            reason, detail: detail ?? reason.detail(of: request), to: request.head, id: request.id, body: request.facts)
+            reason, detail: detail ?? reason.detail(of: request), to: request.head, id: request.id, body: request.facts,
+            fields: corsFields(request.head, request.key))
     }
 
-    /// Answers `head` with the problem that `reason` stands for.
+    /// Answers `head` with the problem that `reason` stands for, and with more field lines.
     func answer(
-        _ reason: Reason, detail: String? = nil, to head: RequestHead?, id: RequestID, body facts: RequestFacts?
+        _ reason: Reason, detail: String? = nil, to head: RequestHead?, id: RequestID, body facts: RequestFacts?,
+        fields: String = ""
     ) {
         worker.counters.refused(reason)
         let text = head.map { id.text($0.head) } ?? id.text(Head(bytes: ByteBuffer()))
         if reason.endsConnection { request?.exchange.isPersistent = false }
         if worker.settings.configuration.accessLog != nil { request?.reason = reason.rawValue }
-        answer(
-            RouterAnswer(reason, detail: detail ?? reason.detail(worker.settings.configuration), requestID: text),
-            to: head, id: id, body: facts, ends: reason.endsConnection)
+        var problem = RouterAnswer(
+            reason, detail: detail ?? reason.detail(worker.settings.configuration), requestID: text)
+        problem.fields += fields
+        answer(problem, to: head, id: id, body: facts, ends: reason.endsConnection)
     }
 
     /// Answers `head`, whose body is not read; without `facts` it isn't known how long that is.

@@ -43,12 +43,13 @@ extension ClientHandler {
         var timeout = settings.timeouts.hold
         switch target.destination {
         case .function(let name, let revision, _):
+            key = .function(name, revision.map { .number($0) } ?? .any)
+            if head.method == .options, answerPreflight(head, facts, id, key) { return }
             if let limit = settings.configuration.limits.functionBody, case .length(let length) = facts.framing,
                 length > limit
             {
-                return refuse(.bodyTooLarge)
+                return answer(.bodyTooLarge, to: head, id: id, body: facts, fields: corsFields(head, key))
             }
-            key = .function(name, revision.map { .number($0) } ?? .any)
         case .functions, .functionRecord, .functionRebake, .functionVerification, .base, .collection:
             guard let policy = settings.management else { return refuse(.notFound) }
             if let reason = policy.refusal(of: head, host: target.authority ?? facts.host) { return refuse(reason) }
@@ -127,6 +128,13 @@ extension ClientHandler {
     func assigned(_ assignment: Assignment) {
         request?.assignment = assignment
         request?.outcomes = assignment.outcomes
+        request?.cors = assignment.cors
+        // One that came before there was a table.
+        if assignment.cors != nil, let request, request.head.method == .options,
+            answerPreflight(request.head, request.facts, request.id, request.key)
+        {
+            return
+        }
         if case .function(let route) = assignment.kind { countPlace(route) }
         if let upstream = assignment.endpoint.takeIdle() { return attach(upstream) }
         phase = .dialling

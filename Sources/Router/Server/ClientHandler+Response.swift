@@ -85,6 +85,7 @@ extension ClientHandler {
         let date = worker.dateLine()
         let fromFunction = if case .function = request.key { true } else { false }
         let cookie = response.status >= 200 ? request.cookieField : nil
+        let cors = response.status >= 200 ? request.cors?.lines(for: request.head.head) : nil
         output?.write { out in
             ResponseRewriter.write(
                 response,
@@ -96,6 +97,7 @@ extension ClientHandler {
                 request: request.head.head,
                 date: date,
                 added: cookie,
+                cors: cors,
                 into: &out
             )
         }

@@ -278,6 +278,8 @@ final class Request {
     var cookie: NewCookie?
     /// Where its end is counted while the revisions of its function share the traffic.
     var outcomes: OutcomeCounter?
+    /// What its answer has for pages of other origins; `nil`: what the function says.
+    var cors: CORSFields?
     /// Whether the function broke off its response.
     var isBroken = false
     /// Where it is counted, from when it is known for which function.

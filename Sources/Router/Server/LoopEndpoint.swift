@@ -60,4 +60,6 @@ struct Assignment {
     let timeout: TimeAmount
     /// Where its end is counted besides, if it is.
     var outcomes: OutcomeCounter?
+    /// What the answer has for pages of other origins.
+    var cors: CORSFields?
 }

@@ -78,6 +78,7 @@ struct ShowCommand: ClientCommand {
         case "cpuMillicores": return [("CPU", value.integer.map { "\(Double($0) / 1000) cores" })]
         case "memoryBytes": return [("Memory", value.integer.map { Amounts.bytes(Int64($0)) })]
         case "timeoutSeconds": return [("Timeout", value.integer.map { "\($0) s" })]
+        case "cors": return CORSText.facts(value)
         case "environment":
             return (value.object ?? [:]).sorted { $0.key < $1.key }.map {
                 ("env \($0.key)", $0.value.string ?? $0.value.text)

@@ -57,6 +57,8 @@ import Transfer
     private static let order = "min must not exceed max"
     private static let called = "a revision is called FUNCTION-rNUMBER"
     private static let immutable = "a revision is immutable, make a new one"
+    private static let alone = "the origin * is every one and stands alone"
+    private static let named = "credentials need origins by name"
     private static let forty = String(repeating: "f", count: 40)
 
     private static func functions(_ message: String, _ rows: [(String, Bool, String, String?)]) -> [Row] {
@@ -71,6 +73,22 @@ import Transfer
         rows.map {
             Row(testDescription: $0.0, definition: .revisions, message: message, holds: $0.1, object: $0.2, old: $0.3)
         }
+    }
+
+    /// What may be said of pages of other origins, of their names or of credentials.
+    private static func pages(alone: Bool) -> [(String, Bool, String)] {
+        alone
+            ? [
+                ("* alone", true, #"{"origins":["*"]}"#),
+                ("two names", true, #"{"origins":["https://a","https://b"]}"#),
+                ("* and a name", false, #"{"origins":["https://a","*"]}"#),
+            ]
+            : [
+                ("a name, credentials", true, #"{"origins":["https://a"],"credentials":true}"#),
+                ("* without credentials", true, #"{"origins":["*"],"credentials":false}"#),
+                ("* and not a word of credentials", true, #"{"origins":["*"]}"#),
+                ("* and credentials", false, #"{"origins":["*"],"credentials":true}"#),
+            ]
     }
 
     static let rows: [Row] =
@@ -99,6 +117,12 @@ import Transfer
                 ("as many as that default", true, "hello", #"{"min":10}"#),
                 ("least is the default, most is said", true, "hello", #"{"max":1}"#),
             ])
+        + functions(alone, pages(alone: true).map { ($0.0, $0.1, "hello", #"{"cors":\#($0.2)}"#) })
+        + functions(named, pages(alone: false).map { ($0.0, $0.1, "hello", #"{"cors":\#($0.2)}"#) })
+        + revisions(
+            alone, pages(alone: true).map { ($0.0, $0.1, revision("hello-r1", more: #","cors":\#($0.2)"#), nil) })
+        + revisions(
+            named, pages(alone: false).map { ($0.0, $0.1, revision("hello-r1", more: #","cors":\#($0.2)"#), nil) })
         + revisions(
             called,
             [

@@ -69,7 +69,13 @@ import Testing
             largest.network = try NetworkPolicy(ranges)
             largest.environment = ["A": "", "LONG": String(repeating: "x", count: 32_768)]
             largest.secrets = ["KEY", "OTHER_KEY"]
+            largest.cors = try CORSPolicy(
+                origins: (0..<CORSPolicy.mostOrigins).map { "https://a\($0).example:8443" },
+                methods: "GET,M-SEARCH,X_Y",
+                headers: (0..<CORSPolicy.mostNames).map { "X-Name-\($0)" }.joined(separator: ","), exposed: "X-A,b_c",
+                credentials: true, maxAgeSeconds: CORSPolicy.longestMaxAge)
             var smallest = FunctionSpec()
+            smallest.cors = try CORSPolicy(origins: ["*"], exposed: "*", maxAgeSeconds: 0)
             smallest.memoryBytes = limits.minimumMemoryBytes
             smallest.network = .none
             smallest.idleSeconds = 0
