@@ -52,6 +52,7 @@ let package = Package(
 
         .target(name: "Contract", swiftSettings: strict),
         .target(name: "Telemetry", swiftSettings: strict),
+        .target(name: "OTLP", dependencies: ["Telemetry", "Transfer", logging], swiftSettings: strict),
         .target(name: "Transfer", dependencies: ["CCurl", logging], swiftSettings: strict),
         .target(
             name: "OCI",
@@ -126,8 +127,8 @@ let package = Package(
         .executableTarget(
             name: "kiln",
             dependencies: [
-                "Client", "Contract", "Transfer", "OCI", "Service", "Telemetry", "Kubernetes", "Builder", "Deployer",
-                "Router", "CLinux", logging, subprocess, system,
+                "Client", "Contract", "Transfer", "OCI", "OTLP", "Service", "Telemetry", "Kubernetes", "Builder",
+                "Deployer", "Router", "CLinux", logging, subprocess, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             resources: [.embedInCode("API/openapi.json")],
@@ -170,6 +171,9 @@ let package = Package(
             dependencies: ["Contract", "Router", "Support", "Telemetry", logging] + nio + tls + http2,
             swiftSettings: strict
         ),
+        .testTarget(
+            name: "OTLPTests", dependencies: ["OTLP", "Telemetry", "Transfer", "Support", logging],
+            swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "Support"], swiftSettings: strict),
     ]
 )

@@ -10,16 +10,19 @@ package struct RetryPolicy: Sendable, Hashable {
     /// When to stop: no pause is begun that would end later than this after the first attempt began, even if
     /// `Retry-After` asks for it.
     package var deadline: Duration
+    /// The statuses after which it is sent again.
+    package var statuses: Set<Int>
 
     /// By default 4 attempts within 30 s, pausing 100 ms at first.
     package init(
         attempts: Int = 4, firstPause: Duration = .milliseconds(100), longestPause: Duration = .seconds(5),
-        deadline: Duration = .seconds(30)
+        deadline: Duration = .seconds(30), statuses: Set<Int> = RetryPolicy.statuses
     ) {
         self.attempts = attempts
         self.firstPause = firstPause
         self.longestPause = longestPause
         self.deadline = deadline
+        self.statuses = statuses
     }
 
     /// Never again.

@@ -29,7 +29,7 @@ package struct RetrySchedule {
         case .failure(let error):
             guard error.isTransient else { return nil }
         case .answer(let status, let retryAfter):
-            guard RetryPolicy.statuses.contains(status) else { return nil }
+            guard policy.statuses.contains(status) else { return nil }
             if let retryAfter, let asked = Self.seconds(retryAfter, now: now) { pause = max(pause, .seconds(asked)) }
         }
         guard elapsed + pause <= policy.deadline else { return nil }

@@ -5,7 +5,8 @@ import Testing
 @Suite struct ArchitectureTests {
     private static let allowed: [String: Set<String>] = [
         "Contract": [], "Transfer": ["CCurl"], "OCI": ["Contract", "Transfer", "CArchive", "CZlib"],
-        "Service": ["Contract"], "Telemetry": [], "Kubernetes": ["Contract", "Transfer", "Service"],
+        "Service": ["Contract"], "Telemetry": [], "OTLP": ["Telemetry", "Transfer"],
+        "Kubernetes": ["Contract", "Transfer", "Service"],
         "Builder": ["Contract", "OCI", "Transfer", "Service", "Telemetry"],
         "Deployer": ["Contract", "OCI", "Transfer", "Service", "Telemetry", "Kubernetes", "CLinux"],
         "Router": ["Contract", "Telemetry"],

@@ -5,6 +5,7 @@ enum FieldName: UInt8 {
     case keepAlive, proxyConnection, proxyAuthenticate, proxyAuthorization, http2Settings
     case authorization, origin, secFetch, date, requestID
     case xForwardedFor, xForwardedHost, xForwardedProto, xForwardedOther, forwarded, xRealIP, kiln
+    case traceparent, tracestate
 
     /// Classifies a name, ignoring case: one switch over its length, then at most four comparisons.
     init(_ name: UnsafeRawBufferPointer) {
@@ -29,6 +30,8 @@ enum FieldName: UInt8 {
         case 10:
             if name.matches("connection") { return .connection }
             if name.matches("keep-alive") { return .keepAlive }
+            if name.matches("tracestate") { return .tracestate }
+        case 11: if name.matches("traceparent") { return .traceparent }
         case 12: if name.matches("x-request-id") { return .requestID }
         case 13: if name.matches("authorization") { return .authorization }
         case 14: if name.matches("content-length") { return .contentLength }

@@ -16,6 +16,7 @@ extension ClientHandler {
     /// A final head of `status` has come from an instance.
     func countHead(_ request: Request, _ status: Int) {
         request.status = status
+        request.trace?.answered(status)
         request.counters?.answered(after: (worker.now - request.sentAt).nanoseconds)
     }
 
@@ -38,7 +39,10 @@ extension ClientHandler {
         }
         worker.counters.totals.cuts[cut, default: 0] += 1
         if cut == .upstreamClosed || cut == .upstreamMalformed { request.isBroken = true }
-        if worker.settings.configuration.accessLog != nil { request.reason = cut.rawValue }
+        if isDescribed {
+            request.reason = cut.rawValue
+            request.trace?.lost(cut.rawValue)
+        }
         worker.log(.info, "response broken off") {
             [
                 "requestId": "\(request.id.text(request.head.head))", "reason": "\(cut.rawValue)",
@@ -50,6 +54,9 @@ extension ClientHandler {
     /// `request` is over, whatever came of it.
     func countEnd(_ request: Request) {
         if let accessLog = worker.settings.configuration.accessLog { log(request, to: accessLog) }
+        if let trace = request.trace, let tracing = worker.settings.configuration.tracing {
+            record(request, trace, to: tracing)
+        }
         guard let counters = request.counters else { return }
         request.counters = nil
         // One whose client has gone before an answer says nothing about the function.

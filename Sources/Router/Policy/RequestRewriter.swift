@@ -1,4 +1,5 @@
 import NIOCore
+import Telemetry
 
 /// Writes the head that an instance or a role receives from the head that the client sent.
 struct RequestRewriter {
@@ -12,6 +13,8 @@ struct RequestRewriter {
 
     let client: ClientIdentity
     let id: RequestID
+    /// The trace that it belongs to, if it is recorded; otherwise what the client says of one passes untouched.
+    var trace: RequestTrace?
 
     private static let fromAnyone = FieldNames.hopByHop.union(FieldNames([.host, .requestID, .kiln]))
     private static let fromUntrusted = fromAnyone.union(
@@ -36,7 +39,7 @@ struct RequestRewriter {
     private func bound(
         _ request: borrowing RequestHead, _ facts: borrowing RequestFacts, _ target: RequestTarget, _ audience: Audience
     ) -> Int {
-        var added = 512 + RequestID.maximumLength
+        var added = 512 + RequestID.maximumLength + (trace == nil ? 0 : TraceContext.length + 16)
         switch audience {
         case .function(let prefix): added += prefix.count
         case .role(let credentials): added += credentials.readableBytes
@@ -59,6 +62,11 @@ struct RequestRewriter {
         }
         out.write("\r\n")
         var dropped = client.isTrusted ? Self.fromTrusted : Self.fromUntrusted
+        if let trace {
+            dropped.formUnion(FieldNames([.traceparent]))
+            // What belongs to a trace that cannot be read belongs to none.
+            if trace.parent == nil { dropped.formUnion(FieldNames([.tracestate])) }
+        }
         switch audience {
         case .function:
             if facts.framing != .chunked { dropped.formUnion(FieldNames([.trailer])) }
@@ -78,6 +86,10 @@ struct RequestRewriter {
         case .http2: out.write("Via: 2.0 kiln\r\nX-Request-Id: ")
         }
         id.write(into: &out, head: head)
+        if let context = trace?.attempts.last?.context {
+            out.write("\r\ntraceparent: ")
+            for byte in context.traceparent.utf8 { out.write(byte) }
+        }
         out.write("\r\n\r\n")
     }
 

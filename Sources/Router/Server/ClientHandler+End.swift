@@ -37,7 +37,10 @@ extension ClientHandler {
         worker.counters.refused(reason)
         let text = head.map { id.text($0.head) } ?? id.text(Head(bytes: ByteBuffer()))
         if reason.endsConnection { request?.exchange.isPersistent = false }
-        if worker.settings.configuration.accessLog != nil { request?.reason = reason.rawValue }
+        if isDescribed {
+            request?.reason = reason.rawValue
+            request?.trace?.lost(reason.rawValue)
+        }
         var problem = RouterAnswer(
             reason, detail: detail ?? reason.detail(worker.settings.configuration), requestID: text)
         problem.fields += fields

@@ -78,6 +78,7 @@ extension ClientHandler {
         }
         let now = worker.now
         request = Request(head, facts, target, key, id, began: now, giveUpAt: now + timeout)
+        if let tracing = settings.configuration.tracing { beginTrace(tracing) }
         probeAt = inputEnded ? .now() + settings.timeouts.probe : nil
         worker.seek(key, for: self, again: false)
     }
@@ -95,7 +96,10 @@ extension ClientHandler {
     func holding(_ key: HoldKey, _ ticket: HoldQueue<ClientHandler>.Ticket) {
         phase = .waiting(key, ticket)
         guard let request else { return }
-        if request.heldSince == nil { request.heldSince = .now() }
+        if request.heldSince == nil {
+            request.heldSince = .now()
+            request.trace?.note("kiln.waiting")
+        }
         wait(for: .instance(request.giveUpAt))
     }
 
@@ -128,6 +132,7 @@ extension ClientHandler {
     func assigned(_ assignment: Assignment) {
         request?.assignment = assignment
         request?.outcomes = assignment.outcomes
+        request?.revision = assignment.revision
         request?.cors = assignment.cors
         // One that came before there was a table.
         if assignment.cors != nil, let request, request.head.method == .options,
@@ -139,6 +144,7 @@ extension ClientHandler {
         if let upstream = assignment.endpoint.takeIdle() { return attach(upstream) }
         phase = .dialling
         wait(for: .none)
+        request?.trace?.note("kiln.connecting")
         attempt += 1
         guard let key = request?.key else { return }
         worker.dial(Dial(endpoint: assignment.endpoint, key: key, client: self, attempt: attempt))
@@ -156,6 +162,7 @@ extension ClientHandler {
         guard case .dialling = phase, attempt == self.attempt, let key = request?.key else { return }
         releaseAssignment()
         request?.dialFailed = true
+        request?.trace?.note("kiln.connect-failed")
         // Between two phases; a place or a queue follows at once.
         phase = .dialling
         worker.seek(key, for: self, again: true)
@@ -178,7 +185,10 @@ extension ClientHandler {
         phase = .exchanging(upstream)
         self.request?.exchange.begin(reused: upstream.isReused)
         pace = BodyPace()
-        let rewriter = RequestRewriter(client: client, id: request.id)
+        if let trace = request.trace, let endpoint = request.assignment?.endpoint.shared.endpoint {
+            trace.sent(to: endpoint, draw: { worker.random.next() })
+        }
+        let rewriter = RequestRewriter(client: client, id: request.id, trace: request.trace)
         upstream.begin(self, request.head.method) { out in
             rewriter.rewrite(
                 request.head,

@@ -153,6 +153,7 @@ extension ClientHandler {
         guard case .exchanging = phase, let sent = request?.sentAt else { return }
         let waited = Duration.nanoseconds((.now() - sent).nanoseconds)
         guard let loss = request?.exchange.lost(reason, waited: waited) else { return }
+        if loss != .none { request?.trace?.lost(reason.rawValue) }
         switch loss {
         case .none: break
         case .retry:

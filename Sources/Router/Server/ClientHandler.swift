@@ -278,6 +278,10 @@ final class Request {
     var cookie: NewCookie?
     /// Where its end is counted while the revisions of its function share the traffic.
     var outcomes: OutcomeCounter?
+    /// What is recorded of it, if it is sampled.
+    var trace: RequestTrace?
+    /// The revision that has it, or had it last.
+    var revision: Int?
     /// What its answer has for pages of other origins; `nil`: what the function says.
     var cors: CORSFields?
     /// Whether the function broke off its response.

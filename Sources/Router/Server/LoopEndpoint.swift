@@ -60,6 +60,8 @@ struct Assignment {
     let timeout: TimeAmount
     /// Where its end is counted besides, if it is.
     var outcomes: OutcomeCounter?
+    /// The number of the function's revision.
+    var revision: Int?
     /// What the answer has for pages of other origins.
     var cors: CORSFields?
 }

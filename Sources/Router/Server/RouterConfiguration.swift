@@ -1,4 +1,5 @@
 import Contract
+import Telemetry
 
 /// How a Router runs: parsed once, at start.
 package struct RouterConfiguration: Sendable {
@@ -63,6 +64,8 @@ package struct RouterConfiguration: Sendable {
     package var tls: TLSFiles?
     /// Where each request gets a line; `nil`: nowhere.
     package var accessLog: AccessLog?
+    /// Which requests are recorded as spans, and where those go; `nil`: none.
+    package var tracing: Tracing?
 
     /// A Router that listens at `listen`, with defaults for the rest.
     package init(listen: Listen, management: Management? = nil) {

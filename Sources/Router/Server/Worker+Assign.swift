@@ -155,7 +155,7 @@ extension Worker {
             return .assigned(
                 Assignment(
                     endpoint: endpoint(shared), kind: .function(route), timeout: target.timeout,
-                    outcomes: target.outcomes, cors: target.cors)
+                    outcomes: target.outcomes, revision: target.revision, cors: target.cors)
             )
         }
         let rests = target.endpoints.compactMap { endpoint($0).health.restsUntil }.min()

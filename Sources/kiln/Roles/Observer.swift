@@ -23,6 +23,8 @@ struct Observer: Sendable {
     var witness: RouteWitness?
     /// Who dials for them.
     var probe: ReachProbe?
+    /// What is recorded of requests, if anything is.
+    var spans: SpanQueue?
 
     /// Answers one request.
     func handle(_ request: ServiceRequest) async throws -> ServiceResponse {
@@ -90,6 +92,7 @@ struct Observer: Sendable {
             if let text { texts.append(text) }
         }
         own.append(up)
+        own.append(SpanQueue.family(spans?.figures))
         return MetricText.merge([MetricText.encode(own)] + texts)
     }
 

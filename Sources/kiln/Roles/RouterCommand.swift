@@ -4,8 +4,10 @@ import Kubernetes
 import Logging
 import NIOCore
 import NIOPosix
+import OTLP
 import Router
 import Service
+import Telemetry
 import Transfer
 
 /// `kiln router`: the front door.
@@ -20,6 +22,7 @@ struct RouterCommand: AsyncParsableCommand {
     @OptionGroup var traffic: TrafficOptions
     @OptionGroup var accessLog: AccessLogOptions
     @OptionGroup var metrics: MetricOptions
+    @OptionGroup var traces: TraceOptions
     @OptionGroup(title: "Cluster") var role: RoleOptions
     @OptionGroup(title: "Cluster") var cluster: ClusterOptions
     @OptionGroup(title: "Cluster") var client: ClusterClientOptions
@@ -64,6 +67,9 @@ struct RouterCommand: AsyncParsableCommand {
             try tls.apply(to: &configuration)
             configuration.accessLog = try accessLog.open()
             configuration.limits.metricFunctions = try metrics.functions()
+            let name = inCluster ? "\(ReplicaName.own)-\(RequestToken.make(bytes: 4))" : "local"
+            let exporter = try traces.exporter("kiln-router", instance: name, logger: logger)
+            configuration.tracing = exporter?.0
             let files = OpenFiles.raise()
             let fitting = max(64, (files - 256) / 2)
             if configuration.limits.connections > fitting {
@@ -89,12 +95,12 @@ struct RouterCommand: AsyncParsableCommand {
             let observer = Observer(
                 server: server, client: client, token: internalToken,
                 roles: inCluster ? [] : [("builder", builder), ("deployer", deployer)], witness: witness,
-                probe: inCluster ? ReachProbe(group: group) : nil)
+                probe: inCluster ? ReachProbe(group: group) : nil, spans: exporter?.0.queue)
             let own = HTTPService(token: internalToken, logger: logger, handler: observer.handle)
             var places = [ListenAddress.unix(path: directory.socket("router"))]
             if inCluster, let place = try role.option() { places.append(.tcp(host: place.host, port: place.port)) }
             let observing = Task { [places] in await Self.observe(own, at: places, witness, group, logger) }
-            let name = inCluster ? "\(ReplicaName.own)-\(RequestToken.make(bytes: 4))" : "local"
+            let exporting = Task { await exporter?.1.run() }
             let feed = RouteFeed(client: client, deployer: deployer, token: internalToken, id: name, logger: logger)
             let routes = inCluster ? try clusterRoutes(name, logger) : nil
             let feeding = Task { await feed.run(server, cluster: routes) }
@@ -108,6 +114,8 @@ struct RouterCommand: AsyncParsableCommand {
                 await server.drain(plan)
                 feeding.cancel()
                 observing.cancel()
+                exporting.cancel()
+                await exporter?.1.flush(within: .seconds(3))
             }
         }
     }

@@ -22,6 +22,7 @@ struct UpCommand: AsyncParsableCommand {
     @OptionGroup var tls: TLSOptions
     @OptionGroup var traffic: TrafficOptions
     @OptionGroup var accessLog: AccessLogOptions
+    @OptionGroup var traces: TraceOptions
     @OptionGroup var builder: BuilderOptions
     @OptionGroup var imports: DependencyOptions
     @OptionGroup var packageChecks: PackageCheckOptions
@@ -120,6 +121,7 @@ struct UpCommand: AsyncParsableCommand {
         try scale.apply(to: &configuration)
         _ = try (local.timing(), scale.scaling(), metrics.functions())
         _ = try (accessLog.open(), up.registryLogLimit(), upkeep.retention(), upkeep.interval())
+        try traces.check()
     }
 
     private enum Outcome: Equatable, Sendable {
@@ -180,7 +182,8 @@ struct UpCommand: AsyncParsableCommand {
             ChildPlan(
                 name: "router",
                 arguments: [program, "router", "--listen-descriptor", "3"] + common + door.arguments
-                    + tls.arguments + traffic.arguments + accessLog.arguments + metrics.arguments,
+                    + tls.arguments + traffic.arguments + accessLog.arguments + metrics.arguments
+                    + traces.arguments,
                 inherited: frontDoor.descriptor, grace: .seconds(40)),
         ]
     }
