@@ -8,6 +8,8 @@ struct AccessLogEntry {
     var method: String
     /// Path and query as they came.
     var target: String
+    /// Which HTTP the client spoke: `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`.
+    var version: String
     /// The status that the client was sent; 0: it went before there was one.
     var status: Int
     /// Why the Router answered itself; `nil` when it did not.
@@ -29,6 +31,7 @@ struct AccessLogEntry {
         Self.write(method, &out)
         out += ",\"target\":".utf8
         Self.write(target, &out)
+        out += ",\"protocol\":\"\(version)\"".utf8
         out += ",\"status\":\(status),\"milliseconds\":\(Self.milliseconds(nanoseconds))".utf8
         out += ",\"waitedMilliseconds\":\(Self.milliseconds(waitedNanoseconds))".utf8
         for (name, value) in [("function", function), ("instance", instance), ("reason", reason)] {

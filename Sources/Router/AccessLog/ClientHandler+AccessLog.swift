@@ -27,7 +27,8 @@ extension ClientHandler {
         AccessLogEntry(
             time: .now(), requestID: id.text(head.head), client: String(buffer: client.address),
             method: head.head.text(0..<head.methodEnd), target: String(head.head.text(head.target).prefix(2_000)),
-            status: status, reason: reason, function: function, instance: instance, nanoseconds: duration.nanoseconds,
+            version: "HTTP/\(protocolVersion(head))", status: status, reason: reason, function: function,
+            instance: instance, nanoseconds: duration.nanoseconds,
             waitedNanoseconds: waited.nanoseconds
         ).line
     }

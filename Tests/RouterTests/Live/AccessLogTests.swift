@@ -1,5 +1,6 @@
 import Contract
 import Foundation
+import Support
 import Testing
 
 @testable import Router
@@ -11,6 +12,7 @@ import Testing
         var client: String?
         var method: String?
         var target: String?
+        var `protocol`: String?
         var status: Int?
         var milliseconds: Double?
         var waitedMilliseconds: Double?
@@ -73,12 +75,36 @@ import Testing
     @Test func `what would break a line is escaped`() throws {
         let entry = AccessLogEntry(
             time: Timestamp(milliseconds: 0), requestID: "a\"b", client: "::1", method: "GET", target: "/\\\n\u{7f}é",
-            status: 0, reason: nil, function: nil, instance: nil, nanoseconds: 1_234_567, waitedNanoseconds: -5)
+            version: "HTTP/2", status: 0, reason: nil, function: nil, instance: nil, nanoseconds: 1_234_567,
+            waitedNanoseconds: -5)
         let text = String(decoding: entry.line, as: UTF8.self)
         #expect(text.hasSuffix("}\n") && text.split(separator: "\n").count == 1)
         let line = try JSONDecoder().decode(Line.self, from: Data(text.utf8))
         #expect(line.requestId == "a\"b" && line.target == "/\\\n\u{7f}é" && line.milliseconds == 1.234)
-        #expect(line.waitedMilliseconds == 0)
+        #expect(line.waitedMilliseconds == 0 && line.protocol == "HTTP/2")
+    }
+
+    @Test func `a line says which HTTP the client spoke`() async throws {
+        let path = path()
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let log = try AccessLog(path: path, limit: 1 << 20)
+        try await withRouter(configure: { $0.accessLog = log }) { router in
+            let upstream = try TestUpstream("a", path: router.path("a")) { _ in ok() }
+            try router.route(["f": [upstream]])
+            _ = try await router.get("/fn/f/one")
+            _ = try await router.call("GET /fn/f/old HTTP/1.0\n\n")
+            for target in ["/fn/f/two", "/fn/unknown"] {
+                _ = try await command(
+                    "curl",
+                    ["-s", "--http2-prior-knowledge", "--max-time", "10", "http://127.0.0.1:\(router.port)\(target)"])
+            }
+            try await eventually("four lines", seconds: 60) { lines(path).count == 4 }
+            let spoken = Dictionary(uniqueKeysWithValues: lines(path).map { ($0.target ?? "", $0.protocol ?? "") })
+            #expect(
+                spoken == [
+                    "/fn/f/one": "HTTP/1.1", "/fn/f/old": "HTTP/1.0", "/fn/f/two": "HTTP/2", "/fn/unknown": "HTTP/2",
+                ])
+        }
     }
 
     @Test func `a file that cannot be opened is a sentence`() throws {
