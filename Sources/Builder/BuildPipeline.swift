@@ -122,7 +122,8 @@ package struct BuildPipeline: Sendable {
             ticket: ticket.number,
             image: PinnedImage(registry: registry.endpoint.name, repository: ticket.repository, digest: digest),
             spec: request.spec, wait: request.mode == .untilServing, timings: timings.all(),
-            force: request.force ? true : nil, traffic: request.traffic)
+            force: request.force ? true : nil, traffic: request.traffic,
+            sticky: request.sticky, stepBack: request.stepBack)
         logger.info(
             "built",
             metadata: [

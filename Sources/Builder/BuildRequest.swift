@@ -28,6 +28,10 @@ package struct BuildRequest: Sendable, Hashable {
     package let force: Bool
     /// Of 100 requests so many are for the new revision, the others for the live one: `traffic=`. `nil`: all.
     package let traffic: Int?
+    /// What keeps a client on its revision, beside ``traffic``: `sticky=`.
+    package let sticky: Stickiness?
+    /// When the new revision has failed, beside ``traffic``: `step-back=` and `step-back-requests=`.
+    package let stepBack: StepBack?
 
     /// What makes `live` again: with its configuration and versions.
     init(rebaking live: Revision, _ wanted: RebakeRequest) {
@@ -39,6 +43,8 @@ package struct BuildRequest: Sendable, Hashable {
         freshness = .rebaked
         force = false
         traffic = nil
+        sticky = nil
+        stepBack = nil
     }
 
     /// Parses decoded query items; throws a 400 ``Contract/Problem`` for a missing or bad name, an unknown option, a
@@ -68,6 +74,11 @@ package struct BuildRequest: Sendable, Hashable {
         freshness = updates.contains(true) ? .updated : .kept
         force = try Self.flag("force", values["force"], otherwise: false)
         traffic = try Self.share(values["traffic"])
+        do throws(InvalidOption) {
+            (sticky, stepBack) = try Self.terms(values, isDivided: traffic != nil)
+        } catch {
+            throw Problem("invalid-option", 400, "Invalid option", error.description)
+        }
         mode = isDryRun ? .dryRun : waits ? .untilServing : .untilRecorded
     }
 
@@ -81,6 +92,22 @@ package struct BuildRequest: Sendable, Hashable {
         } catch {
             throw Problem("invalid-name", 400, "Invalid function name", error.description)
         }
+    }
+
+    private static func terms(
+        _ values: [String: String], isDivided: Bool
+    ) throws(InvalidOption) -> (Stickiness?, StepBack?) {
+        for name in ["sticky", "step-back", "step-back-requests"] where !isDivided {
+            guard let value = values[name] else { continue }
+            throw InvalidOption(
+                name: name, value: value, reason: "it goes with traffic=PERCENT, which divides the traffic")
+        }
+        if values["step-back"] == nil, let requests = values["step-back-requests"] {
+            throw InvalidOption(name: "step-back-requests", value: requests, reason: "it goes with step-back=PERCENT")
+        }
+        let sticky: Stickiness? = if let text = values["sticky"] { try Stickiness(text) } else { nil }
+        guard let percent = values["step-back"] else { return (sticky, nil) }
+        return (sticky, try StepBack(percent, requests: values["step-back-requests"]))
     }
 
     private static func share(_ text: String?) throws(Problem) -> Int? {

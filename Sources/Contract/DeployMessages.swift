@@ -51,13 +51,19 @@ package struct DeployRequest: Hashable, Sendable, Codable {
     package var replaces: Int?
     /// Of 100 requests so many go to the new revision, the others go on to the live one; absent for all.
     package var traffic: Int?
+    /// What keeps a client on its revision, beside ``traffic``; absent: what does so far.
+    package var sticky: Stickiness?
+    /// When the new revision has failed, beside ``traffic``; absent: as it is for those that share the traffic so far.
+    package var stepBack: StepBack?
 
     /// A finished build.
     package init(
         ticket: Int, image: PinnedImage, spec: FunctionSpec, wait: Bool, timings: [String: Double], force: Bool? = nil,
-        replaces: Int? = nil, traffic: Int? = nil
+        replaces: Int? = nil, traffic: Int? = nil, sticky: Stickiness? = nil, stepBack: StepBack? = nil
     ) {
         self.traffic = traffic
+        self.sticky = sticky
+        self.stepBack = stepBack
         self.force = force
         self.replaces = replaces
         self.ticket = ticket

@@ -6,7 +6,8 @@ extension FunctionSpec {
 
     /// The names of a deploy's other options: they are about the deploy, and not frozen with the revision.
     package static let deployOptionNames: Set<String> = [
-        "name", "entry", "wait", "dry-run", "check", "update", "reload", "force", "traffic",
+        "name", "entry", "wait", "dry-run", "check", "update", "reload", "force", "traffic", "sticky", "step-back",
+        "step-back-requests",
     ]
 
     /// Reads the options of a deploy from decoded query items; throws ``InvalidOption`` for an unknown name, a bad value, a value

@@ -52,4 +52,27 @@ import Testing
         #expect(problem?.status == 400)
         #expect(problem?.type == "urn:kiln:\(kind)")
     }
+
+    @Test func `what goes beside a canary's share is read, and refused without one`() throws {
+        func read(_ query: [(String, String)]) throws -> BuildRequest {
+            try BuildRequest(
+                query: [(name: "name", value: "hello")] + query.map { (name: $0.0, value: $0.1) }, limits: SpecLimits())
+        }
+        let request = try read([
+            ("traffic", "10"), ("sticky", "header:X-User"), ("step-back", "0.5%"), ("step-back-requests", "7"),
+        ])
+        #expect(request.traffic == 10 && request.sticky == .header("x-user"))
+        #expect(request.stepBack == StepBack(percent: 0.5, requests: 7))
+        #expect(try read([("traffic", "0"), ("step-back", "5")]).stepBack == StepBack(percent: 5))
+        for (query, sentence) in [
+            ([("sticky", "cookie")], "it goes with traffic=PERCENT"),
+            ([("traffic", "100"), ("step-back", "5")], "it goes with traffic=PERCENT"),
+            ([("traffic", "5"), ("step-back-requests", "5")], "it goes with step-back=PERCENT"),
+            ([("traffic", "5"), ("sticky", "ip")], "use cookie, or header:NAME"),
+            ([("traffic", "5"), ("step-back", "x")], "use a percentage"),
+        ] {
+            let problem = #expect(throws: Problem.self) { try read(query) }
+            #expect(problem?.status == 400 && problem?.detail.contains(sentence) == true, "\(query)")
+        }
+    }
 }

@@ -120,6 +120,28 @@ import Testing
         }
     }
 
+    @Test func `a canary keeps what was said beside the shares, unless it says something else`() async throws {
+        try await withTraffic { reconciler, _, store in
+            try await reconciler.deploy("hello", "a")
+            func canary(_ letter: Character, _ sticky: Stickiness?, _ stepBack: StepBack?) async throws -> TrafficSplit?
+            {
+                let ticket = try await store.issueTicket(for: name("hello"))
+                let request = DeployRequest(
+                    ticket: ticket, image: try draft("hello", letter, ticket: ticket).image, spec: FunctionSpec(),
+                    wait: true, timings: [:], traffic: 10, sticky: sticky, stepBack: stepBack)
+                _ = try await reconciler.deploy(name("hello"), request, requestID: "t")
+                return try await store.function(name("hello"))?.summary.split
+            }
+            let bound = StepBack(percent: 5, requests: 20)
+            let first = try await canary("b", .cookie, bound)
+            #expect(first?.sticky == .cookie && first?.stepBack == bound)
+            let second = try await canary("c", nil, nil)
+            #expect(second?.sticky == .cookie && second?.stepBack == bound)
+            let third = try await canary("d", .header("x-user"), StepBack(percent: 1, requests: 3))
+            #expect(third?.sticky == .header("x-user") && third?.stepBack == StepBack(percent: 1, requests: 3))
+        }
+    }
+
     @Test func `a deploy of what is live ends it, a rebake keeps the shares`() async throws {
         try await withTraffic { reconciler, _, store in
             try await reconciler.deploy("hello", "a")
@@ -142,12 +164,16 @@ import Testing
             let hello = try name("hello")
             let first = try await store.deployLive("hello", "a")
             var draft = try await draft("hello", "b", ticket: store.issueTicket(for: hello))
-            draft.share = 20
+            draft.share = CanaryShare(
+                percent: 20, sticky: .header("x-user"), stepBack: StepBack(percent: 0.5, requests: 7))
             _ = try await store.record(draft, floor: 0)
-            #expect(try await store.pending().map(\.share) == [20])
+            #expect(try await store.pending().map(\.share) == [draft.share])
             try await withReconciler(store) { reconciler, backend in
                 try await eventually { try await weights(reconciler) == [1: 80, 2: 20] }
                 #expect(backend.running == ["hello@1", "hello@2"])
+                let split = try await store.function(hello)?.summary.split
+                #expect(split?.sticky == .header("x-user") && split?.stepBack == StepBack(percent: 0.5, requests: 7))
+                #expect(try await route(reconciler)?.sticky == .header("x-user"))
             }
             try await withReconciler(store) { reconciler, backend in
                 #expect(try await weights(reconciler) == [1: 80, 2: 20])

@@ -24,7 +24,7 @@ extension Reconciler {
             }
             let draft = RevisionDraft(
                 function: name, image: request.image, spec: request.spec, ticket: ticket, now: .now(),
-                source: .call(force: request.force == true), share: request.traffic)
+                source: .call(force: request.force == true), share: CanaryShare(request))
             let outcome = try await self.store.record(draft, floor: floor)
             await self.gate.end(name, request.ticket)
             switch outcome {
@@ -46,13 +46,13 @@ extension Reconciler {
                 Task { await self.tag(revision) }
                 guard request.wait else {
                     Task { [ticket, cause] in
-                        await self.rollOutLater(revision, ticket: ticket, cause: cause, share: request.traffic)
+                        await self.rollOutLater(revision, ticket: ticket, cause: cause, share: CanaryShare(request))
                     }
                     return DeployAnswer(
                         revision: revision, unchanged: false, superseded: false, serving: false,
                         timings: request.timings)
                 }
-                let live = try await self.rollOut(revision, ticket: ticket, cause: cause, share: request.traffic)
+                let live = try await self.rollOut(revision, ticket: ticket, cause: cause, share: CanaryShare(request))
                 var timings = request.timings
                 timings["rollOut"] = started.duration(to: .now) / .milliseconds(1)
                 return await self.answer(revision, isLive: live, timings: timings)
@@ -124,7 +124,7 @@ extension Reconciler {
     /// Rolls a recorded revision out and moves the traffic; `false` when a later deploy has gone live meanwhile.
     ///
     /// With a `share`, what is live keeps the rest of the traffic.
-    func rollOut(_ revision: Revision, ticket: Int, cause: LiveCause, share: Int? = nil) async throws -> Bool {
+    func rollOut(_ revision: Revision, ticket: Int, cause: LiveCause, share: CanaryShare? = nil) async throws -> Bool {
         let id = revision.id
         let started = ContinuousClock.now
         await observer?.rollOut(of: revision.id, .began)
@@ -207,7 +207,7 @@ extension Reconciler {
         return record.liveTicket
     }
 
-    func rollOutLater(_ revision: Revision, ticket: Int, cause: LiveCause, share: Int? = nil) async {
+    func rollOutLater(_ revision: Revision, ticket: Int, cause: LiveCause, share: CanaryShare? = nil) async {
         do {
             _ = try await lanes.run(revision.function) {
                 try await self.rollOut(revision, ticket: ticket, cause: cause, share: share)

@@ -76,13 +76,13 @@ extension Reconciler {
 
     /// What is live once `id` is ready, and how the traffic is divided then.
     func place(
-        for id: RevisionID, _ share: Int?, _ cause: LiveCause, _ before: ServingRecord?
+        for id: RevisionID, _ share: CanaryShare?, _ cause: LiveCause, _ before: ServingRecord?
     ) -> (live: RevisionID, TrafficSplit?) {
         guard let live = before?.live else { return (id, nil) }
         if let share {
-            var split = TrafficSplit(live: live.number, canary: id.number, percent: share)
-            split.sticky = before?.split?.sticky
-            split.stepBack = before?.split?.stepBack
+            var split = TrafficSplit(live: live.number, canary: id.number, percent: share.percent)
+            split.sticky = share.sticky ?? before?.split?.sticky
+            split.stepBack = share.stepBack ?? before?.split?.stepBack
             return (live.id, split)
         }
         // What is made again on another base has the share of what it replaces.

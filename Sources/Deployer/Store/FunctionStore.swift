@@ -78,8 +78,8 @@ package struct RevisionDraft: Sendable {
     package var now: Timestamp
     /// Where it comes from; of no meaning to a store in which only Kiln writes.
     package var source: Source
-    /// Of 100 requests so many are for it once it is ready; `nil` for all.
-    package var share: Int?
+    /// What it gets of the traffic once it is ready; `nil` for all.
+    package var share: CanaryShare?
 
     /// Where a deploy comes from.
     package enum Source: Sendable, Hashable {
@@ -92,7 +92,7 @@ package struct RevisionDraft: Sendable {
     /// A deploy of `image`.
     package init(
         function: FunctionName, image: PinnedImage, spec: FunctionSpec, ticket: Int, now: Timestamp,
-        source: Source = .call(force: false), share: Int? = nil
+        source: Source = .call(force: false), share: CanaryShare? = nil
     ) {
         self.share = share
         self.source = source
@@ -254,8 +254,8 @@ package struct PendingRevision: Sendable, Hashable {
     package var revision: Revision
     /// The ticket it was recorded under.
     package var ticket: Int
-    /// Of 100 requests so many are for it once it is ready; `nil` for all.
-    package var share: Int?
+    /// What it gets of the traffic once it is ready; `nil` for all.
+    package var share: CanaryShare?
 }
 
 /// A store that functions of another platform can be brought into.

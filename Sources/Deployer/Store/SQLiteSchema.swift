@@ -70,6 +70,13 @@ enum SQLiteSchema {
                     ALTER TABLE history ADD COLUMN reason TEXT;
                     """)
         }
+        migrator.registerMigration("terms of a canary") { database in
+            try database.execute(
+                sql: """
+                    -- A CanaryShare as JSON, where that says more than the percentage in share.
+                    ALTER TABLE revision ADD COLUMN terms TEXT;
+                    """)
+        }
         return migrator
     }
 }

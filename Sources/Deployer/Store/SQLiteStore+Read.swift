@@ -56,7 +56,7 @@ extension SQLiteStore {
         try await database.read { database in
             try Row.fetchAll(
                 database, sql: "SELECT * FROM revision WHERE state = 'pending' ORDER BY function, ticket"
-            ).map { PendingRevision(revision: try $0.revision(), ticket: $0["ticket"], share: $0["share"]) }
+            ).map { PendingRevision(revision: try $0.revision(), ticket: $0["ticket"], share: try $0.canaryShare()) }
         }
     }
 
@@ -137,6 +137,11 @@ extension Row {
         return HistoryEntry(
             revision: self["revision"], at: Timestamp(milliseconds: self["at"]), cause: cause,
             traffic: try decoded([TrafficSplit.Share].self, "traffic"), reason: self["reason"])
+    }
+
+    /// What a pending revision is to get.
+    func canaryShare() throws -> CanaryShare? {
+        try decoded(CanaryShare.self, "terms") ?? (self["share"] as Int?).map { CanaryShare(percent: $0) }
     }
 
     func summary() throws -> FunctionSummary {

@@ -42,6 +42,7 @@ package struct SQLiteStore: FunctionStore {
                     arguments: [draft.ticket, draft.function.value])
                 return .unchanged(live)
             }
+            let terms = try draft.share.flatMap { try $0.isPlain ? nil : Row.json($0) }
             let number = max(counter.highestRevision, floor) + 1
             let revision = Revision(
                 function: draft.function, number: number, image: draft.image, spec: draft.spec, created: draft.now)
@@ -53,13 +54,13 @@ package struct SQLiteStore: FunctionStore {
                     """, arguments: ["name": draft.function.value, "number": number, "now": draft.now.milliseconds])
             try database.execute(
                 sql: """
-                    INSERT INTO revision (function, number, image, spec, created, ticket, state, share)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                    INSERT INTO revision (function, number, image, spec, created, ticket, state, share, terms)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
                     draft.function.value, number, draft.image.description, spec, draft.now.milliseconds, draft.ticket,
                     superseded ? RevisionState.superseded.rawValue : RevisionState.pending.rawValue,
-                    draft.share,
+                    draft.share?.percent, terms,
                 ])
             return superseded ? .superseded(revision) : .pending(revision)
         }

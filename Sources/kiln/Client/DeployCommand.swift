@@ -44,6 +44,23 @@ struct DeployCommand: ClientCommand {
             valueName: "percent"))
     var traffic: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "With --traffic: what keeps a client on its revision, cookie or header:NAME.", valueName: "what"))
+    var sticky: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "With --traffic: back to the live revision when more of the requests to the new one fail.",
+            valueName: "percent"))
+    var stepBack: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How many requests are looked at together for --step-back (default: \(StepBack.defaultRequests)).",
+            valueName: "number"))
+    var stepBackRequests: String?
+
     @Flag(help: "In a cluster: take over what somebody else has set of the function's object.")
     var force = false
 
@@ -61,7 +78,10 @@ struct DeployCommand: ClientCommand {
         if dryRun { query.append(("dry-run", "true")) }
         if update { query.append(("update", "true")) }
         if force { query.append(("force", "true")) }
-        if let traffic { query.append(("traffic", traffic)) }
+        let division = [
+            ("traffic", traffic), ("sticky", sticky), ("step-back", stepBack), ("step-back-requests", stepBackRequests),
+        ]
+        for case (let name, let value?) in division { query.append((name, value)) }
         if let wait { query.append(("wait", wait ? "true" : "false")) }
         if let check { query.append(("check", check ? "true" : "false")) }
         let deploy = Deploy(client: try platform.client(), name: name, query: query, printer: printer)

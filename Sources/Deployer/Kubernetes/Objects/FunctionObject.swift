@@ -64,6 +64,10 @@ package struct FunctionRevisionObject: KubernetesObject, Hashable {
         package var ticket: Int
         /// Of 100 requests so many are for it once it is ready; absent for all.
         package var share: Int?
+        /// What keeps a client on its revision then; absent: what does so far.
+        package var sticky: Stickiness?
+        /// When it has failed; absent: as it is for those that share the traffic so far.
+        package var stepBack: StepBack?
     }
 
     /// What does.

@@ -165,13 +165,14 @@ extension FunctionObject {
 }
 
 extension FunctionRevisionObject {
-    init(_ revision: Revision, owner: FunctionObject, ticket: Int, share: Int? = nil, namespace: String) {
+    init(_ revision: Revision, owner: FunctionObject, ticket: Int, share: CanaryShare? = nil, namespace: String) {
         metadata = ObjectMeta(
             name: RevisionObjects.name(revision.id), namespace: namespace, labels: RevisionObjects.labels(revision.id),
             ownerReferences: [owner.reference])
         spec = Spec(
             function: revision.function, number: revision.number, image: revision.image.description,
-            configuration: revision.spec, created: revision.created, ticket: ticket, share: share)
+            configuration: revision.spec, created: revision.created, ticket: ticket, share: share?.percent,
+            sticky: share?.sticky, stepBack: share?.stepBack)
     }
 
     func revision() throws -> Revision {

@@ -113,7 +113,7 @@ extension KubernetesStore {
         var revision: Revision
         var owners: [String]
         var ticket: Int
-        var share: Int?
+        var share: CanaryShare?
         var isPending: Bool
         var isPinned: Bool
         var isTagged: Bool
@@ -122,7 +122,9 @@ extension KubernetesStore {
             revision = try object.revision()
             owners = (object.metadata.ownerReferences ?? []).map(\.uid)
             ticket = object.spec?.ticket ?? 0
-            share = object.spec?.share
+            share = object.spec.flatMap { spec in
+                spec.share.map { CanaryShare(percent: $0, sticky: spec.sticky, stepBack: spec.stepBack) }
+            }
             isPending = object.status?.state ?? .pending == .pending
             isPinned = object.status?.pinned == true
             isTagged = object.status?.tagged == true
