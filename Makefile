@@ -6,12 +6,13 @@ KILN := .build-release/release/kiln
 SOURCES := Package.swift $(shell find Sources base-image -type f 2>/dev/null)
 
 TEST_FLAGS := --no-parallel
+SECONDS ?= 60
 .DEFAULT_GOAL := help
 
 PREFIX ?= /usr/local
 TAG ?= $(shell sed -n 's/.*static let text = "\(.*\)"/\1/p' Sources/kiln/Kiln.swift)
 
-.PHONY: help up build install images test test-long test-kubernetes bench bench-router format lint clean
+.PHONY: help up build install images test test-long test-kubernetes fuzz bench bench-router format lint clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -70,6 +71,9 @@ test-kubernetes: .tools/setup-test $(DENO) ## The suite on the cluster that KUBE
 	@KILN_DENO=$(abspath $(DENO)) IMAGE="$(IMAGE)" REGISTRY="$(REGISTRY)" REGISTRY_PLAIN_HTTP="$(REGISTRY_PLAIN_HTTP)" \
 		NODE_REGISTRY="$(NODE_REGISTRY)" REGISTRY_IMAGE="$(REGISTRY_IMAGE)" FILTER="$(FILTER)" KEEP="$(KEEP)" scripts/test-kubernetes/run.sh
 
+fuzz: ## Attack what reads bytes in the Router by libFuzzer (SECONDS=60; ARGS go to libFuzzer)
+	@scripts/fuzz.sh $(SECONDS) $(ARGS)
+
 bench: $(KILN) $(DENO) .tools/setup-bench ## Measure beside peers in the same run (see docs/performance.md)
 	@benchmarks/run.sh $(KILN) $(DENO)
 
@@ -83,4 +87,4 @@ lint: ## Check the format of the sources
 	swift format lint --strict --recursive Package.swift Sources Tests
 
 clean: ## Remove what was built (not the fetched Deno)
-	rm -rf .build .build-release
+	rm -rf .build .build-release .build-fuzz

@@ -177,3 +177,29 @@ let package = Package(
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "Support"], swiftSettings: strict),
     ]
 )
+
+// For `make fuzz` only: the part of the Router that reads bytes, and what must hold of it, as one library for libFuzzer.
+if Context.environment["KILN_FUZZ"] != nil {
+    package.products = [.library(name: "KilnFuzz", type: .static, targets: ["Fuzz"])]
+    package.targets = [
+        .target(name: "Contract", swiftSettings: strict),
+        .target(
+            name: "Router",
+            dependencies: [
+                "Contract", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHPACK", package: "swift-nio-http2"),
+            ],
+            sources: [
+                "Codec", "AccessLog/AccessLogEntry.swift", "Balance/StickyCookie.swift", "HTTP2/StreamRequest.swift",
+                "HTTP2/StreamResponse.swift", "Policy/ClientIdentity.swift", "Policy/HostName.swift",
+                "Policy/Reason.swift", "Policy/RequestFacts.swift", "Policy/RequestID.swift",
+                "Policy/RequestRewriter.swift", "Policy/RequestTarget.swift", "Policy/ResponseRewriter.swift",
+                "Policy/Trailers.swift",
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "Fuzz", dependencies: ["Contract", "Router"], path: "Tests",
+            sources: ["Attacks/Fuzz.swift", "RouterTests/Properties"],
+            swiftSettings: strict),
+    ]
+}
