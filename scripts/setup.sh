@@ -4,7 +4,7 @@ set -eu
 
 run="ca-certificates pkg-config libcurl4-openssl-dev libarchive-dev zlib1g-dev libsqlite3-dev
      docker-registry runc conmon nftables iproute2 util-linux python3 python3-pip"
-test="$run sqlite3 skopeo umoci curl openssl nginx-light nghttp2-client procps prometheus node-express"
+test="$run sqlite3 skopeo umoci curl openssl nginx-light haproxy nghttp2-client procps prometheus node-express"
 bench="$test wrk buildah podman pigz"
 
 case "${1:-}" in

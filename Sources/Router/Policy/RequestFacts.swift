@@ -32,13 +32,16 @@ struct RequestFacts {
                 let value = bytes.part(field.value)
                 switch field.name {
                 case .host:
-                    guard facts.host == nil, HostName.isWellFormed(value) else { throw .badHost }
+                    guard facts.host == nil, Self.isPlain(field, bytes), HostName.isWellFormed(value) else {
+                        throw .badHost
+                    }
                     facts.host = field.value
                 case .contentLength:
-                    guard contentLength == nil, let length = Framing.contentLength(value) else { throw .badFraming }
+                    guard contentLength == nil, Self.isPlain(field, bytes), let length = Framing.contentLength(value)
+                    else { throw .badFraming }
                     contentLength = length
                 case .transferEncoding:
-                    guard !chunked, version == .http11 else { throw .badFraming }
+                    guard !chunked, version == .http11, Self.isPlain(field, bytes) else { throw .badFraming }
                     try Self.checkTransferEncoding(value)
                     chunked = true
                 case .connection:
@@ -75,6 +78,15 @@ struct RequestFacts {
     }
 
     private init(persistent: Bool) { self.persistent = persistent }
+
+    /// Whether no tab stands beside the value: it would be legal (RFC 9110 §5.5), but there are servers that take it for a part of the
+    /// value, as nginx does.
+    private static func isPlain(_ field: Head.Field, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        var end = Int(field.valueEnd)
+        while ASCII.isBlank(bytes[end]) { end += 1 }
+        return !bytes.part(Int(field.nameEnd)..<Int(field.valueStart)).contains(ASCII.tab)
+            && !bytes.part(Int(field.valueEnd)..<end).contains(ASCII.tab)
+    }
 
     private static func checkTransferEncoding(_ value: UnsafeRawBufferPointer) throws(Reason) {
         if value.matches("chunked") { return }

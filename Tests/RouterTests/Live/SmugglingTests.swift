@@ -25,7 +25,10 @@ import Testing
         ("POST /fn/f HTTP/1.1\nHost: h\nContent-Length:\n\n", 400),
         ("POST /fn/f HTTP/1.1\nHost: h\nContent-Length : 5\n\nabcde", 400),
         ("POST /fn/f HTTP/1.1\nHost: h\nContent-Length\u{0}: 5\n\nabcde", 400),
+        ("POST /fn/f HTTP/1.1\nHost: h\nContent-Length: 5\t\n\nabcde", 400),
+        ("POST /fn/f HTTP/1.1\nHost: h\nContent-Length:\t5\n\nabcde", 400),
         // Transfer codings.
+        ("POST /fn/f HTTP/1.1\nHost: h\nTransfer-Encoding: \tchunked\n\n0\n\n", 400),
         ("POST /fn/f HTTP/1.1\nHost: h\nTransfer-Encoding: gzip, chunked\n\n0\n\n", 501),
         ("POST /fn/f HTTP/1.1\nHost: h\nTransfer-Encoding: chunked, chunked\n\n0\n\n", 501),
         ("POST /fn/f HTTP/1.1\nHost: h\nTransfer-Encoding: chunked, identity\n\n0\n\n", 400),
@@ -52,7 +55,8 @@ import Testing
         // Host.
         ("GET /fn/f HTTP/1.1\n\n", 400), ("GET /fn/f HTTP/1.1\nHost:\n\n", 400),
         ("GET /fn/f HTTP/1.1\nHost: a\nHost: a\n\n", 400),
-        ("GET /fn/f HTTP/1.1\nHost: a, b\n\n", 400), ("GET /fn/f HTTP/1.1\nHost: a/b\n\n", 400),
+        ("GET /fn/f HTTP/1.1\nHost: h\t\n\n", 400), ("GET /fn/f HTTP/1.1\nHost: a, b\n\n", 400),
+        ("GET /fn/f HTTP/1.1\nHost: a/b\n\n", 400),
         ("GET /fn/f HTTP/1.1\nHost: u@h\n\n", 400), ("GET /fn/f HTTP/1.1\nHost: h:port\n\n", 400),
         ("GET http://u@h/fn/f HTTP/1.1\nHost: h\n\n", 400), ("GET http:///fn/f HTTP/1.1\nHost: h\n\n", 400),
         // Targets.
