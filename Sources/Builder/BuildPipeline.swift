@@ -93,7 +93,7 @@ package struct BuildPipeline: Sendable {
         }
         let source = try await timings.measure("body") { try await readSource() }
         var plan = try BuildPlan(
-            base: base.image.digest, source, language: language, typeChecking: request.typeChecking)
+            base: base.digest, source, language: language, typeChecking: request.typeChecking)
         let ticket = try await asked
         // A ticket of which nothing comes would hold back garbage collection for a while.
         var isHandedOver = false
@@ -112,7 +112,7 @@ package struct BuildPipeline: Sendable {
             let image = try await bake(plan, module, try await caches(of: module, work), on: ground)
             let verdict = try await checkTypes(module, ground, work)
             let remarks = Remarks(
-                verdict, warnings: module.warnings, dependencies: try DependencyImage.names(in: image))
+                verdict, warnings: module.warnings, dependencies: try DependencyImage.names(in: image.annotations))
             return .dryRun(
                 DryRunAnswer(
                     name: request.name, handler: module.form, digest: image.digest, remarks, timings: timings.all()))
@@ -176,7 +176,8 @@ package struct BuildPipeline: Sendable {
                 let names =
                     ExternalImport.mayBe(in: plan.source)
                     ? try await baked.names(in: known.digest) {
-                        try DependencyImage.names(in: try await registry.image(repository, .digest(known.digest)))
+                        try DependencyImage.names(
+                            in: try await registry.image(repository, .digest(known.digest)).manifest.annotations)
                     } : []
                 let verdict: TypeVerdict = tag == plan.tag ? .right(note: nil) : .notWanted
                 let remarks = await Remarks(verdict, warnings: knownWarnings(work), dependencies: names)
@@ -192,7 +193,7 @@ package struct BuildPipeline: Sendable {
             try await timings.measure("push") {
                 if let ground, !ground.newTags.isEmpty {
                     try await registry.push(
-                        ground.image, to: repository, tags: ground.newTags, base: base.pinned.repository)
+                        try ground.all, to: repository, tags: ground.newTags, base: base.pinned.repository)
                 }
                 try await registry.pushContent(
                     of: image, to: repository, base: base.pinned.repository, sessions: sessions)
@@ -202,7 +203,7 @@ package struct BuildPipeline: Sendable {
             try await timings.measure("manifest") {
                 try await registry.push(image, to: repository, tags: tags, base: base.pinned.repository)
             }
-            let names = try DependencyImage.names(in: image)
+            let names = try DependencyImage.names(in: image.annotations)
             baked.keep(names, of: image.digest)
             locks.keep(ground?.lock, of: image.digest)
             let remarks = Remarks(verdict, warnings: module.warnings, dependencies: names)
@@ -211,7 +212,7 @@ package struct BuildPipeline: Sendable {
     }
 
     /// Has what vouches for `image` put beside it: while it is rolled out, but for what must be there before.
-    private func attest(_ image: OCI.Image, _ tags: [String], _ work: Work) async throws -> Attestation? {
+    private func attest(_ image: MultiPlatformImage, _ tags: [String], _ work: Work) async throws -> Attestation? {
         guard let attestor else { return nil }
         let repository = work.ticket.repository
         let attested = tags.map(attestor.tag)
@@ -285,31 +286,39 @@ package struct BuildPipeline: Sendable {
         }
         return try await work.timings.measure("dependencies") {
             try await dependencies.image(
-                of: module.imports, file: work.plan.file, on: base.image, repository: work.ticket.repository,
+                of: module.imports, file: work.plan.file, on: base, repository: work.ticket.repository,
                 checker: endpoint, lock: work.lock, freshness: work.freshness)
         }
     }
 
+    /// The image, for the base image's other platforms too. Only what is compiled is for one kind of processor: without that, they have the same
+    /// layer of code.
     private func bake(
         _ plan: BuildPlan, _ module: CheckedModule, _ caches: CodeCaches, on ground: DependencyImage?
-    ) async throws -> OCI.Image {
-        let layer = try await Layer.make(plan.layer(module, caches), spool: spool)
+    ) async throws -> MultiPlatformImage {
         // What is imported for its types alone is not needed any more.
         let tag = try ground.map { ground throws(OCIError) in
             DependencyImage.tag(module.imports, lock: try ground.lock.digest())
         }
         let ground = module.needsImports ? ground : nil
-        var builder = ImageBuilder(
-            on: .init(ground?.image ?? base.image, name: base.name),
-            steps: [.init(layer, createdBy: "kiln: code")])
-        builder.execution = plan.execution(module, on: base.image.config.config ?? BaseRecipe.execution)
-        builder.annotations = try plan.annotations(module, deno: base.deno)
-        builder.annotations[DependencyImage.importsAnnotation] = tag
-        if let ground {
-            builder.annotations["org.opencontainers.image.base.digest"] = base.image.digest.description
-            builder.annotations.merge(try ground.annotations) { $1 }
+        func image(_ own: OCI.Image, _ below: OCI.Image?, _ layer: Layer) throws -> OCI.Image {
+            var builder = ImageBuilder(
+                on: .init(below ?? own, name: base.name), steps: [.init(layer, createdBy: "kiln: code")])
+            builder.execution = plan.execution(module, on: own.config.config ?? BaseRecipe.execution)
+            builder.annotations = try plan.annotations(module, deno: BaseImage.deno(in: own))
+            builder.annotations[DependencyImage.importsAnnotation] = tag
+            builder.annotations["org.opencontainers.image.base.digest"] = base.digest.description
+            if let ground { builder.annotations.merge(try ground.annotations) { $1 } }
+            return try builder.build()
         }
-        return try builder.build()
+        let layer = try await Layer.make(plan.layer(module, caches), spool: spool)
+        var images = [try image(base.image, ground?.image, layer)]
+        for (index, other) in base.others.enumerated() {
+            let kept = caches.elsewhere(isSameDeno: other.isSameDeno)
+            let layer = kept == caches ? layer : try await Layer.make(plan.layer(module, kept), spool: spool)
+            images.append(try image(other.image, ground?.others[index], layer))
+        }
+        return try MultiPlatformImage(images)
     }
 }
 

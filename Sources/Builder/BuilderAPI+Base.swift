@@ -49,9 +49,8 @@ extension BuilderAPI {
             let base = try await update()
             return try .json(
                 BaseAnswer(
-                    digest: base.image.digest, image: base.pinned, deno: base.version,
-                    platform: base.image.config.platform.description,
-                    unchanged: base.image.digest == before.image.digest))
+                    digest: base.digest, image: base.pinned, deno: base.version, platform: base.platforms,
+                    unchanged: base.digest == before.digest))
         } catch {
             guard let problem = Problem(deployFailedWith: error) else { throw error }
             throw problem

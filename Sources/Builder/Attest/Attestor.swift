@@ -44,24 +44,24 @@ package struct Attestor: Sendable {
 
     /// Writes everything there is to write about `image`. Another Builder that does so at the same time may take it away:
     /// ``settle(_:in:tags:)`` finds out.
-    func write(_ image: OCI.Image, in repository: String) async throws {
+    func write(_ image: MultiPlatformImage, in repository: String) async throws {
         async let documents: Void = pushDocuments(about: image, in: repository, .written)
         try await sign(image.digest, in: repository, .written)
         try await documents
     }
 
     /// Sees to it that everything there is to write about `image` is there and stays, then gives it `tags`.
-    func settle(_ image: OCI.Image, in repository: String, tags: [String]) async throws {
+    func settle(_ image: MultiPlatformImage, in repository: String, tags: [String]) async throws {
         async let documents: Void = pushDocuments(about: image, in: repository, .settled)
         try await sign(image.digest, in: repository, .settled)
         try await documents
         for tag in tags {
-            try await registry.putManifest(image.manifestBytes, image.descriptor, to: repository, tag: tag)
+            try await registry.putManifest(image.bytes, image.descriptor, to: repository, tag: tag)
         }
     }
 
     private func pushDocuments(
-        about image: OCI.Image, in repository: String, _ care: SigningCare
+        about image: MultiPlatformImage, in repository: String, _ care: SigningCare
     ) async throws {
         let maker = "\(Self.format) \(key?.verifyingKey.id.hex ?? "unsigned")"
         do {
@@ -77,7 +77,8 @@ package struct Attestor: Sendable {
         }
     }
 
-    private func documents(about image: OCI.Image, _ repository: String, _ maker: String) throws -> [Artifact] {
+    private func documents(about image: MultiPlatformImage, _ repository: String, _ maker: String) throws -> [Artifact]
+    {
         let statement = try CanonicalJSON.encode(Provenance(image, repository: repository, version: version))
         let envelope = try key.map { try CanonicalJSON.encode(SignedEnvelope(statement, type: .statement, key: $0)) }
         return [

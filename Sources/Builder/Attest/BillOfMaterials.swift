@@ -60,7 +60,7 @@ struct BillOfMaterials: Sendable, Encodable {
     }
 
     /// What is in `image`, which is in `repository`.
-    init(_ image: OCI.Image, repository: String) throws(BuilderError) {
+    init(_ image: MultiPlatformImage, repository: String) throws(BuilderError) {
         let function = repository.split(separator: "/").last.map(String.init) ?? repository
         name = function
         documentNamespace = "urn:kiln:sbom:\(function):\(image.digest.hex)"

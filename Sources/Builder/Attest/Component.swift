@@ -23,7 +23,7 @@ struct Component: Sendable, Hashable {
     var isDirect = false
 
     /// The base image and the Deno in it, then what is imported: npm, JSR, the web, by name.
-    static func all(of image: OCI.Image) throws(BuilderError) -> [Component] {
+    static func all(of image: MultiPlatformImage) throws(BuilderError) -> [Component] {
         let notes = ImageNotes(image)
         var all: [Component] = []
         if let base = notes.base {

@@ -52,7 +52,7 @@ struct Provenance: Sendable, Encodable {
     }
 
     /// How `image`, which is in `repository`, was made; `version` is the Kiln that says so.
-    init(_ image: OCI.Image, repository: String, version: String) throws(BuilderError) {
+    init(_ image: MultiPlatformImage, repository: String, version: String) throws(BuilderError) {
         let notes = ImageNotes(image)
         var parameters: [String: String] = [:]
         parameters["format"] = notes[ImageNotes.format]

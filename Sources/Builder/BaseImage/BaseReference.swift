@@ -13,38 +13,77 @@ package struct BaseReference: Sendable {
 
     /// The image, by a tag or a digest.
     package let reference: ImageReference
+    /// What functions are made for.
+    private let platforms: [Platform]
     private let source: Registry
 
-    /// The image `reference`, which is in `source`.
-    package init(_ reference: ImageReference, in source: Registry) {
+    /// The image `reference`, which is in `source`, for `platforms`: this machine's and perhaps others.
+    package init(_ reference: ImageReference, in source: Registry, platforms: [Platform] = [.host]) {
         self.reference = reference
+        self.platforms = platforms
         self.source = source
     }
 
     /// The base image made of it: the one in `registry` that was made from the same image, or else a new one. A tag is looked up each
-    /// time. Throws `recipe` for an image that has no Deno, and `OCIError`.
+    /// time. Throws `recipe` for an image that has no Deno, or is not for all platforms, and `OCIError`.
     func ensure(
         in registry: Registry, cache: BlobCache, progress: @Sendable (String) -> Void
     ) async throws -> BaseImage {
-        let image = try await source.image(reference.repository, reference.selector)
-        let tag = try "b-" + inputDigest(image).hex
+        let found = try await found()
+        let tag = try "b-" + inputDigest(found).hex
         if let known = try await BaseImage.stored(tag, in: registry) { return known }
         progress("Fetching the base image \(reference) …")
-        for layer in image.manifest.layers { try await source.fetch(reference.repository, layer, into: cache) }
-        guard try await Self.hasDeno(image, cache) else {
-            throw BuilderError(
-                .recipe,
-                "The base image \(reference) has no program /\(Self.program): name an image with Deno there, e.g. a Debian variant of "
-                    + "denoland/deno.")
+        var made: [OCI.Image] = []
+        for image in found.images {
+            for layer in image.manifest.layers { try await source.fetch(reference.repository, layer, into: cache) }
+            guard try await Self.hasDeno(image, cache) else {
+                let place = found.isIndex ? " for \(image.config.platform)" : ""
+                throw BuilderError(
+                    .recipe,
+                    "The base image \(reference)\(place) has no program /\(Self.program): name an image with Deno there, e.g. a Debian variant of "
+                        + "denoland/deno.")
+            }
+            try await provide(image, in: registry, cache)
+            made.append(try self.made(of: image, cache))
         }
-        try await provide(image, in: registry, cache)
-        return try await BaseImage.store(try made(of: image, cache), tag, in: registry, progress: progress)
+        return try await BaseImage.store(try joined(made, found), tag, in: registry, progress: progress)
     }
 
-    private func inputDigest(_ image: OCI.Image) throws -> Digest {
+    /// The image for the platforms: the machine's own as it is, or of several a part of the index that it is. Throws `recipe` when it is not for all.
+    private func found() async throws -> MultiPlatformImage {
+        guard platforms.count > 1 else {
+            return MultiPlatformImage(try await source.image(reference.repository, reference.selector))
+        }
+        let whole = try await source.images(reference.repository, reference.selector)
+        let images = try platforms.map { platform throws(BuilderError) in
+            guard let image = whole.image(for: platform) else {
+                throw BuilderError(
+                    .recipe,
+                    "The base image \(reference) is not for \(platform), which --platforms names: it is for "
+                        + "\(whole.platforms.map(\.description).joined(separator: ", ")). Name an image that is for all of them."
+                )
+            }
+            return image
+        }
+        return try MultiPlatformImage(images)
+    }
+
+    /// What was made of each platform's image, under an index that says what it was made of.
+    private func joined(_ made: [OCI.Image], _ found: MultiPlatformImage) throws -> MultiPlatformImage {
+        guard made.count > 1 else { return try MultiPlatformImage(made) }
+        let own = made.first { Platform.host.runs($0.config.platform) } ?? made[0]
+        let version = own.manifest.annotations?[BaseTags.versionAnnotation] ?? BaseImage.otherVersion
+        return try MultiPlatformImage(
+            made,
+            annotations: [
+                "org.opencontainers.image.base.name": reference.description, BaseTags.versionAnnotation: version,
+            ])
+    }
+
+    private func inputDigest(_ found: MultiPlatformImage) throws -> Digest {
         var hash = InputHash()
         hash.add("kiln base of an image \(BaseRecipe.format)")
-        hash.add(image.digest.description)
+        for image in found.images { hash.add(image.digest.description) }
         hash.add(try BaseRecipe(steps: [BaseRecipe.platformStep]).inputDigest().description)
         return hash.digest()
     }

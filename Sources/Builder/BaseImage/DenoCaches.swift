@@ -5,6 +5,12 @@ enum DenoCaches {
     /// Their names in Deno's directory.
     static let databases = ["dep_analysis_cache_v2", "node_analysis_cache_v2", "v8_code_cache_v2"]
 
+    /// The one with compiled code, which is for one kind of processor; what the others say of modules holds for all.
+    private static let compiled = "v8_code_cache_v2"
+
+    /// Whether the file at `path` in Deno's directory serves on any processor.
+    static func isPortable(_ path: String) -> Bool { !path.hasPrefix(compiled) }
+
     /// What stands beside a database, empty on purpose.
     static let companions = ["-shm", "-wal"]
 

@@ -12,6 +12,13 @@ package struct CodeCaches: Sendable, Hashable {
     /// The files, by their names in Deno's directory; none for a function whose starts compile what it is.
     package private(set) var files: [String: [UInt8]] = [:]
 
+    /// Those that serve on another platform: what is for any processor, if the Deno there is the same.
+    func elsewhere(isSameDeno: Bool) -> CodeCaches {
+        var caches = self
+        caches.files = isSameDeno ? files.filter { DenoCaches.isPortable($0.key) } : [:]
+        return caches
+    }
+
     /// No caches.
     package static let none = CodeCaches()
 

@@ -37,10 +37,13 @@ package struct DenoLock: Sendable, Hashable {
         (document["jsr"]?.members ?? [:]).compactMapValues { $0.members?["integrity"]?.text }
     }
 
+    /// What is said of each npm package, by `NAME@VERSION` and what it was given as peers.
+    var npm: [String: JSONValue] { document["npm"]?.members ?? [:] }
+
     /// The npm packages. Packages that differ only in what they were given as peers are one.
     func packages() throws(BuilderError) -> [Package] {
         var found: Set<Package> = []
-        for (key, value) in document["npm"]?.members ?? [:] {
+        for (key, value) in npm {
             guard let at = key.dropFirst().firstIndex(of: "@"), let integrity = value.members?["integrity"]?.text,
                 integrity.utf8.count <= 200
             else {

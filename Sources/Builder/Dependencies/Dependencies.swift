@@ -37,14 +37,17 @@ package struct Dependencies: Sendable {
     ///
     /// Throws a ``Contract/Problem`` for imports that cannot be had, ``BuilderError`` and `OCIError`.
     func image(
-        of imports: [ExternalImport], file: String, on base: OCI.Image, repository: String, checker: Endpoint,
+        of imports: [ExternalImport], file: String, on base: BaseImage, repository: String, checker: Endpoint,
         lock: LockSource, freshness: Freshness
     ) async throws -> DependencyImage {
         let stored = freshness == .updated ? nil : try await stored(imports, lock, on: base, repository)
+        if let stored { try PlatformProblem.check(stored.lock, imports, file: file, on: base) }
         if let stored, stored.isOfThisDeno || freshness != .rebaked { return stored }
         do {
             let resolution = try await resolver.resolve(imports, file: file, at: checker, lock: lock)
-            var image = try await pack(resolution, on: base)
+            let chosen = try DenoLock(resolution.lock)
+            try PlatformProblem.check(chosen, imports, file: file, on: base)
+            var image = try await pack(resolution, chosen, on: base)
             let tags = [
                 DependencyImage.tag(imports, lock: try image.lock.digest()),
                 DependencyImage.tag(imports, lock: try lock.lock.digest()),
@@ -60,7 +63,7 @@ package struct Dependencies: Sendable {
 
     /// What was resolved before for the function that has the images in `repository`, these imports and this lock.
     private func stored(
-        _ imports: [ExternalImport], _ lock: LockSource, on base: OCI.Image, _ repository: String
+        _ imports: [ExternalImport], _ lock: LockSource, on base: BaseImage, _ repository: String
     ) async throws -> DependencyImage? {
         let digest = try lock.lock.digest()
         let tag = DependencyImage.tag(imports, lock: digest)
@@ -74,9 +77,9 @@ package struct Dependencies: Sendable {
         return found
     }
 
-    private func stored(_ repository: String, _ tag: String, on base: OCI.Image) async throws -> DependencyImage? {
+    private func stored(_ repository: String, _ tag: String, on base: BaseImage) async throws -> DependencyImage? {
         do {
-            return try DependencyImage(try await registry.image(repository, .tag(tag)), base: base)
+            return try DependencyImage(try await registry.images(repository, .tag(tag)), base: base)
         } catch let error as OCIError where error.code == .notFound {
             return nil
         }
@@ -91,15 +94,34 @@ package struct Dependencies: Sendable {
         }
     }
 
-    private func pack(_ resolution: Resolution, on base: OCI.Image) async throws -> DependencyImage {
-        let resolved = try DenoLock(resolution.lock)
+    private func pack(
+        _ resolution: Resolution, _ resolved: DenoLock, on base: BaseImage
+    ) async throws -> DependencyImage {
         let lock = resolved.located(in: settings.npmRegistry)
+        let layer = try await layer(resolution, resolved, resolution.packages)
+        var others: [DependencyLayer?] = []
+        let systems = base.others.isEmpty ? nil : LockedSystems(lock)
+        for other in base.others {
+            let platform = other.image.config.platform
+            if let folders = systems?.folders(on: platform, from: .host, resolution.packages) {
+                others.append(try await self.layer(resolution, resolved, folders))
+            } else {
+                others.append(nil)
+            }
+        }
+        return try await Self.assemble(base, layer, others, lock)
+    }
+
+    /// What was resolved, with the packages in `folders`.
+    private func layer(
+        _ resolution: Resolution, _ resolved: DenoLock, _ folders: [String]
+    ) async throws -> DependencyLayer {
         var layer = DependencyLayer()
-        layer.add(lock: try lock.baked())
-        for (path, bytes) in try RemoteModules(lock: lock, jsrURL: settings.jsrURL).baked(resolution.files) {
+        layer.add(lock: try resolved.located(in: settings.npmRegistry).baked())
+        for (path, bytes) in try RemoteModules(lock: resolved, jsrURL: settings.jsrURL).baked(resolution.files) {
             layer.add(path, bytes)
         }
-        for (folder, files) in try await packages(resolved, resolution.packages) { layer.add(package: folder, files) }
+        for (folder, files) in try await packages(resolved, folders) { layer.add(package: folder, files) }
         for file in resolution.caches { try layer.add(cache: file.path, file.bytes) }
         let size = layer.size
         guard size.bytes <= settings.bytes, size.files <= settings.files else {
@@ -109,15 +131,15 @@ package struct Dependencies: Sendable {
                     + "allowed. Import less; the operator can raise the limits with --max-dependencies and "
                     + "--max-dependency-files.")
         }
-        return try await Self.assemble(base, layer, lock)
+        return layer
     }
 
     /// Compresses: away from the caller's executor.
     @concurrent
     private static func assemble(
-        _ base: OCI.Image, _ layer: DependencyLayer, _ lock: DenoLock
+        _ base: BaseImage, _ layer: DependencyLayer, _ others: [DependencyLayer?], _ lock: DenoLock
     ) async throws -> DependencyImage {
-        try DependencyImage(base: base, modules: layer.modules, derived: layer.derived, lock: lock)
+        try DependencyImage(base: base, layer, others: others, lock: lock)
     }
 
     /// The files of the packages in `folders`, each proven to be in the lock.

@@ -17,6 +17,8 @@ package struct DependencyImage: Sendable {
 
     /// The base's layers and the dependencies'.
     let image: OCI.Image
+    /// The same for the base image's other platforms, in their order.
+    let others: [OCI.Image]
     /// What was resolved.
     package let lock: DenoLock
     /// Tags under which it is yet to be stored.
@@ -26,28 +28,67 @@ package struct DependencyImage: Sendable {
     /// The dependencies' layer; without content when it was read from the registry.
     let layer: Layer
 
-    /// Puts the layers of `modules` and of what Deno made of them, `derived`, on `base`.
-    init(base: OCI.Image, modules: [LayerEntry], derived: [LayerEntry], lock: DenoLock) throws {
-        layer = try Layer(modules, compression: .balanced)
-        let caches = derived.isEmpty ? nil : try Layer(derived, compression: .balanced)
-        image = try Self.assemble(base: base, layer: layer, derived: caches, lock: lock)
+    /// Puts `content` on `base`, and on its other platforms `others`, where `nil` stands for the same packages. What Deno made of the modules goes with it:
+    /// elsewhere what serves on any processor, if the Deno there is the same.
+    init(base: BaseImage, _ content: DependencyLayer, others: [DependencyLayer?], lock: DenoLock) throws {
+        let layer = try Layer(content.modules, compression: .balanced)
+        image = try Self.assemble(
+            base: base.image, layer: layer, derived: try Self.caches(content.derived), lock: lock)
+        let portable = try Self.caches(content.portable)
+        self.others = try zip(base.others, others).map { base, other in
+            let own = try other.map { try Layer($0.modules, compression: .balanced) } ?? layer
+            return try Self.assemble(
+                base: base.image, layer: own, derived: base.isSameDeno ? portable : nil, lock: lock)
+        }
+        self.layer = layer
         self.lock = lock
         isOfThisDeno = true
     }
 
-    /// The image as it was read from the registry, on `base` now; throws when it is none of these.
+    private static func caches(_ entries: [LayerEntry]) throws(OCIError) -> Layer? {
+        entries.isEmpty ? nil : try Layer(entries, compression: .balanced)
+    }
+
+    /// The image as it was read from the registry, on `base` now; `nil` when it does not have what another platform needs. Throws when it is none of these.
     ///
     /// What another Deno made is left out: its databases would hide those of the base.
-    init(_ stored: OCI.Image, base: OCI.Image) throws {
-        guard let text = stored.manifest.annotations?[Self.lockAnnotation],
-            let layer = Self.layer(Self.layerAnnotation, of: stored)
+    init?(_ stored: MultiPlatformImage, base: BaseImage) throws {
+        guard let own = stored.image(for: .host) else { return nil }
+        guard let text = own.manifest.annotations?[Self.lockAnnotation],
+            let layer = Self.layer(Self.layerAnnotation, of: own)
         else { throw BuilderError(.dependencies, "The image of the function's dependencies is damaged.") }
-        lock = try DenoLock(text)
+        let lock = try DenoLock(text)
+        var isOfThisDeno = true
+        func image(_ base: OCI.Image, _ stored: OCI.Image, _ layer: Layer) throws -> OCI.Image {
+            // The base's first layer is Deno.
+            let isSame = stored.manifest.layers.first?.digest == base.manifest.layers.first?.digest
+            if !isSame { isOfThisDeno = false }
+            let derived = isSame ? Self.layer(Self.derivedAnnotation, of: stored) : nil
+            return try Self.assemble(base: base, layer: layer, derived: derived, lock: lock).stored
+        }
+        self.image = try image(base.image, own, layer)
+        let systems = base.others.isEmpty ? nil : LockedSystems(lock)
+        var others: [OCI.Image] = []
+        for other in base.others.map(\.image) {
+            let platform = other.config.platform
+            if let there = stored.image(for: platform), let layer = Self.layer(Self.layerAnnotation, of: there) {
+                others.append(try image(other, there, layer))
+            } else {
+                // It is from when images were made for fewer platforms: the same packages do for this one, if it takes the same.
+                guard systems?.packages(on: platform) == systems?.packages(on: .host) else { return nil }
+                others.append(try image(other, own, layer))
+                isOfThisDeno = false
+            }
+        }
+        self.others = others
+        self.lock = lock
         self.layer = layer
-        // The base's first layer is Deno.
-        isOfThisDeno = stored.manifest.layers.first?.digest == base.manifest.layers.first?.digest
-        let derived = isOfThisDeno ? Self.layer(Self.derivedAnnotation, of: stored) : nil
-        image = try Self.assemble(base: base, layer: layer, derived: derived, lock: lock).stored
+        self.isOfThisDeno = isOfThisDeno
+    }
+
+    /// It for all platforms, as it is stored.
+    var all: MultiPlatformImage {
+        get throws(OCIError) { try MultiPlatformImage([image] + others) }
     }
 
     /// The layer of a stored image whose digest is the value of an annotation; without content.
@@ -77,9 +118,9 @@ package struct DependencyImage: Sendable {
         get throws(OCIError) { [Self.lockAnnotation: String(decoding: try lock.baked(), as: UTF8.self)] }
     }
 
-    /// What the function's image `image` has baked, see ``DenoLock/names()``.
-    static func names(in image: OCI.Image) throws(BuilderError) -> [String] {
-        guard let text = image.manifest.annotations?[lockAnnotation] else { return [] }
+    /// What the function's image with the notes `annotations` has baked, see ``DenoLock/names()``.
+    static func names(in annotations: [String: String]?) throws(BuilderError) -> [String] {
+        guard let text = annotations?[lockAnnotation] else { return [] }
         return try DenoLock(text).names()
     }
 

@@ -42,6 +42,11 @@ struct DependencyLayer {
     /// The entries of what Deno made of it; none when it could not.
     var derived: [LayerEntry] { Self.entries(caches) }
 
+    /// Those of ``derived`` that serve on any processor.
+    var portable: [LayerEntry] {
+        Self.entries(caches.filter { DenoCaches.isPortable(String($0.key.dropFirst(Self.directory.count + 1))) })
+    }
+
     /// Entries with their directories. A file that is in the way of a directory is left out: archives may have both.
     private static func entries(_ files: [String: [UInt8]]) -> [LayerEntry] {
         let directories = LayerEntry.directories(above: files.keys)

@@ -38,6 +38,8 @@ enum JSONValue: Hashable, Sendable, Codable {
 
     /// The text, if it is one.
     var text: String? { if case .string(let value) = self { value } else { nil } }
+    /// The elements, if it is an array.
+    var elements: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
     /// The members, if it is an object.
     var members: [String: JSONValue]? { if case .object(let value) = self { value } else { nil } }
 }

@@ -19,6 +19,9 @@ struct ImageNotes: Sendable {
     /// The notes of `image`.
     init(_ image: OCI.Image) { annotations = image.manifest.annotations ?? [:] }
 
+    /// What `image` says for all its platforms.
+    init(_ image: MultiPlatformImage) { annotations = image.annotations ?? [:] }
+
     /// The value of an annotation.
     subscript(name: String) -> String? { annotations[name] }
 

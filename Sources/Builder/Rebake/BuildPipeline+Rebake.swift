@@ -12,7 +12,7 @@ extension BuildPipeline {
         let deployed = try await timings.measure("source") {
             try await DeployedSource(live.image.digest, in: live.image.repository, of: registry, spool: spool)
         }
-        if deployed.base == base.image.digest, wanted.mode != .dryRun {
+        if deployed.base == base.digest, wanted.mode != .dryRun {
             return .unchanged(live, timings: timings.all())
         }
         let request = BuildRequest(rebaking: live, wanted)

@@ -15,9 +15,40 @@ extension BuildPipeline {
         let module = try await judge.module(of: remake.plan, ticket, requestID: requestID)
         let made = try await remake.made(module, try await judge.caches(of: module, ticket, requestID: requestID))
 
-        var notes: [String] = []
-        let base = try await storedBase(of: remake, &notes)
-        let image = remake.image
+        var notes = baseNotes(remake)
+        var parts: [Verification.PlatformComparison] = []
+        for stored in remake.stored.images {
+            guard let made = made.image(for: stored.config.platform) else { continue }
+            parts.append(try await comparison(of: stored, made, remake, repository, &notes))
+        }
+        let format = remake.notes[ImageNotes.format] ?? "1"
+        let isOfThisFormat = format == String(BuildPlan.format)
+        if !isOfThisFormat {
+            notes.append(
+                "The image was made in form \(format) by another Kiln; this one makes form \(BuildPlan.format). What it says of itself differs for that, and is not compared."
+            )
+        }
+        guard let own = parts.first(where: { $0.manifest.stored == remake.image.digest }) else {
+            throw BuilderError(.image, "The image \(remake.stored.digest) has two manifests for one platform.")
+        }
+        let manifest = Self.compare(remake.stored.digest, made.digest)
+        let sourceDigest = try remake.plan.sourceDigest()
+        let source = remake.notes.source.map { $0 == sourceDigest }
+        let areSame = parts.allSatisfy { part in
+            part.layers.allSatisfy { $0.digest.identical && $0.diffID.identical } && part.config.identical
+        }
+        return Verification(
+            name: name, revision: revision.number, image: revision.image,
+            identical: areSame && (manifest.identical || !isOfThisFormat) && source != false, manifest: manifest,
+            config: own.config, layers: own.layers, platforms: remake.stored.isIndex ? parts : nil,
+            sourceIdentical: source, signature: try await signature(of: revision.image), notes: notes)
+    }
+
+    /// Compares the image of one platform with what was `made` again.
+    private func comparison(
+        of image: OCI.Image, _ made: OCI.Image, _ remake: Remake, _ repository: String, _ notes: inout [String]
+    ) async throws -> Verification.PlatformComparison {
+        let base = Self.base(of: image, remake)
         var layers: [Verification.LayerComparison] = []
         for (index, layer) in image.manifest.layers.enumerated() {
             let isCode = index == image.manifest.layers.count - 1
@@ -30,56 +61,46 @@ extension BuildPipeline {
                     content: content, digest: Self.compare(layer.digest, digest),
                     diffID: Self.compare(image.config.rootfs.diffIDs[index], diffID)))
             if !isCode, try await registry.blobSize(repository, layer.digest) == nil {
-                notes.append("The layer \(layer.digest) is not in the registry any more.")
+                let note = "The layer \(layer.digest) is not in the registry any more."
+                if !notes.contains(note) { notes.append(note) }
                 layers[index].digest.identical = false
             }
         }
-        let format = remake.notes[ImageNotes.format] ?? "1"
-        let isOfThisFormat = format == String(BuildPlan.format)
-        if !isOfThisFormat {
-            notes.append(
-                "The image was made in form \(format) by another Kiln; this one makes form \(BuildPlan.format). What it says of itself differs for that, and is not compared."
-            )
-        }
-        let manifest = Self.compare(image.digest, made.digest)
-        let config = Self.compare(image.manifest.config.digest, made.manifest.config.digest)
-        let sourceDigest = try remake.plan.sourceDigest()
-        let source = remake.notes.source.map { $0 == sourceDigest }
-        let areSame = layers.allSatisfy { $0.digest.identical && $0.diffID.identical } && config.identical
-        return Verification(
-            name: name, revision: revision.number, image: revision.image,
-            identical: areSame && (manifest.identical || !isOfThisFormat) && source != false, manifest: manifest,
-            config: config, layers: layers, sourceIdentical: source,
-            signature: try await signature(of: revision.image), notes: notes)
+        return Verification.PlatformComparison(
+            platform: image.config.platform.description, manifest: Self.compare(image.digest, made.digest),
+            config: Self.compare(image.manifest.config.digest, made.manifest.config.digest), layers: layers)
     }
 
     private static func compare(_ stored: Digest, _ made: Digest?) -> Verification.Comparison {
         Verification.Comparison(stored: stored, made: made, identical: made.map { $0 == stored } ?? true)
     }
 
-    /// The layers of the base image that a revision stands on; as many as it says it has when that is not there any more.
-    private func storedBase(
-        of remake: Remake, _ notes: inout [String]
-    ) async throws -> [(digest: Digest?, diffID: Digest?)] {
+    /// What there is to be known of the base image that a revision stands on.
+    private func baseNotes(_ remake: Remake) -> [String] {
         let digest = remake.plan.base
-        if digest != base.image.digest {
+        var notes: [String] = []
+        if digest != base.digest {
             notes.append(
-                "The revision stands on the base image \(digest), and the source was turned into JavaScript by the platform's present one, \(base.image.digest). Where they differ in Deno or Kiln's scripts, the code may differ for that."
+                "The revision stands on the base image \(digest), and the source was turned into JavaScript by the platform's present one, \(base.digest). Where they differ in Deno or Kiln's scripts, the code may differ for that."
             )
         }
-        let repository = registry.endpoint.repositories.base
-        do throws(OCIError) {
-            let stored = try await registry.image(repository, .digest(digest))
-            return zip(stored.manifest.layers, stored.config.rootfs.diffIDs).map { ($0.digest, $1) }
-        } catch {
-            guard error.code == .notFound else { throw error }
+        if remake.base == nil {
             notes.append(
                 "The base image \(digest) is not in the registry any more: its layers are named by their digests, and compared with nothing."
             )
-            let count = (remake.image.config.history ?? [])
+        }
+        return notes
+    }
+
+    /// The layers of the base image below `image`; as many as it says it has when that is not there any more.
+    private static func base(of image: OCI.Image, _ remake: Remake) -> [(digest: Digest?, diffID: Digest?)] {
+        guard let base = remake.base else {
+            let count = (image.config.history ?? [])
                 .prefix { $0.createdBy?.contains("dependencies") != true && $0.createdBy != "kiln: code" }.count
             return Array(repeating: (nil, nil), count: count)
         }
+        guard let stored = base.image(for: image.config.platform) else { return [] }
+        return zip(stored.manifest.layers, stored.config.rootfs.diffIDs).map { ($0.digest, $1) }
     }
 
     private func signature(of image: PinnedImage) async throws -> Verification.Signature {

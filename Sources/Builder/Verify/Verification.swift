@@ -33,6 +33,18 @@ package struct Verification: Sendable, Hashable, Codable {
         package var diffID: Comparison
     }
 
+    /// The image of one platform.
+    package struct PlatformComparison: Sendable, Hashable, Codable {
+        /// The platform, e.g. `linux/arm64`.
+        package var platform: String
+        /// Its manifest.
+        package var manifest: Comparison
+        /// Its configuration.
+        package var config: Comparison
+        /// Its layers, lowest first.
+        package var layers: [LayerComparison]
+    }
+
     /// What the signatures come to.
     package enum Signature: String, Sendable, Hashable, Codable {
         /// There is one by this platform's key.
@@ -55,12 +67,14 @@ package struct Verification: Sendable, Hashable, Codable {
     package var image: PinnedImage
     /// Whether everything that was made again came out the same.
     package var identical: Bool
-    /// The image's manifest.
+    /// The image's manifest; of several platforms the index.
     package var manifest: Comparison
-    /// Its configuration.
+    /// Its configuration; of several platforms that of the Builder's own.
     package var config: Comparison
-    /// Its layers, lowest first.
+    /// Its layers, lowest first; of several platforms those of the Builder's own.
     package var layers: [LayerComparison]
+    /// The same for each platform; `nil` for an image that is for one and has no index.
+    package var platforms: [PlatformComparison]?
     /// Whether the source in the image is the one that the image says it was made from; `nil` when it does not say.
     package var sourceIdentical: Bool?
     /// What the signatures come to.

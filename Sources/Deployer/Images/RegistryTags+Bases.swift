@@ -34,10 +34,11 @@ extension RegistryTags {
                 let digest = try await client.descriptor(repository, .tag(tag))?.digest,
                 found[digest] == nil
             else { continue }
-            let image = try await client.image(repository, .digest(digest))
+            let image = try await client.images(repository, .digest(digest))
             found[digest] = BaseRecord(
-                digest: digest, deno: image.manifest.annotations?[BaseTags.versionAnnotation],
-                platform: image.config.platform.description, since: Timestamp(milliseconds: since * 1000),
+                digest: digest, deno: image.annotations?[BaseTags.versionAnnotation],
+                platform: image.platforms.map(\.description).joined(separator: ","),
+                since: Timestamp(milliseconds: since * 1000),
                 isCurrent: digest == current)
         }
         return found.values.sorted { ($0.since?.milliseconds ?? 0) > ($1.since?.milliseconds ?? 0) }

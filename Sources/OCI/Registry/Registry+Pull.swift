@@ -53,19 +53,54 @@ extension Registry {
         if descriptor.mediaType.isIndex {
             let index = try CanonicalJSON.decode(Index.self, from: bytes, what: "The index \(name.text)")
             guard let chosen = index.manifest(for: platform) else {
-                throw OCIError(.notFound, "\(endpoint.name)/\(repository) has no \(name.text) for \(platform).")
+                throw OCIError(
+                    .notFound,
+                    "\(endpoint.name)/\(repository) has no \(name.text) for \(platform): it is for \(index.platformNames)."
+                )
             }
             (descriptor, bytes) = try await manifest(repository, .digest(chosen.digest))
         }
-        let manifest = try CanonicalJSON.decode(Manifest.self, from: bytes, what: "The manifest \(name.text)")
-        let config = try await blob(repository, manifest.config)
-        let image = try Image(manifestBytes: bytes, mediaType: descriptor.mediaType, configBytes: config)
+        let image = try await image(repository, bytes, descriptor.mediaType)
         guard platform.runs(image.config.platform) else {
             throw OCIError(
                 .unsupported,
                 "\(endpoint.name)/\(repository) \(name.text) is for \(image.config.platform), not for \(platform).")
         }
         return image
+    }
+
+    /// An image for all of its platforms. What an index names beside them is left out: other kinds of documents, `unknown/unknown`, and a
+    /// second one for the same platform.
+    package func images(
+        _ repository: String, _ name: ImageReference.Selector
+    ) async throws(OCIError) -> MultiPlatformImage {
+        let (descriptor, bytes) = try await manifest(repository, name)
+        guard descriptor.mediaType.isIndex else {
+            return MultiPlatformImage(try await image(repository, bytes, descriptor.mediaType))
+        }
+        let index = try CanonicalJSON.decode(Index.self, from: bytes, what: "The index \(name.text)")
+        guard index.manifests.count <= ImageDocuments.mostManifests else {
+            throw OCIError(
+                .unsupported, "The index \(name.text) names more than \(ImageDocuments.mostManifests) manifests.")
+        }
+        var images: [Image] = []
+        for named in index.manifests where named.mediaType.oci == .manifest {
+            guard let platform = named.platform, platform.os != "unknown",
+                !images.contains(where: { $0.config.platform == platform })
+            else { continue }
+            let (descriptor, bytes) = try await manifest(repository, .digest(named.digest))
+            images.append(try await image(repository, bytes, descriptor.mediaType))
+        }
+        return MultiPlatformImage(images, descriptor, bytes, index.annotations)
+    }
+
+    /// The image whose manifest is `bytes`.
+    private func image(
+        _ repository: String, _ bytes: [UInt8], _ type: MediaType
+    ) async throws(OCIError) -> Image {
+        let manifest = try CanonicalJSON.decode(Manifest.self, from: bytes, what: "The image manifest")
+        let config = try await blob(repository, manifest.config)
+        return try Image(manifestBytes: bytes, mediaType: type, configBytes: config)
     }
 
     /// The blob's size if it is in the repository; 0 if the registry does not tell.

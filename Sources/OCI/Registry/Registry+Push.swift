@@ -29,44 +29,67 @@ extension Registry {
     package func push(
         _ image: Image, to repository: String, tags: [String] = [], base: String? = nil, sessions: UploadSessions? = nil
     ) async throws(OCIError) {
-        try await pushBlobs(of: image, to: repository, base, sessions)
+        try await push(MultiPlatformImage(image), to: repository, tags: tags, base: base, sessions: sessions)
+    }
+
+    /// Pushes an image for one platform or several: the blobs of all of them in parallel, what they share once; then the manifests that an index
+    /// names, under their digests; and last what the image is referred to by, under each of `tags` (or under its digest alone).
+    package func push(
+        _ image: MultiPlatformImage, to repository: String, tags: [String] = [], base: String? = nil,
+        sessions: UploadSessions? = nil
+    ) async throws(OCIError) {
+        try await pushBlobs(of: image.images, to: repository, base, sessions)
         do throws(OCIError) {
-            try await putManifest(of: image, to: repository, tags)
+            try await putManifests(of: image, to: repository, tags)
         } catch  where error.lacksBlobs {
             known.forget(repository)
-            try await pushBlobs(of: image, to: repository, base, nil)
-            try await putManifest(of: image, to: repository, tags)
+            try await pushBlobs(of: image.images, to: repository, base, nil)
+            try await putManifests(of: image, to: repository, tags)
         }
     }
 
     /// Stores an image's blobs, as ``push(_:to:tags:base:sessions:)`` does first, and no manifest yet: nothing can find the
-    /// image. That then takes its manifest alone.
+    /// image. That then takes its manifests alone.
     package func pushContent(
-        of image: Image, to repository: String, base: String? = nil, sessions: UploadSessions? = nil
+        of image: MultiPlatformImage, to repository: String, base: String? = nil, sessions: UploadSessions? = nil
     ) async throws(OCIError) {
-        try await pushBlobs(of: image, to: repository, base, sessions)
+        try await pushBlobs(of: image.images, to: repository, base, sessions)
     }
 
-    private func putManifest(of image: Image, to repository: String, _ tags: [String]) async throws(OCIError) {
-        if tags.isEmpty { try await putManifest(image.manifestBytes, image.descriptor, to: repository) }
-        for tag in tags { try await putManifest(image.manifestBytes, image.descriptor, to: repository, tag: tag) }
+    private func putManifests(
+        of image: MultiPlatformImage, to repository: String, _ tags: [String]
+    ) async throws(OCIError) {
+        if image.isIndex {
+            try await concurrently { group in
+                for one in image.images {
+                    group.addTask { _ = try await self.putManifest(one.manifestBytes, one.descriptor, to: repository) }
+                }
+            }
+        }
+        if tags.isEmpty { try await putManifest(image.bytes, image.descriptor, to: repository) }
+        for tag in tags { try await putManifest(image.bytes, image.descriptor, to: repository, tag: tag) }
     }
 
     private func pushBlobs(
-        of image: Image, to repository: String, _ base: String?, _ sessions: UploadSessions?
+        of images: [Image], to repository: String, _ base: String?, _ sessions: UploadSessions?
     ) async throws(OCIError) {
-        let fresh = Set(image.newLayers.map(\.descriptor.digest))
+        var seen: Set<Digest> = []
+        let fresh = images.flatMap(\.newLayers).filter { seen.insert($0.descriptor.digest).inserted }
+        let configs = images.filter { seen.insert($0.manifest.config.digest).inserted }
+        let others = images.flatMap(\.manifest.layers).filter { seen.insert($0.digest).inserted }
         try await concurrently { group in
-            for layer in image.newLayers {
+            for layer in fresh {
                 group.addTask {
                     try await self.push(layer.content, layer.descriptor, to: repository, sessions: sessions)
                 }
             }
-            group.addTask {
-                try await self.push(
-                    .bytes(image.configBytes), image.manifest.config, to: repository, sessions: sessions)
+            for image in configs {
+                group.addTask {
+                    try await self.push(
+                        .bytes(image.configBytes), image.manifest.config, to: repository, sessions: sessions)
+                }
             }
-            for layer in image.manifest.layers where !fresh.contains(layer.digest) {
+            for layer in others {
                 group.addTask { try await self.provide(layer, in: repository, from: base) }
             }
         }

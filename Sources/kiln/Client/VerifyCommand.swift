@@ -57,14 +57,25 @@ struct VerifyCommand: ClientCommand {
                 .init(result, comparison.identical ? .green : .red),
             ])
         }
-        for layer in answer.layers {
-            add("\(layer.content.rawValue) layer", layer.digest)
-            if layer.content == .code || !layer.diffID.identical {
-                add("\(layer.content.rawValue), unpacked", layer.diffID)
+        func add(_ prefix: String, _ layers: [Verification.LayerComparison], _ config: Verification.Comparison) {
+            for layer in layers {
+                add("\(prefix)\(layer.content.rawValue) layer", layer.digest)
+                if layer.content == .code || !layer.diffID.identical {
+                    add("\(prefix)\(layer.content.rawValue), unpacked", layer.diffID)
+                }
             }
+            add("\(prefix)configuration", config)
         }
-        add("configuration", answer.config)
-        add("manifest", answer.manifest)
+        if let platforms = answer.platforms {
+            for part in platforms {
+                add("\(part.platform) ", part.layers, part.config)
+                add("\(part.platform) manifest", part.manifest)
+            }
+            add("index", answer.manifest)
+        } else {
+            add("", answer.layers, answer.config)
+            add("manifest", answer.manifest)
+        }
         printer.table(table)
         if answer.sourceIdentical == false {
             printer.warn("The source in the image is not the one that the image says it was made from.")

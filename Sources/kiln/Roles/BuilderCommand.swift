@@ -73,8 +73,10 @@ struct BuilderCommand: AsyncParsableCommand {
 
     /// What the base image is made from.
     private func base(_ http: HTTPClient) throws -> BaseSource {
+        let platforms = try builder.platformList()
         if let reference = try builder.baseReference() {
-            return .reference(BaseReference(reference, in: try registry.client(of: reference, http)))
+            return .reference(
+                BaseReference(reference, in: try registry.client(of: reference, http), platforms: platforms))
         }
         let deno = try builder.denoPath()
         do throws(BuilderError) {

@@ -72,8 +72,23 @@ struct BuilderOptions: ParsableArguments {
         }
     }
 
+    @Option(
+        help: ArgumentHelp(
+            "What images are made for, e.g. linux/amd64,linux/arm64; more than this machine's own with --base-image only (default: its own).",
+            valueName: "list"))
+    var platforms: String?
+
+    /// What images are made for: this machine's platform and perhaps others, each once.
+    func platformList() throws -> [Platform] {
+        guard let text = platforms ?? Setting.optional("PLATFORMS") else { return [.host] }
+        return try PlatformList.parse(text, hasBaseImage: try baseReference() != nil)
+    }
+
     /// Throws a sentence when there is nothing to put functions on.
-    func checkBase() throws { if try baseReference() == nil { _ = try denoPath() } }
+    func checkBase() throws {
+        _ = try platformList()
+        if try baseReference() == nil { _ = try denoPath() }
+    }
 
     /// The bounds of what a deploy may choose.
     func limits() throws -> SpecLimits {
@@ -150,6 +165,7 @@ struct BuilderOptions: ParsableArguments {
         list += ChildArguments.option("--signing-key", signingKey)
         if allowPrivateNetworks { list.append("--allow-private-networks") }
         list += ChildArguments.option("--base-image", baseImage)
+        list += ChildArguments.option("--platforms", platforms)
         return list + ChildArguments.option("--deno", deno)
     }
 }
