@@ -27,12 +27,15 @@ package actor LayerStore {
         }
     }
 
-    /// The manifest and configuration of `image`, and its layers' directories from the bottom up.
+    /// The manifest and configuration of `image`, and its layers' directories from the bottom up. A layer that the image has twice is there once, in
+    /// its upper place: overlayfs takes no directory twice (`ELOOP`), and all that the lower one has the upper one has too.
     package func unpacked(_ image: PinnedImage) async throws -> (image: OCI.Image, layers: [String]) {
         let documents = try await self.documents(of: image)
         var layers: [String] = []
         for (descriptor, diffID) in zip(documents.manifest.layers, documents.config.rootfs.diffIDs) {
-            layers.append(try await layer(descriptor, diffID, image.repository))
+            let directory = try await layer(descriptor, diffID, image.repository)
+            layers.removeAll { $0 == directory }
+            layers.append(directory)
         }
         return (documents, layers)
     }
