@@ -79,13 +79,25 @@ package struct DenoLock: Sendable, Hashable {
         return Array((direct.sorted() + all).filter { seen.insert($0).inserted }.prefix(Self.mostNames))
     }
 
-    /// The lock without the addresses of archives that are not in the npm registry at `registry`, a URL: Deno does not read those. (There is none for an archive at the usual path.)
+    /// The lock as it is kept for the next deploy: with the addresses of archives that the npm registry at `registry`, a URL, has at paths of its own, for Deno asks at the
+    /// usual one by a lock that says nothing else. What is there, as in most mirrors, or somewhere else, which Deno does not read, says nothing of the packages.
     func located(in registry: String) -> DenoLock {
-        keepingArchives { address in
-            guard let address = URL(string: address), let registry = URL(string: registry) else { return false }
+        let addresses = (try? packages())?.map { Self.usualArchive($0.name, $0.version, in: registry) }
+        let usual = Set(addresses ?? [])
+        return keepingArchives { address in
+            guard !usual.contains(address), let address = URL(string: address), let registry = URL(string: registry)
+            else { return false }
             return address.scheme == registry.scheme && address.host() == registry.host()
                 && address.port == registry.port
         }
+    }
+
+    /// The lock as a function runs by it: without addresses of archives. Deno refuses those of another registry than its own, and needs none.
+    func withoutArchives() -> DenoLock { keepingArchives { _ in false } }
+
+    /// Where npm's registry, and most others, have an archive. `registry` ends with `/`.
+    static func usualArchive(_ name: String, _ version: String, in registry: String) -> String {
+        "\(registry)\(name)/-/\(name.split(separator: "/").last ?? "")-\(version).tgz"
     }
 
     private func keepingArchives(where isKept: (String) -> Bool) -> DenoLock {
@@ -107,7 +119,7 @@ package struct DenoLock: Sendable, Hashable {
     /// What tells locks apart: a digest of the lock without where its archives are, because the same packages from another mirror are the same.
     func digest() throws(OCIError) -> Contract.Digest {
         var hash = InputHash()
-        hash.add(try keepingArchives { _ in false }.baked())
+        hash.add(try withoutArchives().baked())
         return hash.digest()
     }
 

@@ -117,7 +117,7 @@ package struct Dependencies: Sendable {
         _ resolution: Resolution, _ resolved: DenoLock, _ folders: [String]
     ) async throws -> DependencyLayer {
         var layer = DependencyLayer()
-        layer.add(lock: try resolved.located(in: settings.npmRegistry).baked())
+        layer.add(lock: try resolved.withoutArchives().baked())
         for (path, bytes) in try RemoteModules(lock: resolved, jsrURL: settings.jsrURL).baked(resolution.files) {
             layer.add(path, bytes)
         }

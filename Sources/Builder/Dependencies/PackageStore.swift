@@ -45,8 +45,8 @@ struct PackageStore: Sendable {
     }
 
     private func fetch(_ package: DenoLock.Package) async throws -> [UInt8] {
-        let base = package.name.split(separator: "/").last ?? ""
-        var url = package.archive ?? "\(settings.npmRegistry)\(package.name)/-/\(base)-\(package.version).tgz"
+        var url =
+            package.archive ?? DenoLock.usualArchive(package.name, package.version, in: settings.npmRegistry)
         for _ in 0...Self.mostRedirects {
             guard let address = URL(string: url), let host = address.host(), ["http", "https"].contains(address.scheme)
             else { throw Self.unavailable(package, "its archive has no address") }

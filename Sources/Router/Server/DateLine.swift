@@ -13,11 +13,10 @@ struct DateLine {
 
     /// The field line with its CR LF.
     mutating func line() -> ByteBuffer {
-        var now = timespec()
-        // The coarse clock is read without a system call and is exact to a few milliseconds.
-        clock_gettime(CLOCK_REALTIME_COARSE, &now)
-        if now.tv_sec != second {
-            second = now.tv_sec
+        // Read without a system call, and exact to a few milliseconds.
+        let now = time(nil)
+        if now != second {
+            second = now
             bytes = Self.make(second)
         }
         return bytes

@@ -75,7 +75,7 @@ struct HostileResolutionTests {
     }
 
     @Test(arguments: ["https://mirror/", "http://mirror:81/", "http://other/", "http://mirror/npm/"])
-    func `the lock is baked with addresses in this platform's registry alone, and they do not tell locks apart`(
+    func `a lock is kept with addresses that only this platform's registry can tell, and they do not tell locks apart`(
         _ registry: String
     ) throws {
         let npm = #","npm":{"a@1.0.0":{"integrity":"sha512-x","tarball":"http://mirror/a.tgz"}}"#
@@ -83,6 +83,8 @@ struct HostileResolutionTests {
         let baked = String(decoding: try lock.baked(), as: UTF8.self)
         #expect(baked.contains("http://mirror/a.tgz") == (registry == "http://mirror/npm/"))
         #expect(baked.contains("sha512-x"))
+        let usual = npm.replacing("a.tgz", with: "npm/a/-/a-1.0.0.tgz")
+        #expect(!String(decoding: try Self.lock(usual).located(in: registry).baked(), as: UTF8.self).contains("mirror"))
         let plain = try Self.lock(#","npm":{"a@1.0.0":{"integrity":"sha512-x"}}"#)
         #expect(try lock.digest() == plain.digest())
     }

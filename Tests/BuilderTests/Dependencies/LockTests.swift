@@ -106,7 +106,8 @@ private final class Live: Sendable {
                     let live = Live()
                     func deploy(_ name: String, _ imports: String...) async throws {
                         let lines = imports.enumerated().map { "import m\($0) from '\($1)';" }
-                        let source = (lines + ["export default () => new Response(String(m0))"]).joined(separator: "\n")
+                        let source = (lines + ["export default () => new Response(String(m0.default ?? m0))"]).joined(
+                            separator: "\n")
                         // A Builder that has seen nothing yet.
                         try await withBuilder(
                             recipe: smallRecipe, limits: BuilderAPI.Limits(),
@@ -116,6 +117,11 @@ private final class Live: Sendable {
                             let answer = try await builder.post("name=\(name)", source)
                             #expect(answer.status == 201, "\(answer.text)")
                             #expect(try await Self.locked(builder).count == imports.count)
+                            let image = try await builder.latest()
+                            #expect(image.manifest.annotations?["dev.kiln.lock"]?.contains("/download/sum/") == true)
+                            try await builder.serving(image) { server in
+                                #expect(try await server.call("/").text == "1")
+                            }
                             live.image.withLock { $0 = builder.deployer.deploys.last?.image }
                         }
                     }
