@@ -53,7 +53,8 @@ final class HTTP2Connection: ChannelInboundHandler {
         ) { channel in
             channel.eventLoop.makeCompletedFuture { try bound.value.open(channel) }
         }
-        try context.pipeline.syncOperations.addHandlers([frames, connection], position: .after(handler))
+        try context.pipeline.syncOperations.addHandlers(
+            [FrameGate(connection, limits.http2), frames, connection], position: .after(handler))
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -127,8 +128,23 @@ final class HTTP2Connection: ChannelInboundHandler {
         worker.log(.debug, ends ? "HTTP/2 connection broken off" : "HTTP/2 request refused") {
             ["client": "\(String(buffer: client.address))", "error": "\(error)"]
         }
-        guard ends, phase != .lingering else { return }
-        // The client has been sent the reason. What it sends on is not read.
+        // The client has been sent the reason.
+        if ends { breakOff() }
+    }
+
+    /// The client sends frames that nothing asks for.
+    func overrun() {
+        worker.counters.totals.http2Faults[.connection, default: 0] += 1
+        worker.log(.debug, "HTTP/2 connection broken off") {
+            ["client": "\(String(buffer: client.address))", "error": "too many WINDOW_UPDATE frames"]
+        }
+        goAway(lastStream, .enhanceYourCalm)
+        breakOff()
+    }
+
+    /// Ends the connection and its requests. What the client sends on is not read.
+    private func breakOff() {
+        guard let context, phase != .lingering else { return }
         phase = .lingering
         try? context.channel.syncOptions?.setOption(.autoRead, value: false)
         context.close(mode: .output, promise: nil)
@@ -141,9 +157,11 @@ final class HTTP2Connection: ChannelInboundHandler {
     }
 
     /// Says which request is the last one that is taken; that is all of them, when the client has been told before.
-    private func goAway(_ last: HTTP2StreamID, then promise: EventLoopPromise<Void>? = nil) {
+    private func goAway(
+        _ last: HTTP2StreamID, _ code: HTTP2ErrorCode = .noError, then promise: EventLoopPromise<Void>? = nil
+    ) {
         let frame = HTTP2Frame(
-            streamID: .rootStream, payload: .goAway(lastStreamID: last, errorCode: .noError, opaqueData: nil))
+            streamID: .rootStream, payload: .goAway(lastStreamID: last, errorCode: code, opaqueData: nil))
         context?.writeAndFlush(wrapOutboundOut(frame), promise: promise)
     }
 

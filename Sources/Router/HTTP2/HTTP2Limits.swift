@@ -14,7 +14,9 @@ package struct HTTP2Limits: Sendable, Equatable {
     package var malformed = 200
     /// PING, SETTINGS and PRIORITY frames within ``period``.
     package var controlFrames = 500
-    /// What the three before are counted over.
+    /// WINDOW_UPDATE frames beyond those that what was sent can be the reason for; see ``UpdateAllowance``.
+    package var windowUpdates = 2_000
+    /// What resets, malformed requests and control frames are counted over.
     package var period: Duration = .seconds(30)
     /// CONTINUATION frames of one head (CVE-2024-27983).
     package var continuations = 5

@@ -22,6 +22,9 @@ import Testing
         "for i in range(300): c.send(c.head(2 * i + 1), RstStreamFrame(2 * i + 1, 8))",
         "c.send(*[PingFrame(0, b'12345678') for _ in range(600)])", "c.send(*[SettingsFrame() for _ in range(600)])",
         "c.send(*[PriorityFrame(1, depends_on=3) for _ in range(600)])",
+        // Leave to send, for nothing.
+        "c.send(*[WindowUpdateFrame(0, window_increment=1) for _ in range(2100)])",
+        "c.send(c.head(1, POST, 'END_HEADERS'), *[WindowUpdateFrame(1, window_increment=1) for _ in range(2100)])",
         // A head without an end.
         """
         c.send(HeadersFrame(1, c.encoder.encode(GET)))
