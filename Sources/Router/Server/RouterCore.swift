@@ -87,9 +87,21 @@ final class RouterCore: Sendable {
 
     // MARK: Listening
 
+    /// Connections that wait to be accepted, at most, as far as the system permits it (net.core.somaxconn): a burst of more than
+    /// fit in waits a second or more to be tried again by its clients' systems.
+    private static let backlog: CInt = 4_096
+
+    private static func deepen(_ descriptor: CInt) {
+        #if canImport(Glibc)
+            _ = Glibc.listen(descriptor, backlog)
+        #else
+            _ = Musl.listen(descriptor, backlog)
+        #endif
+    }
+
     func listen(_ listen: RouterConfiguration.Listen, group: any EventLoopGroup) async throws {
         let bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.backlog, value: Self.backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
@@ -109,6 +121,8 @@ final class RouterCore: Sendable {
             case .address(let host, let port): try await bootstrap.bind(host: host, port: port).get()
             case .inherited(let descriptor): try await bootstrap.withBoundSocket(descriptor).get()
             }
+        // NIO has set that of an inherited socket to 128, before it looks at options.
+        if case .inherited(let descriptor) = listen { Self.deepen(descriptor) }
         channel.withLock { $0 = bound }
     }
 
