@@ -15,7 +15,7 @@ LENGTHS = ["Content-Length: 3", "Content-Length: 0", "Content-Length: +3", "Cont
 CODINGS = ["Transfer-Encoding: chunked", "Transfer-Encoding: gzip, chunked", "Transfer-Encoding: identity", "Transfer-Encoding:"]
 FIELDS = [
     "Connection: close", "Connection: keep-alive, X-Private", "Connection: Upgrade", "Upgrade: websocket", "TE: trailers", "Expect: 100-continue",
-    "X-Forwarded-For: 198.51.100.1", "X-Forwarded-Proto: https", "Forwarded: for=x", "X-Real-IP: x", "X-Request-Id: abc", "X-Kiln-Reason: x",
+    "X-Forwarded-For: 198.51.100.1", "X-Forwarded-Proto: https", "Forwarded: for=x", "X-Real-IP: x", "X-Forwarded-: x", "X-Request-Id: abc", "X-Kiln-Reason: x",
     "Trailer: X-Late", "Cookie: a=b; kiln=0123456789abcdef", "Proxy-Authorization: x", "HTTP2-Settings: AA", "Keep-Alive: 5", "X:", "X: \t y \t",
 ]
 BODIES = ["", "abc", "3\nabc\n0\n\n", "3;x=y\nabc\n0\nX-Late: 1\n\n", "0\n\n", "00\n\n", "5 \nabcde\n0\n\n", "ffffffffffffffff\nabc", "1\na\n2\nbc\n0\n\n"]
