@@ -81,7 +81,8 @@ enum SmallProperty {
     static func accessLog(_ bytes: [UInt8]) throws(Violation) {
         let text = String(decoding: bytes, as: UTF8.self)
         let entry = AccessLogEntry(
-            time: Timestamp(milliseconds: 0), requestID: text, client: text, method: text, target: text, status: 200,
+            time: Timestamp(milliseconds: 0), requestID: text, client: text, method: text, target: text,
+            version: "HTTP/1.1", status: 200,
             reason: text, function: text, instance: text, nanoseconds: 1, waitedNanoseconds: 1)
         let line = entry.line
         try demand(line.last == 10 && line.dropLast().allSatisfy { $0 >= 0x20 && $0 != 0x7F }, "it is not one line")
