@@ -183,18 +183,20 @@ if Context.environment["KILN_FUZZ"] != nil {
     package.products = [.library(name: "KilnFuzz", type: .static, targets: ["Fuzz"])]
     package.targets = [
         .target(name: "Contract", swiftSettings: strict),
+        .target(name: "Telemetry", swiftSettings: strict),
         .target(
             name: "Router",
             dependencies: [
-                "Contract", .product(name: "NIOCore", package: "swift-nio"),
+                "Contract", "Telemetry", .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHPACK", package: "swift-nio-http2"),
             ],
             sources: [
                 "Codec", "AccessLog/AccessLogEntry.swift", "Balance/StickyCookie.swift", "HTTP2/StreamRequest.swift",
-                "HTTP2/StreamResponse.swift", "Policy/ClientIdentity.swift", "Policy/HostName.swift",
+                "HTTP2/StreamResponse.swift", "Policy/CORSFields.swift", "Policy/ClientIdentity.swift",
+                "Policy/HostName.swift",
                 "Policy/Reason.swift", "Policy/RequestFacts.swift", "Policy/RequestID.swift",
                 "Policy/RequestRewriter.swift", "Policy/RequestTarget.swift", "Policy/ResponseRewriter.swift",
-                "Policy/Trailers.swift",
+                "Policy/Trailers.swift", "Tracing/RequestTrace.swift",
             ],
             swiftSettings: strict),
         .target(

@@ -92,7 +92,7 @@ enum SmallProperty {
             if escaped { escaped = false } else if byte == 92 { escaped = true } else if byte == 34 { quotes += 1 }
         }
         // Names and values of eight strings, and names of three numbers.
-        try demand(quotes == 2 * (2 * 8 + 3), "\(quotes) quotes stand for themselves")
+        try demand(quotes == 2 * (2 * 9 + 3), "\(quotes) quotes stand for themselves")
     }
 
     private static func decoded(_ path: [UInt8]) -> [UInt8] {
