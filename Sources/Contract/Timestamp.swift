@@ -45,6 +45,19 @@ package struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertibl
         return String(decoding: text, as: UTF8.self)
     }
 
+    /// As the Common Log Format has it: `22/Nov/2026:17:23:27 +0000`.
+    package var commonLog: String {
+        let (days, inDay) = Int(milliseconds).quotientAndFloor(by: 86_400_000)
+        let date = Self.date(days)
+        func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        let time = [inDay / 3_600_000, inDay / 60_000 % 60, inDay / 1000 % 60].map(two).joined(separator: ":")
+        return "\(two(date.day))/\(Self.months[date.month - 1])/\(date.year):\(time) +0000"
+    }
+
+    private static let months = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ]
+
     /// The date so many days after 1970-01-01 in the proleptic Gregorian calendar; years begin in March, so that the leap day is the last.
     private static func date(_ days: Int) -> (year: Int, month: Int, day: Int) {
         let (era, dayOfEra) = (days + 719_468).quotientAndFloor(by: 146_097)

@@ -20,6 +20,12 @@ import Testing
         #expect(Timestamp(milliseconds: 951_782_400_000).description == "2000-02-29T00:00:00.000Z")
     }
 
+    @Test func `a time is written as other servers' logs have it`() {
+        #expect(Timestamp(milliseconds: 951_782_400_000).commonLog == "29/Feb/2000:00:00:00 +0000")
+        #expect(Timestamp(milliseconds: 1_700_000_000_123).commonLog == "14/Nov/2023:22:13:20 +0000")
+        #expect(Timestamp(milliseconds: -1).commonLog == "31/Dec/1969:23:59:59 +0000")
+    }
+
     @Test func `every millisecond of a second survives being written and read`() {
         for milliseconds in Int64(1_795_368_594_000)..<1_795_368_595_000 {
             let time = Timestamp(milliseconds: milliseconds)

@@ -137,6 +137,7 @@ import Transfer
         ("--max-cpu", "x"), ("--max-timeout", "0"), ("--max-concurrency", "0"), ("--registry-log-bytes", "1"),
         ("--max-dependency-files", "0"), ("--max-functions", "0"), ("--drain", "9999"), ("--access-log-bytes", "1"),
         ("--max-package-types", "1"), ("--max-package-checks", "0"), ("--max-type-servers", "33"),
+        ("--access-log-sample", "2"),
     ])
     func `a value that a limit cannot have ends the start with a sentence that names it`(flag: String, value: String)
         async throws

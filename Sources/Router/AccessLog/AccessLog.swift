@@ -10,6 +10,10 @@ import Synchronization
 /// A file with a line for each request. Event loops only add to a buffer; a thread of its own writes, so that a slow disk slows no
 /// request: lines that it cannot keep up with are dropped, and counted in a line of their own.
 package final class AccessLog: Sendable {
+    /// What a line looks like.
+    let format: AccessLogFormat
+    /// Of the requests that have not failed, the part that has a line.
+    private let sample: Double
     /// Bytes that may wait to be written.
     private static let bufferLimit = 8 << 20
 
@@ -26,9 +30,11 @@ package final class AccessLog: Sendable {
     private let state: Mutex<State>
     private let pool = NIOThreadPool(numberOfThreads: 1)
 
-    /// Appends to the file at `path`; when it has `limit` bytes it becomes `<path>.1`, in the place of the one before. Throws ``RouterError``
-    /// when it cannot be opened.
-    package init(path: String, limit: Int64) throws(RouterError) {
+    /// Appends to the file at `path`; when it has `limit` bytes it becomes `<path>.1`, in the place of the one before. Of the requests that have not failed
+    /// a random part has a line, `sample` from 0 to 1. Throws ``RouterError`` when the file cannot be opened.
+    package init(path: String, limit: Int64, format: AccessLogFormat = .json, sample: Double = 1) throws(RouterError) {
+        self.format = format
+        self.sample = sample
         self.path = path
         self.limit = limit
         let descriptor = Self.open(path)
@@ -45,6 +51,9 @@ package final class AccessLog: Sendable {
         pool.shutdownGracefully { _ in }
         close(state.withLock { $0.descriptor })
     }
+
+    /// Whether a request that has not failed gets a line; `draw` gives a random number.
+    func takes(draw: () -> UInt64) -> Bool { sample >= 1 || Double(draw() >> 11) * 0x1p-53 < sample }
 
     /// Takes a line, its line feed included. Does not wait.
     func append(_ line: [UInt8]) {
@@ -68,7 +77,7 @@ package final class AccessLog: Sendable {
                 var bytes = state.buffer
                 state.buffer = []
                 if state.dropped > 0, !bytes.isEmpty {
-                    bytes += "{\"dropped\":\(state.dropped)}\n".utf8
+                    bytes += dropped(state.dropped).utf8
                     state.dropped = 0
                 }
                 return (bytes, state.descriptor, state.size)
@@ -80,6 +89,14 @@ package final class AccessLog: Sendable {
                 state.descriptor = current.descriptor
                 state.size = current.size + written
             }
+        }
+    }
+
+    /// A line about lines that are missing; in the Common Log Format, which has none of the kind, it is what readers take for a comment.
+    private func dropped(_ count: Int) -> String {
+        switch format {
+        case .json: "{\"dropped\":\(count)}\n"
+        case .common: "# \(count) lines dropped\n"
         }
     }
 

@@ -1,5 +1,13 @@
 import Contract
 
+/// What a line of the access log looks like.
+package enum AccessLogFormat: String, Sendable, CaseIterable {
+    /// A JSON object, with all that is known.
+    case json
+    /// The Common Log Format, for tools that read what other servers write.
+    case common
+}
+
 /// One request that is over, as a line of the access log.
 struct AccessLogEntry {
     var time: Timestamp
@@ -20,9 +28,19 @@ struct AccessLogEntry {
     var nanoseconds: Int64
     /// How much of that went by before an instance got it.
     var waitedNanoseconds: Int64
+    /// Bytes of the body that the client was sent, or of what passed through its WebSocket that way.
+    var bytes: Int
 
-    /// A JSON object and a line feed.
-    var line: [UInt8] {
+    /// The line, with its line feed.
+    func line(_ format: AccessLogFormat) -> [UInt8] {
+        switch format {
+        case .json: json
+        case .common: common
+        }
+    }
+
+    /// A JSON object.
+    private var json: [UInt8] {
         var out = Array("{\"time\":\"\(time)\",\"requestId\":".utf8)
         Self.write(requestID, &out)
         out += ",\"client\":".utf8
@@ -33,7 +51,7 @@ struct AccessLogEntry {
         Self.write(target, &out)
         out += ",\"protocol\":\"\(version)\"".utf8
         out += ",\"status\":\(status),\"milliseconds\":\(Self.milliseconds(nanoseconds))".utf8
-        out += ",\"waitedMilliseconds\":\(Self.milliseconds(waitedNanoseconds))".utf8
+        out += ",\"waitedMilliseconds\":\(Self.milliseconds(waitedNanoseconds)),\"bytes\":\(bytes)".utf8
         for (name, value) in [("function", function), ("instance", instance), ("reason", reason)] {
             guard let value else { continue }
             out += ",\"\(name)\":".utf8
@@ -41,6 +59,28 @@ struct AccessLogEntry {
         }
         out += "}\n".utf8
         return out
+    }
+
+    /// The Common Log Format (httpd.apache.org/docs/2.4/logs.html#common); of the user nothing is known.
+    private var common: [UInt8] {
+        var out: [UInt8] = []
+        Self.writeEscaped(client, &out)
+        out += " - - [\(time.commonLog)] \"".utf8
+        Self.writeEscaped("\(method) \(target) \(version == "HTTP/2" ? "HTTP/2.0" : version)", &out)
+        // A client that has gone before an answer: what others log for that.
+        out += "\" \(status == 0 ? 499 : status) \(bytes)\n".utf8
+        return out
+    }
+
+    /// What could end a field of the Common Log Format, or the line, as `\xHH`.
+    private static func writeEscaped(_ text: String, _ out: inout [UInt8]) {
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"), 0..<0x20, 0x7F...:
+                out += "\\x\(byte < 16 ? "0" : "")\(String(byte, radix: 16, uppercase: true))".utf8
+            default: out.append(byte)
+            }
+        }
     }
 
     /// With three digits behind the point.

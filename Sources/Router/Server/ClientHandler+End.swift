@@ -64,8 +64,10 @@ extension ClientHandler {
             answer.write(id: text, date: date, connection: connection, omittingBody: head?.method == .head, into: &out)
         }
         phase = .discarding
+        let bytes = head?.method == .head ? 0 : answer.body.count
+        request?.downloaded = bytes
         if request == nil, let accessLog = worker.settings.configuration.accessLog {
-            log(head, id, answer.status, answer.reason, to: accessLog)
+            log(head, id, answer, bytes, to: accessLog)
         }
         flushResponse()
         finish(end)

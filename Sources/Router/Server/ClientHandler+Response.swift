@@ -106,6 +106,7 @@ extension ClientHandler {
     /// Some of the response's body.
     func received(_ data: ByteBuffer) {
         guard let context, let output else { return }
+        request?.downloaded += data.readableBytes
         request?.counters?.sent(data.readableBytes)
         if request?.framing == .chunked {
             output.writeChunk(data, to: context)
@@ -174,6 +175,7 @@ extension ClientHandler {
     /// Bytes of the instance.
     func tunnelReceived(_ data: ByteBuffer) {
         guard let context, let output else { return }
+        request?.downloaded += data.readableBytes
         request?.counters?.sent(data.readableBytes)
         output.write(data, to: context)
     }

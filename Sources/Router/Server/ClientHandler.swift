@@ -263,6 +263,8 @@ final class Request {
     var upstreamPersistent = false
     /// Bytes of its body so far.
     var uploaded = 0
+    /// Bytes of the response's body so far, or of what has passed through a tunnel that way.
+    var downloaded = 0
     /// When its head was complete.
     let began: NIODeadline
     /// Since when it waits for a place.

@@ -53,6 +53,15 @@ enum Setting {
         return bytes
     }
 
+    /// The part from 0 to 1 of a flag such as `--trace-sample`, else what is set for it, else 1. Throws a sentence for anything else.
+    static func fraction(_ flag: Double?, _ option: String) throws -> Double {
+        guard let text = flag.map({ "\($0)" }) ?? optional(name(of: option.dropFirst(2))) else { return 1 }
+        guard let fraction = Double(text), (0...1).contains(fraction) else {
+            throw StartError("\(option) cannot be '\(text)': use a number from 0 to 1, e.g. 0.1.")
+        }
+        return fraction
+    }
+
     /// The environment's name, without `KILN_`, of what a flag or the file calls `text`.
     private static func name(of text: some StringProtocol) -> String { text.uppercased().replacing("-", with: "_") }
 

@@ -7,8 +7,19 @@ import Router
 struct AccessLogOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "A file that gets a line of JSON for each call (default: none).", valueName: "file"))
+            "A file that gets a line for each call (default: none).", valueName: "file"))
     var accessLog: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How its lines look: json, or common, the Common Log Format (default: json).", valueName: "format"))
+    var accessLogFormat: AccessLogFormat?
+
+    @Option(
+        help: ArgumentHelp(
+            "Of the calls that have not failed, the part that gets a line, 0 to 1 (default: 1).", valueName: "fraction")
+    )
+    var accessLogSample: Double?
 
     @Option(
         help: ArgumentHelp(
@@ -19,10 +30,13 @@ struct AccessLogOptions: ParsableArguments {
     /// The log, opened; `nil` when none was asked for.
     func open() throws -> AccessLog? {
         let limit = try limit()
+        let format = try Setting.resolve(accessLogFormat, "ACCESS_LOG_FORMAT", .json)
+        let sample = try Setting.fraction(accessLogSample, "--access-log-sample")
         guard let path = accessLog ?? Setting.optional("ACCESS_LOG") else { return nil }
         do throws(RouterError) {
             return try AccessLog(
-                path: path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path, limit: limit)
+                path: path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path, limit: limit,
+                format: format, sample: sample)
         } catch {
             throw StartError(error.message)
         }
@@ -34,6 +48,11 @@ struct AccessLogOptions: ParsableArguments {
 
     /// The same options as arguments for a child.
     var arguments: [String] {
-        ChildArguments.option("--access-log", accessLog) + ChildArguments.option("--access-log-bytes", accessLogBytes)
+        ChildArguments.option("--access-log", accessLog)
+            + ChildArguments.option("--access-log-format", accessLogFormat?.rawValue)
+            + ChildArguments.option("--access-log-sample", accessLogSample)
+            + ChildArguments.option("--access-log-bytes", accessLogBytes)
     }
 }
+
+extension AccessLogFormat: ExpressibleByArgument {}

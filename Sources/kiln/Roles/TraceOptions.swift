@@ -31,7 +31,7 @@ struct TraceOptions: ParsableArguments {
 
     /// What records and sends spans; `nil` when nobody is to get any. Throws a sentence about what cannot be.
     func exporter(_ service: String, instance: String, logger: Logger) throws -> (Tracing, SpanExporter)? {
-        let fraction = try fraction()
+        let fraction = try Setting.fraction(traceSample, "--trace-sample")
         let limit = try Setting.number(maxTraceQueue, "--max-trace-queue", in: 1...1_000_000) ?? Self.defaultQueue
         guard let endpoint = otlpEndpoint ?? Setting.optional("OTLP_ENDPOINT") else { return nil }
         guard let url = SpanExporter.url(endpoint) else {
@@ -55,15 +55,6 @@ struct TraceOptions: ParsableArguments {
 
     /// Throws what ``exporter(_:instance:logger:)`` would.
     func check() throws { _ = try exporter("", instance: "", logger: Logger(label: "check")) }
-
-    private func fraction() throws -> Double {
-        let text = traceSample.map { "\($0)" } ?? Setting.optional("TRACE_SAMPLE")
-        guard let text else { return 1 }
-        guard let fraction = Double(text), (0...1).contains(fraction) else {
-            throw StartError("--trace-sample cannot be '\(text)': use a number from 0 to 1, e.g. 0.1.")
-        }
-        return fraction
-    }
 
     /// Secrets, which belong into no list of processes: `KILN_OTLP_HEADERS` has `name=value`, several separated by commas.
     private func headers() throws -> [(name: String, value: String)] {

@@ -19,6 +19,7 @@ import Testing
         var function: String?
         var instance: String?
         var reason: String?
+        var bytes: Int?
         var time: String?
     }
 
@@ -76,12 +77,70 @@ import Testing
         let entry = AccessLogEntry(
             time: Timestamp(milliseconds: 0), requestID: "a\"b", client: "::1", method: "GET", target: "/\\\n\u{7f}é",
             version: "HTTP/2", status: 0, reason: nil, function: nil, instance: nil, nanoseconds: 1_234_567,
-            waitedNanoseconds: -5)
-        let text = String(decoding: entry.line, as: UTF8.self)
+            waitedNanoseconds: -5, bytes: 7)
+        let text = String(decoding: entry.line(.json), as: UTF8.self)
         #expect(text.hasSuffix("}\n") && text.split(separator: "\n").count == 1)
         let line = try JSONDecoder().decode(Line.self, from: Data(text.utf8))
         #expect(line.requestId == "a\"b" && line.target == "/\\\n\u{7f}é" && line.milliseconds == 1.234)
-        #expect(line.waitedMilliseconds == 0 && line.protocol == "HTTP/2")
+        #expect(line.waitedMilliseconds == 0 && line.protocol == "HTTP/2" && line.bytes == 7)
+        #expect(
+            String(decoding: entry.line(.common), as: UTF8.self)
+                == #"::1 - - [01/Jan/1970:00:00:00 +0000] "GET /\x5C\x0A\x7F\xC3\xA9 HTTP/2.0" 499 7"# + "\n")
+    }
+
+    @Test func `the Common Log Format is what tools read that know other servers`() async throws {
+        let path = path()
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let log = try AccessLog(path: path, limit: 1 << 20, format: .common)
+        try await withRouter(configure: { $0.accessLog = log }) { router in
+            let upstream = try TestUpstream("a", path: router.path("a")) { request in
+                request.method == "HEAD" ? "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" : ok("12345")
+            }
+            try router.route(["f": [upstream]])
+            #expect(try await router.get("/fn/f/x?q=%22").status == 200)
+            #expect(try await router.call("HEAD /fn/f/head HTTP/1.1\nHost: x\nConnection: close\n\n").status == 200)
+            #expect(try await router.get("/fn/unknown").status == 404)
+            #expect(try await router.get("/healthz").status == 200)
+            func read() -> [Substring] {
+                ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "").split(separator: "\n")
+            }
+            try await eventually("four lines", seconds: 60) { read().count == 4 }
+            let form =
+                /(\S+) - - \[\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d \+0000\] "(\S+) (\S+) HTTP\/1\.1" (\d{3}) (\d+)/
+            let found = try read().map { line in
+                let match = try #require(try form.wholeMatch(in: line), "\(line)")
+                #expect(match.1 == "127.0.0.1")
+                return
+                    "\(match.2) \(match.3) \(match.4) \(match.4 == "404" ? Int(match.5)! > 50 ? "some" : "none" : match.5)"
+            }
+            #expect(
+                Set(found) == [
+                    "GET /fn/f/x?q=%22 200 5", "HEAD /fn/f/head 200 0", "GET /fn/unknown 404 some",
+                    "GET /healthz 200 3",
+                ])
+        }
+    }
+
+    @Test func `of a sample nothing is left out that has failed`() async throws {
+        let path = path()
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let none = try AccessLog(path: path, limit: 1 << 20, sample: 0)
+        try await withRouter(configure: { $0.accessLog = none }) { router in
+            let upstream = try TestUpstream("a", path: router.path("a")) { request in
+                request.target == "/fails" ? "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n" : ok()
+            }
+            try router.route(["f": [upstream]])
+            for _ in 0..<5 { #expect(try await router.get("/fn/f/x").status == 200) }
+            #expect(try await router.get("/fn/unknown").status == 404)
+            #expect(try await router.get("/fn/f/fails").status == 500)
+            try await eventually("a line", seconds: 60) { !lines(path).isEmpty }
+            try await Task.sleep(for: .milliseconds(200))
+            #expect(lines(path).map(\.status) == [500])
+        }
+        let some = try AccessLog(path: path, limit: 1 << 20, sample: 0.25)
+        var random = SystemRandomNumberGenerator()
+        let taken = (0..<10_000).count { _ in some.takes { random.next() } }
+        #expect((2_000...3_000).contains(taken))
     }
 
     @Test func `a line says which HTTP the client spoke`() async throws {

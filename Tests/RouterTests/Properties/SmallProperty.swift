@@ -83,8 +83,8 @@ enum SmallProperty {
         let entry = AccessLogEntry(
             time: Timestamp(milliseconds: 0), requestID: text, client: text, method: text, target: text,
             version: "HTTP/1.1", status: 200,
-            reason: text, function: text, instance: text, nanoseconds: 1, waitedNanoseconds: 1)
-        let line = entry.line
+            reason: text, function: text, instance: text, nanoseconds: 1, waitedNanoseconds: 1, bytes: 1)
+        let line = entry.line(.json)
         try demand(line.last == 10 && line.dropLast().allSatisfy { $0 >= 0x20 && $0 != 0x7F }, "it is not one line")
         var quotes = 0
         var escaped = false
@@ -92,7 +92,7 @@ enum SmallProperty {
             if escaped { escaped = false } else if byte == 92 { escaped = true } else if byte == 34 { quotes += 1 }
         }
         // Names and values of eight strings, and names of three numbers.
-        try demand(quotes == 2 * (2 * 9 + 3), "\(quotes) quotes stand for themselves")
+        try demand(quotes == 2 * (2 * 9 + 4), "\(quotes) quotes stand for themselves")
     }
 
     private static func decoded(_ path: [UInt8]) -> [UInt8] {
