@@ -1,4 +1,5 @@
 import Contract
+import Telemetry
 
 /// What a line of the access log looks like.
 package enum AccessLogFormat: String, Sendable, CaseIterable {
@@ -42,20 +43,20 @@ struct AccessLogEntry {
     /// A JSON object.
     private var json: [UInt8] {
         var out = Array("{\"time\":\"\(time)\",\"requestId\":".utf8)
-        Self.write(requestID, &out)
+        JSONText.write(requestID, &out)
         out += ",\"client\":".utf8
-        Self.write(client, &out)
+        JSONText.write(client, &out)
         out += ",\"method\":".utf8
-        Self.write(method, &out)
+        JSONText.write(method, &out)
         out += ",\"target\":".utf8
-        Self.write(target, &out)
+        JSONText.write(target, &out)
         out += ",\"protocol\":\"\(version)\"".utf8
         out += ",\"status\":\(status),\"milliseconds\":\(Self.milliseconds(nanoseconds))".utf8
         out += ",\"waitedMilliseconds\":\(Self.milliseconds(waitedNanoseconds)),\"bytes\":\(bytes)".utf8
         for (name, value) in [("function", function), ("instance", instance), ("reason", reason)] {
             guard let value else { continue }
             out += ",\"\(name)\":".utf8
-            Self.write(value, &out)
+            JSONText.write(value, &out)
         }
         out += "}\n".utf8
         return out
@@ -88,20 +89,5 @@ struct AccessLogEntry {
         let microseconds = max(0, nanoseconds) / 1000
         let rest = String(microseconds % 1000)
         return "\(microseconds / 1000).\(String(repeating: "0", count: 3 - rest.count))\(rest)"
-    }
-
-    /// A JSON string (RFC 8259 §7).
-    private static func write(_ text: String, _ out: inout [UInt8]) {
-        out.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): out += [UInt8(ascii: "\\"), byte]
-            case 0..<0x20, 0x7F:
-                let hex = String(byte, radix: 16)
-                out += "\\u00\(hex.utf8.count < 2 ? "0" : "")\(hex)".utf8
-            default: out.append(byte)
-            }
-        }
-        out.append(UInt8(ascii: "\""))
     }
 }

@@ -13,9 +13,9 @@ package enum OTLPText {
         out += "{\"resourceSpans\":[{\"resource\":{\"attributes\":".utf8
         write(resource.map { ($0.key, .text($0.value)) }, &out)
         out += "},\"scopeSpans\":[{\"scope\":{\"name\":".utf8
-        write(scope.name, &out)
+        JSONText.write(scope.name, &out)
         out += ",\"version\":".utf8
-        write(scope.version, &out)
+        JSONText.write(scope.version, &out)
         out += "},\"spans\":[".utf8
         for (index, span) in spans.enumerated() {
             if index > 0 { out.append(comma) }
@@ -34,7 +34,7 @@ package enum OTLPText {
         // W3C's flags; 0x100: it is known whether the parent is remote; 0x200: it is.
         let flags = (span.context.isSampled ? 1 : 0) | 0x100 | (span.hasRemoteParent ? 0x200 : 0)
         out += ",\"flags\":\(flags),\"name\":".utf8
-        write(span.name, &out)
+        JSONText.write(span.name, &out)
         out += ",\"kind\":\(span.kind.rawValue),\"startTimeUnixNano\":\"\(span.start)\"".utf8
         out += ",\"endTimeUnixNano\":\"\(span.end)\",\"attributes\":".utf8
         write(span.attributes, &out)
@@ -43,7 +43,7 @@ package enum OTLPText {
             for (index, event) in span.events.enumerated() {
                 if index > 0 { out.append(comma) }
                 out += "{\"timeUnixNano\":\"\(event.time)\",\"name\":".utf8
-                write(event.name, &out)
+                JSONText.write(event.name, &out)
                 out += "}".utf8
             }
             out += "]".utf8
@@ -56,30 +56,15 @@ package enum OTLPText {
         for (index, attribute) in attributes.enumerated() {
             if index > 0 { out.append(comma) }
             out += "{\"key\":".utf8
-            write(attribute.key, &out)
+            JSONText.write(attribute.key, &out)
             switch attribute.value {
             case .text(let text):
                 out += ",\"value\":{\"stringValue\":".utf8
-                write(text, &out)
+                JSONText.write(text, &out)
                 out += "}}".utf8
             case .integer(let number): out += ",\"value\":{\"intValue\":\"\(number)\"}}".utf8
             }
         }
         out += "]".utf8
-    }
-
-    /// A JSON string (RFC 8259 §7).
-    private static func write(_ text: String, _ out: inout [UInt8]) {
-        out.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): out += [UInt8(ascii: "\\"), byte]
-            case 0..<0x20, 0x7F:
-                let digits = String(byte, radix: 16)
-                out += "\\u00\(digits.utf8.count < 2 ? "0" : "")\(digits)".utf8
-            default: out.append(byte)
-            }
-        }
-        out.append(UInt8(ascii: "\""))
     }
 }

@@ -90,8 +90,8 @@ import Testing
         #expect(local.output.matches(of: /KILN_REGISTRY_PLAIN_HTTP\n *value: "true"/).count == 2)
     }
 
-    @Test(.enabled(if: hasKubectl))
-    func `with the component for IPv6 nothing listens on IPv4 alone`() async throws {
+    /// What the base makes with a component.
+    private static func built(with component: String) async throws -> String {
         try await withTemporaryDirectory { directory in
             for folder in ["base", "components"] {
                 try FileManager.default.copyItem(
@@ -99,54 +99,56 @@ import Testing
             }
             let overlay = directory + "/overlay"
             try FileManager.default.createDirectory(atPath: overlay, withIntermediateDirectories: true)
-            try Data("resources: [../base]\ncomponents: [../components/ipv6]\n".utf8)
+            try Data("resources: [../base]\ncomponents: [../components/\(component)]\n".utf8)
                 .write(to: URL(filePath: overlay + "/kustomization.yaml"))
             let built = try await Support.command("kubectl", ["kustomize", overlay])
             #expect(built.succeeded, "\(built.errors)")
-            #expect(!built.output.contains(/value: "?0\.0\.0\.0:/))
-            #expect(built.output.matches(of: /value: '?"?\[::\]:[0-9]+/).count == 4)
-            #expect(built.output.contains("value: tcp:[::]:8000"))
+            return built.output
         }
+    }
+
+    /// Expects that Kubernetes describes all of `objects`.
+    private static func expectKnown(_ objects: String) async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory + "/built.yaml"
+            try Data(objects.utf8).write(to: URL(filePath: path))
+            #expect(try await kubernetesFaults(inFile: path) == [])
+        }
+    }
+
+    @Test(.enabled(if: hasKubectl))
+    func `with the component for IPv6 nothing listens on IPv4 alone`() async throws {
+        let built = try await Self.built(with: "ipv6")
+        #expect(!built.contains(/value: "?0\.0\.0\.0:/))
+        #expect(built.matches(of: /value: '?"?\[::\]:[0-9]+/).count == 4)
+        #expect(built.contains("value: tcp:[::]:8000"))
     }
 
     @Test(.enabled(if: hasKubectl))
     func `with the component for TLS the Routers have its Secret, are probed over it, and are called at 443`()
         async throws
     {
-        try await withTemporaryDirectory { directory in
-            for folder in ["base", "components"] {
-                try FileManager.default.copyItem(
-                    atPath: "\(Self.directory)/\(folder)", toPath: "\(directory)/\(folder)")
-            }
-            let overlay = directory + "/overlay"
-            try FileManager.default.createDirectory(atPath: overlay, withIntermediateDirectories: true)
-            try Data("resources: [../base]\ncomponents: [../components/router-tls]\n".utf8)
-                .write(to: URL(filePath: overlay + "/kustomization.yaml"))
-            let built = try await Support.command("kubectl", ["kustomize", overlay])
-            #expect(built.succeeded, "\(built.errors)")
-            let objects = built.output.components(separatedBy: "\n---\n")
-            let router = try #require(
-                objects.first { $0.contains("kind: Deployment") && $0.contains("\n  name: kiln-router\n") })
-            for line in [
-                "name: KILN_TLS_CERTIFICATE\n          value: /run/secrets/tls/tls.crt\n",
-                "name: KILN_TLS_KEY\n          value: /run/secrets/tls/tls.key\n",
-                "mountPath: /run/secrets/tls\n          name: tls\n          readOnly: true\n",
-                "name: tls\n        secret:\n          defaultMode: 288\n          secretName: kiln-router-tls",
-            ] {
-                #expect(router.contains(line), "\(line) is not in \(router)")
-            }
-            #expect(router.components(separatedBy: "scheme: HTTPS\n").count == 3)
-            let service = try #require(
-                objects.first { $0.contains("kind: Service\n") && $0.contains("\n  name: kiln-router\n") })
-            #expect(
-                service.contains("- name: https\n    port: 443\n    targetPort: http\n")
-                    && !service.contains("port: 80\n"))
-            // No other role is given it.
-            #expect(objects.filter { $0.contains("kiln-router-tls") }.count == 1)
-            let path = directory + "/built.yaml"
-            try Data(built.output.utf8).write(to: URL(filePath: path))
-            #expect(try await kubernetesFaults(inFile: path) == [])
+        let built = try await Self.built(with: "router-tls")
+        let objects = built.components(separatedBy: "\n---\n")
+        let router = try #require(
+            objects.first { $0.contains("kind: Deployment") && $0.contains("\n  name: kiln-router\n") })
+        for line in [
+            "name: KILN_TLS_CERTIFICATE\n          value: /run/secrets/tls/tls.crt\n",
+            "name: KILN_TLS_KEY\n          value: /run/secrets/tls/tls.key\n",
+            "mountPath: /run/secrets/tls\n          name: tls\n          readOnly: true\n",
+            "name: tls\n        secret:\n          defaultMode: 288\n          secretName: kiln-router-tls",
+        ] {
+            #expect(router.contains(line), "\(line) is not in \(router)")
         }
+        #expect(router.components(separatedBy: "scheme: HTTPS\n").count == 3)
+        let service = try #require(
+            objects.first { $0.contains("kind: Service\n") && $0.contains("\n  name: kiln-router\n") })
+        #expect(
+            service.contains("- name: https\n    port: 443\n    targetPort: http\n")
+                && !service.contains("port: 80\n"))
+        // No other role is given it.
+        #expect(objects.filter { $0.contains("kiln-router-tls") }.count == 1)
+        try await Self.expectKnown(built)
     }
 
     @Test(.enabled(if: hasKubectl), arguments: ["local", "production", "private-registry"])
@@ -154,10 +156,6 @@ import Testing
         let built = try await Support.command("kubectl", ["kustomize", "\(Self.directory)/overlays/\(overlay)"])
         #expect(built.succeeded, "\(built.errors)")
         #expect(!built.output.contains("image: kiln\n") && !built.output.contains("image: kiln-base\n"))
-        try await withTemporaryDirectory { directory in
-            let path = directory + "/built.yaml"
-            try Data(built.output.utf8).write(to: URL(filePath: path))
-            #expect(try await kubernetesFaults(inFile: path) == [])
-        }
+        try await Self.expectKnown(built.output)
     }
 }
