@@ -137,14 +137,9 @@ final class StreamHandler: ChannelDuplexHandler {
         context.write(wrapOutboundOut(.data(.init(data: .byteBuffer(data)))), promise: nil)
     }
 
-    /// What follows when the last frame has left: the rest of a request that is answered already is not wanted (RFC 9113, 8.1).
+    /// Fulfilled when the last frame has left.
     private func makeEnd(_ context: ChannelHandlerContext) -> EventLoopPromise<Void> {
         let promise = context.eventLoop.makePromise(of: Void.self)
-        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        promise.futureResult.whenSuccess {
-            let (handler, context) = bound.value
-            if !handler.requestEnded { handler.reset(.noError, context) }
-        }
         end = promise
         return promise
     }
@@ -167,7 +162,9 @@ final class StreamHandler: ChannelDuplexHandler {
             promise?.succeed()
             return
         }
-        if end == nil { reset(.internalError, context) }
+        // The rest of a request that is answered already is not wanted (RFC 9113, 8.1). Until here some of it is thrown away: clients that are in the middle
+        // of it may take a reset for the answer, as curl before 8 does.
+        if end == nil { reset(.internalError, context) } else if !requestEnded { reset(.noError, context) }
         context.close(promise: promise)
     }
 
