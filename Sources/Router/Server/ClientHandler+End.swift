@@ -166,10 +166,12 @@ extension ClientHandler {
     /// Counts input that is thrown away.
     func discard(_ count: Int) {
         discarded += count
-        // Generous while lingering: a client that is sending learns of the answer only between two writes.
-        let limit = max(worker.settings.configuration.limits.discarded, 1 << 20)
-        if discarded > limit { close() }
+        if discarded > max(worker.settings.configuration.limits.discarded, Self.mostLingering) { close() }
     }
+
+    /// Bytes that are thrown away after an answer: what the buffers of both sockets may hold of a client that learns of the answer only between two
+    /// writes. To close with some of it unread would reset the connection, and the answer with it.
+    private static let mostLingering = 16 << 20
 
     /// The client sends nothing more. That is no abort: it may have half-closed and wait for the answer.
     func clientEnded() {

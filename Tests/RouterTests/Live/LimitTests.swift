@@ -37,6 +37,20 @@ import Testing
         }
     }
 
+    @Test func `who has sent megabytes before reading that they are refused reads it all the same`() async throws {
+        try await withRouter(configure: { $0.limits.functionBody = 10 }) { router in
+            let upstream = try TestUpstream("a", path: router.path("a")) { _ in ok() }
+            try router.route(["f": [upstream]])
+            let answer = try await onThread { [port = router.port] in
+                let socket = try RawSocket.connect(port)
+                try socket.send("POST /fn/f HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n")
+                for _ in 0..<8 { try socket.send([UInt8](repeating: 0, count: 1 << 20)) }
+                return try socket.receiveResponse()
+            }
+            #expect(answer.status == 413, "\(answer.text)")
+        }
+    }
+
     @Test func `one connection too many is told so`() async throws {
         try await withRouter(loops: 1, configure: { $0.limits.connections = 3 }) { router in
             let upstream = try TestUpstream("a", path: router.path("a")) { _ in ok() }
