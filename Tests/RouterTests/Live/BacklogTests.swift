@@ -6,17 +6,8 @@ import Testing
 /// How many connections the system keeps for the Router while it is busy.
 @Suite struct BacklogTests {
     @Test func `a socket that was handed over keeps room for a burst of connections`() async throws {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let descriptor = try loopbackListener(backlog: 4_096)
         defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let bound = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        try #require(bound == 0 && listen(descriptor, 4_096) == 0)
         let before = backlog(descriptor)
         try #require(before > 128)
         try await withRouter(configure: { $0.listen = .inherited(descriptor: dup(descriptor)) }) { router in

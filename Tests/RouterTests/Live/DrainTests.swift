@@ -92,7 +92,7 @@ import Testing
     }
 
     @Test func `one Router takes over from another on the same socket, and no request fails`() async throws {
-        let descriptor = try listener()
+        let descriptor = try loopbackListener(backlog: 128)
         defer { close(descriptor) }
         var previous: (RouterServer, MultiThreadedEventLoopGroup)?
         let upstream = try TestUpstream("a", path: nil) { _ in ok() }
@@ -130,20 +130,6 @@ import Testing
         }
         #expect(failures.all.isEmpty, "\(failures.all.prefix(3)) of \(failures.answered)")
         #expect(failures.answered > 50)
-    }
-
-    private func listener() throws -> CInt {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        try #require(result == 0 && listen(descriptor, 128) == 0)
-        return descriptor
     }
 
     private func localPort(_ descriptor: CInt) async throws -> Int {

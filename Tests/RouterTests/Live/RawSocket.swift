@@ -219,3 +219,20 @@ private final class ThreadPerJob: TaskExecutor {
         Thread { [self] in job.runSynchronously(on: asUnownedTaskExecutor()) }.start()
     }
 }
+
+/// A socket that listens on a free port of this machine, for a Router that is handed one.
+func loopbackListener(backlog: CInt) throws -> CInt {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    let result = withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+    }
+    guard result == 0, listen(descriptor, backlog) == 0 else {
+        throw RawSocket.Failure(description: "listen: \(String(cString: strerror(errno)))")
+    }
+    return descriptor
+}

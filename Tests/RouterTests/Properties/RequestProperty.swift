@@ -14,17 +14,7 @@ struct RequestProperty {
         var isWhole = false
     }
 
-    /// What a connection's bytes are taken for.
-    struct Reading: Equatable {
-        var messages: [Message] = []
-        var isRefused = false
-        /// The most bytes that waited after a piece had been read.
-        var waiting = 0
-
-        static func == (left: Self, right: Self) -> Bool {
-            left.messages == right.messages && left.isRefused == right.isRefused
-        }
-    }
+    typealias Reading = MessageReading<Message>
 
     private static let large = HeadScanner.Limits(startLine: 65_535, bytes: 65_535, fields: 1_000)
     private static let fromAnyone: Set<String> = [
