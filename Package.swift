@@ -29,6 +29,7 @@ let package = Package(
     products: [.executable(name: "kiln", targets: ["kiln"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.3.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -119,7 +120,12 @@ let package = Package(
             exclude: ["Local/README.md"],
             swiftSettings: strict),
         .target(
-            name: "Router", dependencies: ["Contract", "Telemetry", logging] + nio + tls + http2,
+            name: "Router",
+            dependencies: [
+                "Contract", "Telemetry", "CLinux", logging,
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+            ] + nio + tls + http2,
             exclude: ["README.md"],
             swiftSettings: strict),
         .target(

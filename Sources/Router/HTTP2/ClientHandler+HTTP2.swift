@@ -1,17 +1,20 @@
 import NIOCore
 
 extension ClientHandler {
-    /// The connection begins as HTTP/2 does (RFC 9113, 3.3: by prior knowledge): its place is taken by what speaks that.
+    /// The client speaks HTTP/2, and knows that this end does: the connection changes hands.
     func becomeHTTP2() {
-        guard let context else { return }
+        guard let connection = wire as? Connection else { return }
         var bytes = ByteBuffer(string: RequestHead.http2Preface)
         bytes.writeImmutableBuffer(decoder.takeAll())
+        let channel = ConnectionChannel(connection)
         do {
-            try HTTP2Connection.install(behind: self, worker, client, context)
+            try HTTP2Connection.install(channel.pipeline.syncOperations, worker, client, succeeding: self)
         } catch {
             return close()
         }
-        context.fireChannelRead(NIOAny(bytes))
-        context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
+        ended(nil)
+        connection.owner = channel
+        channel.activate()
+        channel.read(bytes)
     }
 }

@@ -38,23 +38,22 @@ final class HTTP2Connection: ChannelInboundHandler {
         self.former = former
     }
 
-    /// Puts what speaks HTTP/2 behind `handler`, in whose place it comes.
+    /// Puts what speaks HTTP/2 at the end of a pipeline, in the place of `former`.
     static func install(
-        behind handler: any ChannelHandler & ClientConnection, _ worker: Worker, _ client: ClientIdentity,
-        _ context: ChannelHandlerContext
+        _ pipeline: ChannelPipeline.SynchronousOperations, _ worker: Worker, _ client: ClientIdentity,
+        succeeding former: any ClientConnection
     ) throws {
-        let connection = HTTP2Connection(worker, client.speaking(.http2), succeeding: handler)
+        let connection = HTTP2Connection(worker, client.speaking(.http2), succeeding: former)
         let limits = worker.settings.configuration.limits
-        let bound = NIOLoopBound(connection, eventLoop: context.eventLoop)
+        let bound = NIOLoopBound(connection, eventLoop: worker.eventLoop)
         let frames = NIOHTTP2Handler(
-            mode: .server, eventLoop: context.eventLoop,
+            mode: .server, eventLoop: worker.eventLoop,
             connectionConfiguration: limits.http2.connection(head: limits.headBytes),
             streamConfiguration: limits.http2.stream
         ) { channel in
             channel.eventLoop.makeCompletedFuture { try bound.value.open(channel) }
         }
-        try context.pipeline.syncOperations.addHandlers(
-            [FrameGate(connection, limits.http2), frames, connection], position: .after(handler))
+        try pipeline.addHandlers([FrameGate(connection, limits.http2), frames, connection])
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -87,7 +86,7 @@ final class HTTP2Connection: ChannelInboundHandler {
         let handler = ClientHandler(worker, client, admission: .stream)
         streams[ObjectIdentifier(frames)] = handler
         if let slot, phase == .open { worker.setDeadline(slot, .distantFuture) }
-        try pipeline.addHandlers([frames, handler])
+        try pipeline.addHandlers([frames, ChannelWire(handler)])
     }
 
     /// A request is over.

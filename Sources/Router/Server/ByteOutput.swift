@@ -5,56 +5,65 @@ import NIOCore
 /// After a flush the buffer is usually the kernel's no longer and is filled again: a small response costs no
 /// allocation.
 final class ByteOutput {
-    // A class, so that no access to the buffer is under way while the channel calls back (a write can change its
+    // A class, so that no access to the buffer is under way while the connection calls back (a write can change its
     // writability).
-    private var buffer: ByteBuffer
+    private var buffer = ByteBuffer()
     /// Whether something has been written since the last flush.
     private(set) var hasUnflushed = false
 
-    init(_ allocator: ByteBufferAllocator) { buffer = allocator.buffer(capacity: 1024) }
+    /// What a head and a small body need.
+    private static let capacity = 1024
 
     /// Writes head bytes or framing by `body`.
     @inline(__always)
     func write(_ body: (inout ByteBuffer) -> Void) {
         hasUnflushed = true
+        // A connection that waits for its first request needs none.
+        if buffer.capacity == 0 { buffer = ByteBufferAllocator().buffer(capacity: Self.capacity) }
         body(&buffer)
     }
 
     /// Writes some of a body.
-    func write(_ data: ByteBuffer, to context: ChannelHandlerContext) {
+    func write(_ data: ByteBuffer, to wire: some Wire) {
         hasUnflushed = true
         if data.readableBytes <= ChunkedEncoder.copyLimit {
             buffer.writeImmutableBuffer(data)
         } else {
-            emit(to: context)
-            context.write(NIOAny(data), promise: nil)
+            emit(to: wire)
+            wire.write(data, promise: nil)
         }
     }
 
     /// Writes some of a body as one chunk.
-    func writeChunk(_ data: ByteBuffer, to context: ChannelHandlerContext) {
+    func writeChunk(_ data: ByteBuffer, to wire: some Wire) {
         write { ChunkedEncoder.writeSize(data.readableBytes, into: &$0) }
-        write(data, to: context)
+        write(data, to: wire)
         write { _ = $0.writeStaticString("\r\n") }
     }
 
     /// Sends what has been written; `promise` is fulfilled when the system has taken all of it.
-    func flush(to context: ChannelHandlerContext, promise: EventLoopPromise<Void>? = nil) {
+    func flush(to wire: some Wire, promise: EventLoopPromise<Void>? = nil) {
         hasUnflushed = false
         var taken = buffer
         buffer = ByteBuffer()
-        if taken.readableBytes > 0 || promise != nil { context.write(NIOAny(taken), promise: promise) }
-        context.flush()
+        if let promise {
+            wire.write(taken, promise: promise)
+            wire.flush()
+        } else if taken.readableBytes > 0 {
+            wire.send(taken)
+        } else {
+            wire.flush()
+        }
         if buffer.readableBytes == 0 {
-            taken.clear(minimumCapacity: 1024)
+            taken.clear(minimumCapacity: Self.capacity)
             buffer = taken
         }
     }
 
-    private func emit(to context: ChannelHandlerContext) {
+    private func emit(to wire: some Wire) {
         guard buffer.readableBytes > 0 else { return }
         let taken = buffer
         buffer = ByteBuffer()
-        context.write(NIOAny(taken), promise: nil)
+        wire.write(taken, promise: nil)
     }
 }

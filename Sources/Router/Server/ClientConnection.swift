@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 import NIOSSL
 
@@ -21,20 +22,27 @@ extension Worker {
             scheme: settings.certificates == nil ? .http : .https)
     }
 
-    /// Gives a connection that has been accepted its handlers.
-    func accept(_ channel: any Channel) throws {
-        let pipeline = channel.pipeline.syncOperations
-        let client = identity(channel.remoteAddress)
+    /// Takes over the connection of a client at `address` that has been accepted.
+    func accept(_ descriptor: CInt, _ address: SocketAddress?) {
+        let connection = Connection(eventLoop, descriptor)
+        let client = identity(address)
         // Only a proxy that is trusted may say whose connection it is; it does so before TLS.
         let isProxied = settings.configuration.proxyProtocol && client.isTrusted
-        guard let certificates = settings.certificates else {
-            let handler = ClientHandler(self, client)
-            if isProxied { try pipeline.addHandler(ProxyHeaderHandler(handler)) }
-            return try pipeline.addHandler(handler)
+        do {
+            guard let certificates = settings.certificates else {
+                let handler = ClientHandler(self, client)
+                try connection.start(isProxied ? ProxyHeaderReader(connection, handler, handler) : handler)
+                return handler.attach(to: connection)
+            }
+            let channel = ConnectionChannel(connection)
+            let handshake = TLSHandshakeHandler(self, client)
+            try connection.start(isProxied ? ProxyHeaderReader(connection, handshake, channel) : channel)
+            try channel.pipeline.syncOperations.addHandlers(
+                PlainTextHandler(handshake), NIOSSLServerHandler(context: certificates.current.context), handshake)
+            channel.activate()
+        } catch {
+            log(.debug, "no connection with a client") { ["error": "\(error)"] }
+            connection.close()
         }
-        let handshake = TLSHandshakeHandler(self, client)
-        if isProxied { try pipeline.addHandler(ProxyHeaderHandler(handshake)) }
-        try pipeline.addHandlers(
-            PlainTextHandler(handshake), NIOSSLServerHandler(context: certificates.current.context), handshake)
     }
 }

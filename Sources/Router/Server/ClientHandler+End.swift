@@ -60,7 +60,7 @@ extension ClientHandler {
         let text = id.text(head?.head ?? Head(bytes: ByteBuffer()))
         let date = worker.dateLine()
         let connection = persistence(end != .close, head?.version ?? .http11)
-        output?.write { out in
+        output.write { out in
             answer.write(id: text, date: date, connection: connection, omittingBody: head?.method == .head, into: &out)
         }
         phase = .discarding
@@ -127,19 +127,19 @@ extension ClientHandler {
     /// Closes after everything written has left, and throws input away meanwhile: to close with input unread would
     /// reset the connection, and the client might never see the answer (RFC 9112 §9.6).
     func finishOutput() {
-        guard let context, let output else { return }
+        guard let wire else { return }
         phase = .lingering
         discarded = 0
         wait(for: .stream)
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let promise = worker.eventLoop.makePromise(of: Void.self)
+        let bound = NIOLoopBound(self, eventLoop: worker.eventLoop)
         promise.futureResult.whenComplete { _ in
             let handler = bound.value
             if handler.inputEnded { return handler.close() }
             handler.wait(for: .linger)
-            handler.context?.close(mode: .output, promise: nil)
+            handler.wire?.closeOutput()
         }
-        output.flush(to: context, promise: promise)
+        output.flush(to: wire, promise: promise)
         resumeReading()
     }
 
@@ -148,19 +148,12 @@ extension ClientHandler {
     func abort(_ cut: Cut) {
         flushResponse()
         countCut(cut)
-        if request?.framing == .close, let socket = context?.channel as? any SocketOptionProvider {
-            // On the channel's own loop this takes effect at once.
-            _ = socket.setSoLinger(linger(l_onoff: 1, l_linger: 0))
-            // An end that TLS announces would be one of the message's.
-            context?.closeBelowTLS()
-            return
-        }
-        close()
+        if request?.framing == .close { wire?.reset() } else { close() }
     }
 
     /// Closes at once.
     func close() {
-        context?.close(promise: nil)
+        wire?.close()
     }
 
     /// Counts input that is thrown away.
@@ -199,7 +192,7 @@ extension ClientHandler {
     private func probe() {
         probeAt = nil
         guard let request, request.head.version == .http11, request.exchange.download == .awaiting else { return }
-        output?.write { _ = $0.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n") }
+        output.write { _ = $0.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n") }
         flushResponse()
     }
 

@@ -213,7 +213,7 @@ extension ClientHandler {
     /// themselves.
     private func sendContinue() {
         request?.exchange.continued()
-        output?.write { _ = $0.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n") }
+        output.write { _ = $0.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n") }
         flushResponse()
     }
 

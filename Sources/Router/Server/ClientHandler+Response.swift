@@ -86,7 +86,7 @@ extension ClientHandler {
         let fromFunction = if case .function = request.key { true } else { false }
         let cookie = response.status >= 200 ? request.cookieField : nil
         let cors = response.status >= 200 ? request.cors?.lines(for: request.head.head) : nil
-        output?.write { out in
+        output.write { out in
             ResponseRewriter.write(
                 response,
                 facts: facts,
@@ -105,13 +105,13 @@ extension ClientHandler {
 
     /// Some of the response's body.
     func received(_ data: ByteBuffer) {
-        guard let context, let output else { return }
+        guard let wire else { return }
         request?.downloaded += data.readableBytes
         request?.counters?.sent(data.readableBytes)
         if request?.framing == .chunked {
-            output.writeChunk(data, to: context)
+            output.writeChunk(data, to: wire)
         } else {
-            output.write(data, to: context)
+            output.write(data, to: wire)
         }
     }
 
@@ -119,7 +119,7 @@ extension ClientHandler {
     func receivedEnd(_ trailers: Head?) {
         guard let request, case .exchanging(let upstream) = phase else { return }
         if request.framing == .chunked {
-            output?.write { out in
+            output.write { out in
                 if let trailers { Trailers.writeEnd(trailers, into: &out) } else { out.writeStaticString("0\r\n\r\n") }
             }
         }
@@ -140,8 +140,8 @@ extension ClientHandler {
 
     /// Sends what has been written to the client.
     func flushResponse() {
-        guard let context, let output, output.hasUnflushed else { return }
-        output.flush(to: context)
+        guard output.hasUnflushed, let wire else { return }
+        output.flush(to: wire)
         switch phase {
         case .exchanging: if request?.exchange.download == .open { wait(for: .stream) }
         case .tunnel: wait(for: .tunnel)
@@ -174,22 +174,22 @@ extension ClientHandler {
 
     /// Bytes of the instance.
     func tunnelReceived(_ data: ByteBuffer) {
-        guard let context, let output else { return }
+        guard let wire else { return }
         request?.downloaded += data.readableBytes
         request?.counters?.sent(data.readableBytes)
-        output.write(data, to: context)
+        output.write(data, to: wire)
     }
 
     /// The instance sends nothing more through the tunnel.
     func tunnelEnded() {
-        guard let context, let output else { return }
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        guard let wire else { return }
+        let promise = worker.eventLoop.makePromise(of: Void.self)
+        let bound = NIOLoopBound(self, eventLoop: worker.eventLoop)
         promise.futureResult.whenComplete { _ in
             let handler = bound.value
-            if handler.inputEnded { handler.close() } else { handler.context?.close(mode: .output, promise: nil) }
+            if handler.inputEnded { handler.close() } else { handler.wire?.closeOutput() }
         }
-        output.flush(to: context, promise: promise)
+        output.flush(to: wire, promise: promise)
     }
 
     /// The instance's side of the tunnel is gone.

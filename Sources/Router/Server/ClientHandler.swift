@@ -12,11 +12,7 @@ import NIOCore
 ///     │         └──────────┘            └─────► tunnel
 ///     └──► (an answer of the Router's own) ──► idle, discarding, lingering
 /// ```
-final class ClientHandler: ChannelDuplexHandler, RemovableChannelHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
+final class ClientHandler: WireOwner {
     enum Phase {
         /// Between requests.
         case idle
@@ -43,8 +39,8 @@ final class ClientHandler: ChannelDuplexHandler, RemovableChannelHandler {
     var phase = Phase.idle
     var decoder: RequestDecoder
     var request: Request?
-    var context: ChannelHandlerContext?
-    var output: ByteOutput?
+    var wire: (any Wire)?
+    let output = ByteOutput()
     var slot: DeadlineTable.Slot?
     var wait = Wait.firstRequest
     var waitUntil = NIODeadline.distantFuture
@@ -57,9 +53,6 @@ final class ClientHandler: ChannelDuplexHandler, RemovableChannelHandler {
     var attempt = 0
     var inputEnded = false
     var discarded = 0
-    /// Whether more can be written without it piling up here.
-    private(set) var isWritable = true
-    private var isReadPending = false
     private var isAdvancing = false
 
     /// Whether there is room for the connection.
@@ -82,11 +75,14 @@ final class ClientHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// The connection is that of a client at `address`, as a trusted proxy says.
     func identify(_ address: SocketAddress) { client = worker.identity(address) }
 
-    // MARK: The channel
+    // MARK: The connection
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
-        output = ByteOutput(context.channel.allocator)
+    /// Whether more can be written without it piling up here.
+    var isWritable: Bool { wire?.isWritable ?? false }
+
+    /// The client is there.
+    func attach(to wire: any Wire) {
+        self.wire = wire
         slot = worker.deadlines.insert(self)
         switch admission {
         case .asked: if !worker.admit(self) { return answer(.tooManyConnections) }
@@ -98,43 +94,30 @@ final class ClientHandler: ChannelDuplexHandler, RemovableChannelHandler {
         wait(for: .firstRequest)
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) {
-        // A connection that never became active doesn't become inactive either.
-        if slot != nil { channelInactive(context: context) }
-        self.context = nil
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let buffer = unwrapInboundIn(data)
+    func read(_ bytes: ByteBuffer) {
         switch phase {
         case .tunnel(let upstream):
-            upstream.write(buffer, chunked: false)
-            request?.counters?.received(buffer.readableBytes)
+            upstream.write(bytes, chunked: false)
+            request?.counters?.received(bytes.readableBytes)
             wait(for: .tunnel)
-        case .lingering: discard(buffer.readableBytes)
+        case .lingering: discard(bytes.readableBytes)
         case .closed: break
         case .idle, .waiting, .dialling, .exchanging, .discarding:
             worker.beginTurn()
             defer { worker.endTurn() }
-            decoder.append(buffer)
+            decoder.append(bytes)
             advance()
         }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) {
+    func readComplete() {
         switch phase {
         case .tunnel(let upstream): upstream.flush()
         default: break
         }
     }
 
-    func read(context: ChannelHandlerContext) {
-        if wantsInput { context.read() } else { isReadPending = true }
-    }
-
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        isWritable = context.channel.isWritable
-        guard isWritable else { return }
+    func becameWritable() {
         switch phase {
         case .exchanging(let upstream):
             if request?.exchange.download == .open { wait(for: .stream) }
@@ -144,15 +127,13 @@ final class ClientHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard let event = event as? ChannelEvent, event == .inputClosed else { return }
+    func readEnded() {
         inputEnded = true
         clientEnded()
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
-
-    func channelInactive(context: ChannelHandlerContext) {
+    func ended(_ error: (any Error)?) {
+        wire = nil
         if let slot { worker.deadlines.remove(slot) }
         slot = nil
         let last = phase
@@ -169,8 +150,7 @@ final class ClientHandler: ChannelDuplexHandler, RemovableChannelHandler {
         worker.leave(self)
     }
 
-    /// Whether more input has a use now: it is what holds a fast client back.
-    private var wantsInput: Bool {
+    var wantsInput: Bool {
         switch phase {
         case .idle, .discarding, .lingering: true
         case .waiting, .dialling: decoder.bufferedBytes < Self.readAhead
@@ -186,9 +166,8 @@ final class ClientHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Goes on reading, if that was held back and isn't any more.
     func resumeReading() {
-        guard isReadPending, wantsInput, let context else { return }
-        isReadPending = false
-        context.read()
+        guard let wire, wantsInput else { return }
+        wire.resumeReading()
     }
 
     // MARK: Input

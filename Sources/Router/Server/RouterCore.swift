@@ -1,14 +1,7 @@
 import Contract
 import Logging
 import NIOCore
-import NIOPosix
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// What a Router's event loops have in common. Touched when a table comes and when an endpoint that left has finished,
 /// never on behalf of a single request.
@@ -22,8 +15,8 @@ final class RouterCore: Sendable {
     let metricFunctions: Int
     private let books: Mutex<Books>
     private let workers: [NIOLoopBound<Worker>]
-    private let byLoop: [ObjectIdentifier: Int]
-    private let channel = Mutex<(any Channel)?>(nil)
+    private let listener = Mutex<NIOLoopBound<Listener>?>(nil)
+    private let address = Mutex<SocketAddress?>(nil)
     private let statuses: AsyncStream<RouterStatus>.Continuation
     private let loads: AsyncStream<RouterLoad>.Continuation
     /// What clients get that speak TLS; `nil`: they don't.
@@ -33,15 +26,12 @@ final class RouterCore: Sendable {
 
     init(
         _ configuration: RouterConfiguration,
-        group: any EventLoopGroup,
+        group: SocketLoopGroup,
         logger: Logger,
         statuses: AsyncStream<RouterStatus>.Continuation,
         loads: AsyncStream<RouterLoad>.Continuation
     ) async throws {
-        let loops = Array(group.makeIterator())
-        guard (1...64).contains(loops.count) else {
-            throw RouterError(.configuration, "A Router runs on 1 to 64 event loops, not \(loops.count).")
-        }
+        let loops = group.loops
         let certificates = try configuration.tls.map { try CertificateStore($0, logger: logger) }
         self.certificates = certificates
         let settings = Worker.Settings(configuration, certificates, loops: loops.count, logger: logger)
@@ -64,7 +54,6 @@ final class RouterCore: Sendable {
             workers.append(try await worker.get())
         }
         self.workers = workers
-        byLoop = Dictionary(uniqueKeysWithValues: loops.enumerated().map { (ObjectIdentifier($1), $0) })
         books = Mutex(Books(ledger: DrainLedger(loops: loops.count)))
         back.set(self)
         sample(every: settings.timeouts.sample)
@@ -83,47 +72,31 @@ final class RouterCore: Sendable {
     }
 
     /// Where clients connect.
-    var localAddress: SocketAddress? { channel.withLock { $0?.localAddress } }
+    var localAddress: SocketAddress? { address.withLock { $0 } }
 
     // MARK: Listening
 
-    /// Connections that wait to be accepted, at most, as far as the system permits it (net.core.somaxconn): a burst of more than
-    /// fit in waits a second or more to be tried again by its clients' systems.
-    private static let backlog: CInt = 4_096
-
-    private static func deepen(_ descriptor: CInt) {
-        #if canImport(Glibc)
-            _ = Glibc.listen(descriptor, backlog)
-        #else
-            _ = Musl.listen(descriptor, backlog)
-        #endif
-    }
-
-    func listen(_ listen: RouterConfiguration.Listen, group: any EventLoopGroup) async throws {
-        let bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: Self.backlog)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(.socketOption(.so_keepalive), value: 1)
-            .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 30)
-            .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 10)
-            .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 3)
-            .childChannelInitializer { [self] channel in
-                channel.eventLoop.makeCompletedFuture {
-                    guard let index = byLoop[ObjectIdentifier(channel.eventLoop)] else {
-                        throw ChannelError.ioOnClosedChannel
-                    }
-                    try workers[index].value.accept(channel)
-                }
+    /// Accepts clients, on the first loop; they are the loops' in turn.
+    func listen(_ listen: RouterConfiguration.Listen) async throws {
+        let descriptor: CInt
+        switch listen {
+        case .address(let host, let port): descriptor = try Listener.bind(host: host, port: port)
+        case .inherited(let inherited):
+            descriptor = inherited
+            try Listener.prepare(inherited)
+        }
+        address.withLock { $0 = SocketAddress(of: descriptor) }
+        let (loop, workers) = (workers[0].eventLoop, workers)
+        let made = loop.submit {
+            var turn = 0
+            let listener = try Listener(workers[0].value.eventLoop, descriptor) { client, address in
+                workers[turn].execute { $0.accept(client, address) }
+                turn = (turn + 1) % workers.count
             }
-        let bound =
-            switch listen {
-            case .address(let host, let port): try await bootstrap.bind(host: host, port: port).get()
-            case .inherited(let descriptor): try await bootstrap.withBoundSocket(descriptor).get()
-            }
-        // NIO has set that of an inherited socket to 128, before it looks at options.
-        if case .inherited(let descriptor) = listen { Self.deepen(descriptor) }
-        channel.withLock { $0 = bound }
+            return NIOLoopBound(listener, eventLoop: loop)
+        }
+        let bound = try await made.get()
+        listener.withLock { $0 = bound }
     }
 
     // MARK: Tables
@@ -185,11 +158,7 @@ final class RouterCore: Sendable {
     func drain(_ plan: DrainPlan) async {
         for worker in workers { worker.execute { $0.beginDrain() } }
         if plan.lead > .zero { try? await Task.sleep(for: plan.lead) }
-        let listening = channel.withLock { channel in
-            defer { channel = nil }
-            return channel
-        }
-        if let listening { await stopAccepting(listening) }
+        await stopAccepting()
         let loop = workers[0].eventLoop
         let ends = workers.map { worker in
             let promise = worker.eventLoop.makePromise(of: Void.self)
@@ -210,14 +179,16 @@ final class RouterCore: Sendable {
         loads.finish()
     }
 
-    /// Closes the listening socket without losing a connection: one that has been accepted is handed from loop to loop
-    /// a few times before it is a client's, and would be dropped on the way. Those not accepted yet stay in the
-    /// backlog, for whoever else holds the socket.
-    private func stopAccepting(_ listening: any Channel) async {
-        let loops = workers.map(\.eventLoop) + [listening.eventLoop]
-        let paused = listening.setOption(.autoRead, value: false)
-        let settled = (loops + loops + loops).reduce(paused) { future, loop in future.flatMap { loop.submit {} } }
-        try? await settled.flatMap { listening.close() }.get()
+    /// Closes the listening socket without losing a connection: one that has been accepted may be on its way to its loop. Those not accepted yet
+    /// stay in the backlog, for whoever else holds the socket.
+    private func stopAccepting() async {
+        let listening = listener.withLock { listener in
+            defer { listener = nil }
+            return listener
+        }
+        guard let listening else { return }
+        let closed = listening.eventLoop.submit { listening.value.close() }
+        try? await workers.reduce(closed) { future, worker in future.flatMap { worker.eventLoop.submit {} } }.get()
     }
 
     private func closeConnections(tunnelsToo: Bool) {

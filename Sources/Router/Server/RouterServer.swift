@@ -1,7 +1,6 @@
 import Contract
 import Logging
 import NIOCore
-import NIOPosix
 
 /// How a Router stops.
 package struct DrainPlan: Sendable {
@@ -34,10 +33,10 @@ package struct RouterServer: Sendable {
     package let loads: AsyncStream<RouterLoad>
     let core: RouterCore
 
-    /// Starts to listen. The loops of `group` do all the work; the group stays the caller's to shut down.
+    /// Starts to listen. The loops of `group` do all the work; the group stays the caller's to stop.
     package static func start(
         _ configuration: RouterConfiguration,
-        group: any EventLoopGroup,
+        group: SocketLoopGroup,
         logger: Logger
     ) async throws -> RouterServer {
         try configuration.validate()
@@ -50,7 +49,7 @@ package struct RouterServer: Sendable {
         let core = try await RouterCore(
             configuration, group: group, logger: logger, statuses: continuation, loads: reports)
         do {
-            try await core.listen(configuration.listen, group: group)
+            try await core.listen(configuration.listen)
         } catch {
             throw RouterError(.listen, "Cannot listen at \(configuration.listen).", cause: error)
         }

@@ -1,11 +1,7 @@
 import NIOCore
 
 /// One connection to an instance or role: reads responses and hands them to the client connection it serves.
-final class UpstreamHandler: ChannelDuplexHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
+final class UpstreamHandler: WireOwner {
     private enum State {
         /// Connected, and nothing asked of it: in the pool.
         case idle
@@ -16,66 +12,56 @@ final class UpstreamHandler: ChannelDuplexHandler {
         case closed
     }
 
-    /// Set as soon as it is connected.
-    var endpoint: LoopEndpoint?
+    private let endpoint: LoopEndpoint
     /// Whether it has served a request before.
     private(set) var isReused = false
     private let worker: Worker
     private var state = State.idle
     private var decoder: ResponseDecoder
-    private var context: ChannelHandlerContext?
-    private var output: ByteOutput?
+    private var connection: Connection?
+    private let output = ByteOutput()
     private var slot: DeadlineTable.Slot?
-    private var isReadPending = false
-    private var inputEnded = false
-    private var failed = false
+    private var isEnded = false
 
-    init(_ worker: Worker) {
+    /// Serves requests for `endpoint` over `connection`; throws what the system says when it cannot be watched.
+    init(_ worker: Worker, _ endpoint: LoopEndpoint, _ connection: Connection) throws {
         self.worker = worker
+        self.endpoint = endpoint
         decoder = ResponseDecoder(limits: worker.responseLimits)
+        self.connection = connection
+        try connection.start(self)
     }
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
-        output = ByteOutput(context.channel.allocator)
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
     // MARK: From the client's side
 
     /// Whether more can be written without it piling up here.
-    private(set) var isWritable = true
+    var isWritable: Bool { connection?.isWritable ?? false }
 
     /// Begins a request of `client`, whose head is written by `head`.
     func begin(_ client: ClientHandler, _ method: RequestHead.Method, head: (inout ByteBuffer) -> Void) {
         state = .busy(client)
         if let slot { worker.setDeadline(slot, .distantFuture) }
         decoder.begin(method)
-        output?.write(head)
+        output.write(head)
     }
 
     /// Writes some of the request's body.
     func write(_ data: ByteBuffer, chunked: Bool) {
-        guard let context, let output else { return }
-        if chunked { output.writeChunk(data, to: context) } else { output.write(data, to: context) }
+        guard let connection else { return }
+        if chunked { output.writeChunk(data, to: connection) } else { output.write(data, to: connection) }
     }
 
     /// Writes framing.
-    func write(_ body: (inout ByteBuffer) -> Void) { output?.write(body) }
+    func write(_ body: (inout ByteBuffer) -> Void) { output.write(body) }
 
     /// Sends what has been written.
     func flush() {
-        guard let context, let output, output.hasUnflushed else { return }
-        output.flush(to: context)
+        guard output.hasUnflushed, let connection else { return }
+        output.flush(to: connection)
     }
 
     /// The client takes more: go on reading.
-    func resume() {
-        guard isReadPending, let context else { return }
-        isReadPending = false
-        context.read()
-    }
+    func resume() { connection?.resumeReading() }
 
     /// Bytes pass through from now on; returns those that came already.
     func becomeTunnel(_ client: ClientHandler) -> ByteBuffer {
@@ -85,29 +71,27 @@ final class UpstreamHandler: ChannelDuplexHandler {
 
     /// The client has sent its last byte through the tunnel.
     func endTunnelInput() {
-        guard let context, let output else { return }
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        guard let connection else { return }
+        let promise = worker.eventLoop.makePromise(of: Void.self)
+        let bound = NIOLoopBound(self, eventLoop: worker.eventLoop)
         promise.futureResult.whenComplete { _ in
             let handler = bound.value
-            if handler.inputEnded { handler.close() } else { handler.context?.close(mode: .output, promise: nil) }
+            if handler.isEnded { handler.close() } else { handler.connection?.closeOutput() }
         }
-        output.flush(to: context, promise: promise)
+        output.flush(to: connection, promise: promise)
     }
 
     /// The exchange is over; keeps the connection for another if it is fit for that.
     func finish(_ end: Exchange.UpstreamEnd) {
         guard case .busy = state else { return }
         isReused = true
-        guard end == .keep, decoder.bufferedBytes == 0, !inputEnded else { return close() }
+        guard end == .keep, decoder.bufferedBytes == 0, !isEnded else { return close() }
         park()
     }
 
     /// Puts the connection into the pool, or closes it when the pool doesn't want it.
     func park() {
-        guard let endpoint, context != nil, !inputEnded, endpoint.keep(self, limit: worker.poolLimit) else {
-            return close()
-        }
+        guard connection != nil, !isEnded, endpoint.keep(self, limit: worker.poolLimit) else { return close() }
         state = .idle
         let slot = slot ?? worker.deadlines.insert(self)
         self.slot = slot
@@ -117,87 +101,79 @@ final class UpstreamHandler: ChannelDuplexHandler {
 
     /// Closes the connection; what it serves isn't told.
     func close() {
-        guard let context else { return }
         if case .closed = state { return }
         state = .closed
-        context.close(promise: nil)
+        connection?.close()
     }
 
-    // MARK: From the channel
+    // MARK: From the instance's side
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let buffer = unwrapInboundIn(data)
+    var wantsInput: Bool {
+        switch state {
+        case .busy(let client), .tunnel(let client): client.isWritable
+        case .idle, .closed: true
+        }
+    }
+
+    func read(_ bytes: ByteBuffer) {
         switch state {
         case .busy(let client):
             worker.beginTurn()
             defer { worker.endTurn() }
-            decoder.append(buffer)
+            decoder.append(bytes)
             deliver(to: client)
-        case .tunnel(let client): client.tunnelReceived(buffer)
+        case .tunnel(let client): client.tunnelReceived(bytes)
         case .idle:
             // Nothing was asked: whatever this is, it must not become the next request's answer.
-            endpoint?.forget(self)
+            endpoint.forget(self)
             close()
         case .closed: break
         }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) {
+    func readComplete() {
         switch state {
         case .busy(let client), .tunnel(let client): client.flushResponse()
         case .idle, .closed: break
         }
     }
 
-    func read(context: ChannelHandlerContext) {
-        switch state {
-        case .busy(let client), .tunnel(let client):
-            if client.isWritable { context.read() } else { isReadPending = true }
-        case .idle, .closed: context.read()
-        }
-    }
-
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        isWritable = context.channel.isWritable
-        guard isWritable else { return }
+    func becameWritable() {
         switch state {
         case .busy(let client), .tunnel(let client): client.upstreamBecameWritable()
         case .idle, .closed: break
         }
     }
 
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard let event = event as? ChannelEvent, event == .inputClosed else { return }
-        inputEnded = true
+    func readEnded() {
+        isEnded = true
         switch state {
-        case .busy(let client): end(client)
+        case .busy(let client): end(client, failed: false)
         case .tunnel(let client): client.tunnelEnded()
         case .idle:
-            endpoint?.forget(self)
+            endpoint.forget(self)
             close()
         case .closed: break
         }
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { failed = true }
-
-    func channelInactive(context: ChannelHandlerContext) {
+    func ended(_ error: (any Error)?) {
+        connection = nil
         if let slot { worker.deadlines.remove(slot) }
         slot = nil
         let last = state
         switch last {
         case .busy(let client):
-            end(client)
+            end(client, failed: error != nil)
             state = .closed
         case .tunnel(let client):
             state = .closed
             client.tunnelBroken()
         case .idle:
             state = .closed
-            endpoint?.forget(self)
+            endpoint.forget(self)
         case .closed: break
         }
-        self.context = nil
     }
 
     private func deliver(to client: ClientHandler) {
@@ -213,25 +189,25 @@ final class UpstreamHandler: ChannelDuplexHandler {
         } catch {
             state = .closed
             client.upstreamLost(.upstreamMalformed)
-            context?.close(promise: nil)
+            connection?.close()
         }
     }
 
     /// The instance sends nothing more.
-    private func end(_ client: ClientHandler) {
+    private func end(_ client: ClientHandler, failed: Bool) {
         if !failed, let event = try? decoder.finish(), case .end(let trailers) = event {
             return client.receivedEnd(trailers)
         }
         state = .closed
         client.upstreamLost(.upstreamClosed)
-        context?.close(promise: nil)
+        connection?.close()
     }
 }
 
 extension UpstreamHandler: DeadlineOwner {
     func deadlineExpired(at now: NIODeadline) {
         guard case .idle = state else { return }
-        endpoint?.forget(self)
+        endpoint.forget(self)
         close()
     }
 }

@@ -1,7 +1,6 @@
 import Contract
 import Logging
 import NIOCore
-import NIOPosix
 
 /// Everything that one event loop knows and does: routes, idle connections, waiting requests, deadlines. Nothing here
 /// is shared, so nothing is locked; what loops share is in ``SharedEndpoint`` and ``WaitingRoom``.
@@ -64,7 +63,7 @@ final class Worker {
     }
 
     let index: Int
-    let eventLoop: any EventLoop
+    let eventLoop: SocketLoop
     let settings: Settings
     let reports: Reports
     let headLimits: HeadScanner.Limits
@@ -88,9 +87,8 @@ final class Worker {
     private var turn: NIODeadline?
     private var date = DateLine()
     private var ticking = false
-    private lazy var bootstrap = makeBootstrap()
 
-    init(index: Int, eventLoop: any EventLoop, settings: Settings, reports: Reports) {
+    init(index: Int, eventLoop: SocketLoop, settings: Settings, reports: Reports) {
         self.index = index
         self.eventLoop = eventLoop
         self.settings = settings
@@ -174,27 +172,25 @@ final class Worker {
     /// Dials for a request, whose client may have gone when the connection is there.
     func dial(_ dial: Dial) {
         dial.endpoint.health.dialling()
-        let connecting: EventLoopFuture<any Channel>
+        let done: (Result<Connection, any Error>) -> Void = { [self] result in
+            do {
+                succeeded(dial, try UpstreamHandler(self, dial.endpoint, try result.get()))
+            } catch {
+                failed(dial, error)
+            }
+        }
+        let timeout = settings.timeouts.connect
         if let address = dial.endpoint.shared.address {
-            connecting = bootstrap.connect(to: address)
+            Connecting.begin(eventLoop, to: address, within: timeout, done)
         } else if case .tcp(let host, let port) = dial.endpoint.shared.endpoint.address {
             // A name, as the other roles of a cluster have one; where it leads may change.
-            connecting = bootstrap.connect(host: host, port: port)
+            Connecting.begin(eventLoop, host: host, port: port, within: timeout, done)
         } else {
-            return failed(dial, RouterError(.endpoint, "This is no address to dial."))
-        }
-        connecting.assumeIsolated().whenComplete { [self] result in
-            switch result.flatMap({ channel in
-                Result { try channel.pipeline.syncOperations.handler(type: UpstreamHandler.self) }
-            }) {
-            case .success(let upstream): succeeded(dial, upstream)
-            case .failure(let error): failed(dial, error)
-            }
+            failed(dial, RouterError(.endpoint, "This is no address to dial."))
         }
     }
 
     private func succeeded(_ dial: Dial, _ upstream: UpstreamHandler) {
-        upstream.endpoint = dial.endpoint
         let awaited = dial.endpoint.health.succeeded()
         if !dial.client.connected(upstream, attempt: dial.attempt) { upstream.park() }
         if awaited { pump(besides: dial.key) }
@@ -210,18 +206,6 @@ final class Worker {
         dial.client.dialFailed(attempt: dial.attempt)
         // Others wait for the outcome of this attempt too: they need to know when the next one may be made.
         pump(besides: dial.key)
-    }
-
-    private func makeBootstrap() -> ClientBootstrap {
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        return ClientBootstrap(group: eventLoop)
-            .connectTimeout(settings.timeouts.connect)
-            .channelOption(.allowRemoteHalfClosure, value: true)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(UpstreamHandler(bound.value))
-                }
-            }
     }
 
     // MARK: Logging

@@ -43,10 +43,10 @@ final class TLSHandshakeHandler: ChannelInboundHandler, RemovableChannelHandler 
         worker.counters.totals.handshakes += 1
         do {
             if agreed == "h2" {
-                try HTTP2Connection.install(behind: self, worker, client, context)
+                try HTTP2Connection.install(context.pipeline.syncOperations, worker, client, succeeding: self)
             } else {
                 let next = ClientHandler(worker, client, admission: .succeeding(self))
-                try context.pipeline.syncOperations.addHandler(next, position: .after(self))
+                try context.pipeline.syncOperations.addHandler(ChannelWire(next))
             }
         } catch {
             return context.close(promise: nil)

@@ -3,6 +3,8 @@
 #include <link.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -27,3 +29,17 @@ static inline int linux_memory_file(const char *name) { return (int)syscall(SYS_
 
 /// The first of the objects that this process runs with, in the order in which they were loaded (the dynamic linker's `_r_debug`).
 static inline const struct link_map *linux_loaded_objects(void) { return _r_debug.r_map; }
+
+/// Adds a descriptor to, changes it in or removes it from (`operation`: EPOLL_CTL_…) what `epoll` watches (epoll_ctl(2)). An event carries `data`; -1 and errno.
+static inline int linux_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t data) {
+    struct epoll_event event = {.events = events, .data.u64 = data};
+    return epoll_ctl(epoll, operation, descriptor, &event);
+}
+
+/// Takes a connection from a socket that listens (accept4(2)): its address is written to `address`, which has `length` bytes; `flags`: SOCK_…. -1 and errno.
+static inline int linux_accept(int listening, void *address, unsigned int *length, int flags) {
+    return (int)syscall(SYS_accept4, listening, address, length, flags);
+}
+
+/// Gives the calling thread a name, of which the first 15 bytes count (prctl(2)).
+static inline void linux_name_thread(const char *name) { prctl(PR_SET_NAME, name); }

@@ -86,9 +86,10 @@ struct RouterCommand: AsyncParsableCommand {
                         ])
                 }
             }
-            let threads = try door.threadCount()
-            let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
-            let server = try await RouterServer.start(configuration, group: group, logger: logger)
+            let loops = try SocketLoopGroup(threads: try door.threadCount())
+            // What the other roles ask is little.
+            let group = MultiThreadedEventLoopGroup.singleton
+            let server = try await RouterServer.start(configuration, group: loops, logger: logger)
             let client = try HTTPClient()
             // In a cluster there are several of each, and each is asked for its own.
             let witness = inCluster ? RouteWitness(server) : nil

@@ -94,13 +94,13 @@ import Testing
     @Test func `one Router takes over from another on the same socket, and no request fails`() async throws {
         let descriptor = try loopbackListener(backlog: 128)
         defer { close(descriptor) }
-        var previous: (RouterServer, MultiThreadedEventLoopGroup)?
+        var previous: (RouterServer, SocketLoopGroup)?
         let upstream = try TestUpstream("a", path: nil) { _ in ok() }
         let failures = Failures()
-        let port = try await localPort(descriptor)
+        let port = try localPort(descriptor)
         let load = Task.detached { await failures.load(port) }
         for _ in 0..<4 {
-            let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+            let group = try SocketLoopGroup(threads: 1)
             var configuration = RouterConfiguration(listen: .inherited(descriptor: dup(descriptor)))
             configuration.timeouts.drainIdle = .milliseconds(100)
             let server = try await RouterServer.start(configuration, group: group, logger: Logger(label: "test"))
@@ -117,7 +117,7 @@ import Testing
                     ]))
             if let (old, oldGroup) = previous {
                 await old.drain(DrainPlan(grace: .seconds(2), tunnelGrace: .seconds(2)))
-                try await oldGroup.shutdownGracefully()
+                await oldGroup.stop()
             }
             previous = (server, group)
             try await Task.sleep(for: .milliseconds(100))
@@ -126,20 +126,10 @@ import Testing
         _ = await load.value
         if let (server, group) = previous {
             await server.close()
-            try await group.shutdownGracefully()
+            await group.stop()
         }
         #expect(failures.all.isEmpty, "\(failures.all.prefix(3)) of \(failures.answered)")
         #expect(failures.answered > 50)
-    }
-
-    private func localPort(_ descriptor: CInt) async throws -> Int {
-        var address = sockaddr_in()
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
-        }
-        try #require(result == 0)
-        return Int(in_port_t(bigEndian: address.sin_port))
     }
 }
 

@@ -236,3 +236,14 @@ func loopbackListener(backlog: CInt) throws -> CInt {
     }
     return descriptor
 }
+
+/// The port of a socket that is bound to one.
+func localPort(_ descriptor: CInt) throws -> Int {
+    var address = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let result = withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+    }
+    guard result == 0 else { throw RawSocket.Failure(description: "getsockname: \(String(cString: strerror(errno)))") }
+    return Int(in_port_t(bigEndian: address.sin_port))
+}

@@ -97,7 +97,7 @@ func withRouter(
     configure(&configuration)
     var logger = Logger(label: "test")
     logger.logLevel = .critical
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
+    let group = try SocketLoopGroup(threads: loops)
     let result: Result<Void, any Error>
     do {
         let server = try await RouterServer.start(configuration, group: group, logger: logger)
@@ -112,7 +112,7 @@ func withRouter(
     } catch {
         result = .failure(error)
     }
-    try await group.shutdownGracefully()
+    await group.stop()
     try? FileManager.default.removeItem(atPath: directory)
     try result.get()
 }

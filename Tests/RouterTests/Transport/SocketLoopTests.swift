@@ -1,0 +1,97 @@
+import Foundation
+import NIOCore
+import Synchronization
+import Testing
+
+@testable import Router
+
+@Suite struct SocketLoopTests {
+    @Test func `tasks of many threads are all done, each thread's in its order`() async throws {
+        try await withLoop { loop in
+            let done = Mutex<[Int: [Int]]>([:])
+            try await onThread {
+                DispatchQueue.concurrentPerform(iterations: 8) { thread in
+                    for number in 0..<2_000 {
+                        loop.execute { done.withLock { $0[thread, default: []].append(number) } }
+                    }
+                }
+            }
+            try await loop.submit {}.get()
+            for thread in 0..<8 { #expect(done.withLock { $0[thread] } == Array(0..<2_000)) }
+        }
+    }
+
+    @Test func `a task knows that it is on the loop, and others that they are not`() async throws {
+        try await withLoop { loop in
+            #expect(!loop.inEventLoop)
+            let isOn = try await loop.submit { loop.inEventLoop }.get()
+            #expect(isOn)
+        }
+    }
+
+    @Test func `timers come in the order of their deadlines, not before them, and not when cancelled`() async throws {
+        try await withLoop { loop in
+            let done = Mutex<[Int]>([])
+            let began = NIODeadline.now()
+            for delay in [40, 10, 30, 10, 20] {
+                loop.scheduleTask(in: .milliseconds(Int64(delay))) { done.withLock { $0.append(delay) } }
+            }
+            let cancelled = loop.scheduleTask(in: .milliseconds(25)) { done.withLock { $0.append(25) } }
+            cancelled.cancel()
+            try await loop.scheduleTask(in: .milliseconds(50)) {}.futureResult.get()
+            #expect(NIODeadline.now() - began >= .milliseconds(50))
+            #expect(done.withLock { $0 } == [10, 10, 20, 30, 40])
+            await #expect(throws: EventLoopError.self) { try await cancelled.futureResult.get() }
+        }
+    }
+
+    @Test func `a task that begins another lets sockets have their turn`() async throws {
+        try await withConnection { connection, peer in
+            let rounds = Mutex(0)
+            let isOver = Mutex(false)
+            @Sendable func again() {
+                rounds.withLock { $0 += 1 }
+                if isOver.withLock({ !$0 }) { connection.recorder.eventLoop.execute { again() } }
+            }
+            connection.recorder.eventLoop.execute { again() }
+            try await eventually("rounds") { rounds.withLock { $0 } > 100 }
+            try peer.send("x")
+            peer.endOutput()
+            try await connection.expect(.inputEnded)
+            isOver.withLock { $0 = true }
+        }
+    }
+
+    @Test func `a loop that waits takes no time`() async throws {
+        let before = clock()
+        try await withLoop { _ in try await Task.sleep(for: .milliseconds(200)) }
+        #expect(Double(clock() - before) / Double(CLOCKS_PER_SEC) < 0.1)
+    }
+
+    @Test func `stopping closes what is open, does what was asked, and fails what is scheduled`() async throws {
+        let group = try SocketLoopGroup(threads: 2)
+        let loop = group.loops[1]
+        var ends: [CInt] = [0, 0]
+        try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK, 0, &ends) == 0)
+        let (own, peer) = (ends[0], RawSocket(ends[1]))
+        let recorder = try await loop.submit {
+            let owner = Recorder(Connection(loop, own), reading: true)
+            try owner.connection.start(owner)
+            return NIOLoopBound(owner, eventLoop: loop)
+        }.get()
+        let failed = Mutex(false)
+        loop.scheduleTask(in: .hours(1)) {}.futureResult.whenFailure { _ in failed.withLock { $0 = true } }
+        let done = Mutex(false)
+        loop.execute { done.withLock { $0 = true } }
+        await group.stop()
+        #expect(done.withLock { $0 })
+        #expect(failed.withLock { $0 })
+        let rest = try await onThread { try peer.receiveSome() }
+        #expect(rest.isEmpty)
+        _ = recorder
+    }
+
+    @Test(arguments: [0, 65]) func `a group of too few or too many threads is refused`(threads: Int) {
+        #expect(throws: RouterError.self) { try SocketLoopGroup(threads: threads) }
+    }
+}
