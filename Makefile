@@ -39,7 +39,7 @@ images: $(KILN) $(DENO) ## Make Kiln's own image for a cluster and push it (REGI
 
 $(KILN): $(SOURCES) | .tools/setup-run
 	@echo "Building Kiln in release (some minutes the first time) …"
-	@swift build -c release --product kiln --scratch-path .build-release
+	@swift build -c release --product kiln --scratch-path .build-release --static-swift-stdlib
 	@touch $@
 
 $(DENO): scripts/fetch-deno.sh | .tools/setup-run

@@ -27,9 +27,10 @@ final class ConnectionChannel: Channel, @unchecked Sendable {
     /// Tells the handlers that they are connected. Who has read from `connection` before hands it over by ``Connection/owner``; others call
     /// ``Connection/start(_:)``.
     func activate() {
-        pipeline.fireChannelRegistered()
+        guard connection.isOpen else { return }
+        pipeline.syncOperations.fireChannelRegistered()
         isActive = true
-        pipeline.fireChannelActive()
+        pipeline.syncOperations.fireChannelActive()
         readIfAutomatic()
     }
 
@@ -49,7 +50,7 @@ final class ConnectionChannel: Channel, @unchecked Sendable {
         return made
     }
 
-    private func readIfAutomatic() { if autoRead, isActive { pipeline.read() } }
+    private func readIfAutomatic() { if autoRead, isActive { pipeline.syncOperations.read() } }
 
     /// Closes such that no peer takes it for an orderly end.
     func reset() { connection.reset() }
@@ -114,7 +115,9 @@ extension ConnectionChannel: ChannelCore {
     func write0(_ data: NIOAny, promise: EventLoopPromise<Void>?) {
         let wasWritable = connection.isWritable
         connection.write(unwrapData(data, as: ByteBuffer.self), promise: promise)
-        if wasWritable, !connection.isWritable, connection.isOpen { pipeline.fireChannelWritabilityChanged() }
+        if wasWritable, !connection.isWritable, connection.isOpen {
+            pipeline.syncOperations.fireChannelWritabilityChanged()
+        }
     }
 
     func flush0() { connection.flush() }
@@ -157,24 +160,24 @@ extension ConnectionChannel: ChannelCore {
 extension ConnectionChannel: WireOwner {
     var wantsInput: Bool { isReadPending }
 
-    func read(_ bytes: ByteBuffer) { pipeline.fireChannelRead(bytes) }
+    func read(_ bytes: ByteBuffer) { pipeline.syncOperations.fireChannelRead(NIOAny(bytes)) }
 
     func readComplete() {
         isReadPending = false
-        pipeline.fireChannelReadComplete()
+        pipeline.syncOperations.fireChannelReadComplete()
         readIfAutomatic()
     }
 
-    func readEnded() { pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
+    func readEnded() { pipeline.syncOperations.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
 
-    func becameWritable() { pipeline.fireChannelWritabilityChanged() }
+    func becameWritable() { pipeline.syncOperations.fireChannelWritabilityChanged() }
 
     func ended(_ error: (any Error)?) {
         guard isActive else { return leave() }
         isActive = false
-        if let error { pipeline.fireErrorCaught(error) }
-        pipeline.fireChannelInactive()
-        pipeline.fireChannelUnregistered()
+        if let error { pipeline.syncOperations.fireErrorCaught(error) }
+        pipeline.syncOperations.fireChannelInactive()
+        pipeline.syncOperations.fireChannelUnregistered()
         leave()
     }
 
