@@ -165,6 +165,7 @@ final class SocketLoop: @unchecked Sendable {
 
     /// Milliseconds until the next timer; -1: there is none.
     private func patience() -> CInt {
+        // What was cancelled would wake the loop for nothing.
         while let first = timers.min, first.task.isCancelled { _ = timers.removeMin() }
         guard let first = timers.min else { return -1 }
         let left = (first.deadline - .now()).nanoseconds

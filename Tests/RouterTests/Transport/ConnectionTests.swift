@@ -331,10 +331,3 @@ import Testing
         Issue.record("not all has come", sourceLocation: sourceLocation)
     }
 }
-
-/// CPU time of this thread so far.
-private func threadSeconds() -> Double {
-    var time = timespec()
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-}

@@ -99,3 +99,10 @@ final class Recorder: WireOwner {
         connection.write(ByteBuffer(repeating: UInt8(number), count: count), promise: promise)
     }
 }
+
+/// CPU time of this thread so far.
+func threadSeconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+}
