@@ -15,7 +15,6 @@ private let programs = ["/usr/sbin/nginx", "/usr/sbin/haproxy"]
 
     @Test func `the Router takes nothing that nginx or HAProxy refuses, and passes on what they pass on`() async throws
     {
-        let isLong = ProcessInfo.processInfo.environment["KILN_TEST_LONG"] != nil
         let upstream = try freePort()
         try await withRouter { router in
             let endpoint = Endpoint(id: "echo", address: .tcp(host: "127.0.0.1", port: upstream))

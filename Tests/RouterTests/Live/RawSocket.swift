@@ -12,9 +12,10 @@ final class RawSocket: Sendable {
     init(_ descriptor: CInt) { self.descriptor = descriptor }
     deinit { close() }
 
-    /// Connects to `port` on this machine.
-    static func connect(_ port: Int) throws -> RawSocket {
+    /// Connects to `port` on this machine, by a socket whose options `prepare` has set.
+    static func connect(_ port: Int, prepare: (CInt) -> Void = { _ in }) throws -> RawSocket {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        prepare(descriptor)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(port).bigEndian

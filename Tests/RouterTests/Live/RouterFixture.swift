@@ -117,6 +117,9 @@ func withRouter(
     try result.get()
 }
 
+/// Whether the long forms of tests were asked for (`make test-long`).
+let isLong = ProcessInfo.processInfo.environment["KILN_TEST_LONG"] != nil
+
 /// Waits until `condition` holds.
 func eventually(
     _ what: String, seconds: Double = 5, _ condition: () throws -> Bool,

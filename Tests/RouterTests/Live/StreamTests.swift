@@ -156,20 +156,28 @@ extension RawSocket {
     }
 }
 
-/// How much the process has grown since this was made, at the most.
+/// How much a process has grown since this was made, at the most.
 final class MemoryWatch: Sendable {
-    private let start = MemoryWatch.resident()
+    private let process: String
+    private let start: Int
     private let highest = Mutex(0)
 
+    /// Watches the process with this id, or this one.
+    init(process: String = "self") {
+        self.process = process
+        start = Self.resident(process)
+    }
+
     func look() {
-        let now = Self.resident()
+        let now = Self.resident(process)
         highest.withLock { $0 = max($0, now) }
     }
 
     var growth: Int { highest.withLock { max(0, $0 - start) } }
 
-    private static func resident() -> Int {
-        let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
+    /// Bytes of a process's memory that are resident.
+    static func resident(_ process: String) -> Int {
+        let text = (try? String(contentsOfFile: "/proc/\(process)/statm", encoding: .utf8)) ?? ""
         return (Int(text.split(separator: " ").dropFirst().first ?? "") ?? 0) * 4096
     }
 }
