@@ -33,6 +33,50 @@ import Testing
         }
     }
 
+    @Test func `no request fails, nor waits long, while tables of 10,000 functions are swapped`() async throws {
+        let others = try (0..<9_999).map { try FunctionName("g\($0)") }
+        func table(_ round: Int, _ upstream: TestUpstream) throws -> [FunctionName: Route] {
+            func route(_ endpoint: Endpoint) -> Route {
+                Route(targets: [
+                    RouteTarget(
+                        revision: round, weight: 1, timeoutMilliseconds: 10_000, concurrency: 100, endpoints: [endpoint]
+                    )
+                ])
+            }
+            // No function stays as it was, and each instance is another one.
+            var table = [try FunctionName("f"): route(upstream.endpoint)]
+            for name in others {
+                table[name] = route(Endpoint(id: "\(name)-\(round)", address: upstream.endpoint.address))
+            }
+            return table
+        }
+        try await withRouter { router in
+            let load = SwapLoad(port: router.port)
+            var current = try TestUpstream("v0", path: router.path("v0")) { request in ok(request.text + "v0") }
+            router.apply(try table(1, current))
+            load.start(clients: 4)
+            let neighbour = SteadyClient(router.port, "/fn/f")
+            for round in 1...(isLong ? 25 : 6) {
+                let next = try TestUpstream("v\(round)", path: router.path("v\(round)")) { request in
+                    ok(request.text + "v\(round)")
+                }
+                let version = router.apply(try table(round + 1, next))
+                try await eventually("round \(round) has drained", seconds: 20) {
+                    router.status.map { $0.version.number >= version && $0.busy.isEmpty } == true
+                }
+                current.stop()
+                current = next
+                #expect(try await router.get("/fn/g\(round * 300)").text == "v\(round)")
+            }
+            let (calls, slowest, others) = await neighbour.stop()
+            let (answered, failures) = await load.stop()
+            print("\(answered + calls) calls while large tables were swapped, the slowest of \(calls) \(slowest) s")
+            #expect((failures + others).isEmpty, "\((failures + others).prefix(3)) of \(answered + calls)")
+            #expect(answered > 500)
+            #expect(slowest < 2)
+        }
+    }
+
     @Test func `an instance that left is busy until its last request has ended, dialling included`() async throws {
         try await withRouter { router in
             let gate = DispatchSemaphore(value: 0)
