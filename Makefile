@@ -58,11 +58,11 @@ $(DENO): scripts/fetch-deno.sh | .tools/setup-run
 	@scripts/fetch-schemathesis.sh >/dev/null
 	@touch $@
 
-test: .tools/setup-test .tools/schemathesis/done .tools/kubernetes/requirements.txt .tools/judges/requirements.txt .tools/http2/requirements.txt .tools/traces/requirements.txt $(DENO) ## Run the whole suite, with its own set-up
+test: .tools/setup-test .tools/schemathesis/done .tools/kubernetes/requirements.txt .tools/judges/requirements.txt .tools/http2/requirements.txt .tools/traces/requirements.txt .tools/websockets/requirements.txt $(DENO) ## Run the whole suite, with its own set-up
 	swift build --quiet --build-tests
 	KILN_DENO=$(abspath $(DENO)) scripts/run-tests.sh $(TEST_FLAGS)
 
-test-long: .tools/setup-test .tools/schemathesis/done .tools/kubernetes/requirements.txt .tools/judges/requirements.txt .tools/http2/requirements.txt .tools/traces/requirements.txt $(DENO) ## The suite with its long stress tests
+test-long: .tools/setup-test .tools/schemathesis/done .tools/kubernetes/requirements.txt .tools/judges/requirements.txt .tools/http2/requirements.txt .tools/traces/requirements.txt .tools/websockets/requirements.txt $(DENO) ## The suite with its long stress tests
 	swift build --quiet --build-tests
 	KILN_TEST_LONG=1 KILN_DENO=$(abspath $(DENO)) scripts/run-tests.sh $(TEST_FLAGS)
 

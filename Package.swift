@@ -145,7 +145,8 @@ let package = Package(
             dependencies: ["Contract", "Kubernetes", "Transfer", "CLinux", logging, subprocess, system],
             path: "Tests/Support",
             exclude: [
-                "KubernetesServer", "module_server.py", "npm_registry.py", "simulated_pod.py", "token_service.py",
+                "KubernetesServer", "module_server.py", "npm_registry.py", "simulated_pod.py",
+                "token_service.py", "websocket_peers.py",
             ],
             swiftSettings: strict),
         .testTarget(
