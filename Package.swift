@@ -145,7 +145,7 @@ let package = Package(
             dependencies: ["Contract", "Kubernetes", "Transfer", "CLinux", logging, subprocess, system],
             path: "Tests/Support",
             exclude: [
-                "KubernetesServer", "module_server.py", "npm_registry.py", "simulated_pod.py",
+                "KubernetesServer", "module_server.py", "npm_registry.py", "secure_load.py", "simulated_pod.py",
                 "token_service.py", "websocket_peers.py",
             ],
             swiftSettings: strict),
