@@ -121,6 +121,34 @@ import Testing
         }
     }
 
+    @Test(arguments: [AccessLogFormat.json, .common])
+    func `a client that goes before its answer is a line, too`(format: AccessLogFormat) async throws {
+        let path = path()
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let log = try AccessLog(path: path, limit: 1 << 20, format: format)
+        try await withRouter(configure: { $0.accessLog = log }) { router in
+            let upstream = try TestUpstream("a", path: router.path("a")) { socket, server in
+                server.record(try socket.receiveRequest())
+                _ = try? socket.receiveSome(seconds: 30)
+            }
+            try router.route(["f": [upstream]])
+            try await onThread { [port = router.port] in
+                let socket = try RawSocket.connect(port)
+                try socket.send("GET /fn/f/gone HTTP/1.1\r\nHost: h\r\n\r\n")
+                while upstream.requests.isEmpty { usleep(1_000) }
+                socket.reset()
+            }
+            func text() -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }
+            try await eventually("a line", seconds: 60) { text().hasSuffix("\n") }
+            switch format {
+            case .json:
+                let line = try #require(lines(path).first)
+                #expect(line.status == 0 && line.target == "/fn/f/gone" && line.instance == "a" && line.bytes == 0)
+            case .common: #expect(text().hasSuffix("\"GET /fn/f/gone HTTP/1.1\" 499 0\n"), "\(text())")
+            }
+        }
+    }
+
     @Test func `of a sample nothing is left out that has failed`() async throws {
         let path = path()
         defer { try? FileManager.default.removeItem(atPath: path) }

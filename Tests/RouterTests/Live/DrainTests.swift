@@ -52,6 +52,28 @@ import Testing
         }
     }
 
+    @Test func `until its lead is over a drain fails readiness only, and takes new connections`() async throws {
+        try await withRouter(configure: { $0.timeouts.drainIdle = .milliseconds(100) }) { router in
+            let upstream = try TestUpstream("a", path: router.path("a")) { _ in ok() }
+            try router.route(["f": [upstream]])
+            try await eventually("the table is in use") { router.status != nil }
+            #expect(try await router.get("/readyz").status == 200)
+            let lead = Duration.milliseconds(800)
+            let began = ContinuousClock.now
+            async let drained: Void = router.server.drain(DrainPlan(lead: lead, grace: .seconds(5)))
+            while try await router.get("/readyz").status != 503, .now < began + .seconds(5) {}
+            var served = 0
+            while .now < began + lead / 2 {
+                #expect(try await router.get("/fn/f").status == 200)
+                served += 1
+            }
+            #expect(served > 0)
+            await drained
+            #expect(.now - began >= lead)
+            #expect(throws: RawSocket.Failure.self) { try router.connect() }
+        }
+    }
+
     @Test func `a drain's grace ends`() async throws {
         try await withRouter { router in
             let upstream = try TestUpstream("a", path: router.path("a")) { socket, server in

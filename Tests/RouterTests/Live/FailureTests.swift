@@ -255,6 +255,34 @@ import Testing
         }
     }
 
+    @Test func `who goes on sending after an early answer is cut off, and the instance gets none of it`() async throws {
+        try await withRouter(loops: 1) { router in
+            let late = Mutex<Int?>(nil)
+            let upstream = try TestUpstream("a", path: router.path("a")) { socket, _ in
+                _ = try socket.receiveHead()
+                try socket.send("HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno")
+                var count = 0
+                while let some = try? socket.receiveSome(seconds: 10), !some.isEmpty { count += some.count }
+                late.withLock { $0 = count }
+            }
+            try router.route(["f": [upstream]])
+            let sent = try await onThread { [port = router.port] in
+                let socket = try RawSocket.connect(port)
+                try socket.send("POST /fn/f HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n")
+                let answer = try socket.receiveResponse()
+                #expect(answer.status == 403 && answer.text == "no")
+                let block = [UInt8](repeating: 120, count: 1 << 20)
+                var sent = 0
+                while sent < 512, (try? socket.send(block)) != nil { sent += 1 }
+                return sent
+            }
+            // What is thrown away, and what the buffers of both sockets hold.
+            #expect(sent < 64, "\(sent) MiB")
+            try await eventually("the instance's connection ends", { late.withLock { $0 != nil } })
+            #expect(late.withLock { $0 } == 0)
+        }
+    }
+
     @Test func `a client that dies takes its request along`() async throws {
         try await withRouter(loops: 1) { router in
             let gone = Mutex(0)

@@ -1,4 +1,5 @@
 import Contract
+import Synchronization
 import Testing
 
 @testable import Router
@@ -235,6 +236,67 @@ import Testing
                 try socket.send(
                     Array("GET /fn/f HTTP/1.1\r\nHost: h\r\nX: ".utf8) + [0xFF, 0xFE] + Array("\r\n\r\n".utf8))
                 #expect(try socket.receiveResponse().text == "GET ok")
+            }
+        }
+    }
+
+    @Test func `bytes that are no UTF-8 arrive as they were sent, both ways`() async throws {
+        try await withRouter(loops: 1) { router in
+            let value: [UInt8] = [0xFF, 0xFE, 0xC3, 0x28, 0x80]
+            let seen = Mutex<[UInt8]>([])
+            let upstream = try TestUpstream("a", path: router.path("a")) { socket, _ in
+                let head = try socket.receiveHeadBytes()
+                seen.withLock { $0 = head }
+                try socket.send(
+                    Array("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Out: ".utf8) + value + [13, 10, 13, 10])
+            }
+            try router.route(["f": [upstream]])
+            let answer = try await onThread { [port = router.port] in
+                let socket = try RawSocket.connect(port)
+                let line = Array("GET /fn/f/".utf8) + value + Array(" HTTP/1.1\r\nHost: h\r\nX-In: ".utf8)
+                try socket.send(line + value + [13, 10, 13, 10])
+                return try socket.receiveHeadBytes()
+            }
+            let request = seen.withLock { $0 }
+            #expect(request.starts(with: Array("GET /".utf8) + value + Array(" HTTP/1.1\r\n".utf8)))
+            #expect(request.end(of: Array("\r\nX-In: ".utf8) + value + [13, 10]) != nil)
+            #expect(answer.end(of: Array("\r\nX-Out: ".utf8) + value + [13, 10]) != nil)
+        }
+    }
+
+    @Test(arguments: [
+        ("127.0.0.0/8", "9.9.9.9, 127.0.0.1 https public for=9.9.9.9"), ("192.0.2.0/24", "127.0.0.1 http h none"),
+    ])
+    func `whose request it is, only a proxy of a trusted network may say`(range: String, seen: String) async throws {
+        let trusted = try #require(IPv4Range(range))
+        try await withRouter(configure: { $0.trustedProxies = [trusted] }) { router in
+            let upstream = try TestUpstream("a", path: router.path("a")) { request in
+                ok(
+                    ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded"]
+                        .map { request[$0] == nil ? "none" : request.values($0).joined(separator: "|") }
+                        .joined(separator: " "))
+            }
+            try router.route(["f": [upstream]])
+            let answer = try await router.call(
+                "GET /fn/f HTTP/1.1\nHost: h\nX-Forwarded-For: 9.9.9.9\nX-Forwarded-Proto: https\nX-Forwarded-Host: public\n"
+                    + "Forwarded: for=9.9.9.9\n\n")
+            #expect(answer.text == seen)
+        }
+    }
+
+    @Test func `the Router's own answer to HEAD has its length and no body`() async throws {
+        try await withRouter { router in
+            try router.route(endpoints: [:])
+            try await onThread { [port = router.port] in
+                let socket = try RawSocket.connect(port)
+                for (target, status) in [("/healthz", 200), ("/fn/nobody", 404), ("/", 404)] {
+                    try socket.send("HEAD \(target) HTTP/1.1\r\nHost: h\r\n\r\n")
+                    let answer = try socket.receiveHead()
+                    #expect(answer.status == status && (answer["Content-Length"].flatMap(Int.init) ?? 0) > 0)
+                    try socket.send("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+                    let next = try socket.receiveResponse()
+                    #expect(next.line == "HTTP/1.1 200 OK" && next.text == "ok\n")
+                }
             }
         }
     }

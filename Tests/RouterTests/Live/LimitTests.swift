@@ -24,6 +24,28 @@ import Testing
         }
     }
 
+    @Test func `what just fits is taken, and one more is not`() async throws {
+        try await withRouter { router in
+            let upstream = try TestUpstream("a", path: router.path("a")) { request in ok("\(request.target.utf8.count)")
+            }
+            try router.route(["f": [upstream]])
+            for (size, status) in [(8_192, 200), (8_193, 414)] {
+                let answer = try await router.get("/fn/f/" + String(repeating: "a", count: size - 6))
+                #expect(answer.status == status && (status != 200 || answer.text == "\(size - 5)"), "\(size)")
+            }
+            // Host is the first of them.
+            for (count, status) in [(99, 200), (100, 431)] {
+                let answer = try await router.get("/fn/f", String(repeating: "X: y\n", count: count))
+                #expect(answer.status == status, "\(count)")
+            }
+            let fixed = "GET /fn/f HTTP/1.1\r\nHost: localhost\r\nX: \r\n\r\n".utf8.count
+            for (size, status) in [(32_768, 200), (32_769, 431)] {
+                let answer = try await router.get("/fn/f", "X: \(String(repeating: "a", count: size - fixed))\n")
+                #expect(answer.status == status, "\(size)")
+            }
+        }
+    }
+
     @Test func `a body beyond the limit is refused, told ahead or not`() async throws {
         try await withRouter(configure: { $0.limits.functionBody = 10 }) { router in
             let upstream = try TestUpstream("a", path: router.path("a")) { _ in ok() }

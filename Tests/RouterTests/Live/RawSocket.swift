@@ -161,6 +161,17 @@ extension RawSocket {
         return RawMessage(line: lines.first ?? "", fields: Self.fields(lines.dropFirst()))
     }
 
+    /// A message's head as it is, with its last line.
+    func receiveHeadBytes(seconds: Double = 5) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        while bytes.end(of: [13, 10, 13, 10]) == nil {
+            let more = try receiveSome(seconds: seconds)
+            guard !more.isEmpty else { throw Failure(description: "ended after \(bytes.count) bytes of a head") }
+            bytes += more
+        }
+        return bytes
+    }
+
     /// A whole request.
     func receiveRequest(seconds: Double = 5) throws -> RawMessage {
         var message = try receiveHead(seconds: seconds)

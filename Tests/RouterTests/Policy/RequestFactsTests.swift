@@ -53,6 +53,15 @@ func requestHead(_ text: String) throws -> RequestHead {
         ("Host: a\nConnection: forwarded\n", .badConnectionOption),
         ("Host: a\nConnection: X-Kiln-Reason\n", .badConnectionOption),
         ("Host: a\nConnection: authorization\n", .badConnectionOption),
+        ("Host: a\nConnection: X-Forwarded-Host\n", .badConnectionOption),
+        ("Host: a\nConnection: x-forwarded-proto\n", .badConnectionOption),
+        ("Host: a\nConnection: X-Forwarded-Prefix\n", .badConnectionOption),
+        ("Host: a\nConnection: X-Real-IP\n", .badConnectionOption),
+        ("Host: a\nConnection: X-Request-Id\n", .badConnectionOption),
+        ("Host: a\nConnection: Origin\n", .badConnectionOption),
+        ("Host: a\nConnection: Sec-Fetch-Site\n", .badConnectionOption),
+        ("Host: a\nConnection: Expect\n", .badConnectionOption),
+        ("Host: a\nConnection: a\nConnection: keep-alive, forwarded\n", .badConnectionOption),
     ])
     func `what is ambiguous or dangerous is refused`(fields: String, reason: Reason) throws {
         guard case .failure(let given) = try facts(fields) else { Issue.record("accepted"); return }

@@ -56,7 +56,8 @@ import Testing
 
     @Test(arguments: [
         "Connection: keep-alive, X-Private", "X-Private: 1", "Keep-Alive: timeout=5", "Proxy-Connection: keep-alive",
-        "Proxy-Authorization: x", "TE: gzip", "Upgrade: h2c", "HTTP2-Settings: AA", "X-Kiln-Reason: x",
+        "Proxy-Authorization: x", "Proxy-Authenticate: Basic", "TE: gzip", "Upgrade: h2c", "HTTP2-Settings: AA",
+        "X-Kiln-Reason: x",
         "x-kiln-token: x",
         "X-Forwarded-For: 9.9.9.9", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil", "X-Forwarded-Port: 1",
         "X-Forwarded-Prefix: /evil", "Forwarded: for=9.9.9.9", "X-Real-IP: 9.9.9.9", "X-Request-Id: evil", "Trailer: X",
@@ -146,6 +147,11 @@ import Testing
         (
             "HTTP/1.1 200 OK\nConnection: close, X-Hop\nX-Hop: 1\nKeep-Alive: x\nX-Kiln-Reason: lie\nContent-Length: 0\n\n",
             .http11, "HTTP/1.1 200 OK\nContent-Length: 0\nDate: now\n"
+        ),
+        (
+            "HTTP/1.1 200 OK\nConnection: X-One\nConnection: keep-alive, x-TWO\nX-One: 1\nX-Two: 2\nX-Three: 3\n"
+                + "Upgrade: h2c\nProxy-Authenticate: Basic\nProxy-Connection: close\nTE: trailers\nTrailer: X-Sum\nContent-Length: 0\n\n",
+            .http11, "HTTP/1.1 200 OK\nX-Three: 3\nContent-Length: 0\nDate: now\n"
         ),
     ])
     func `a response's framing and hop-by-hop fields are the Router's own`(
