@@ -151,7 +151,8 @@ import Testing
     }
 
     @Test func `what an instance sends beyond its answer goes to nobody`() async throws {
-        try await withRouter(loops: 1) { router in
+        // What ends the connection is not that nobody needs it.
+        try await withRouter(loops: 1, configure: { $0.timeouts.pooled = .seconds(60) }) { router in
             let upstream = try TestUpstream("a", path: router.path("a")) { socket, server in
                 while let request = try? socket.receiveRequest(seconds: 60) {
                     server.record(request)

@@ -69,6 +69,14 @@ import Testing
         #expect(head.contains("\nA: 1\nB: 2\n"))
     }
 
+    @Test(arguments: [
+        ("192.0.2.7", "192.0.2.7"), ("::ffff:192.0.2.7", "192.0.2.7"), ("2001:db8::7", "2001:db8::7"),
+    ])
+    func `the client's address has no port and no brackets`(peer: String, address: String) throws {
+        let head = try rewrite("GET /fn/x HTTP/1.1\nHost: h\n", peer: peer)
+        #expect(head.contains("\nX-Forwarded-For: \(address)\n"))
+    }
+
     @Test func `a trusted proxy's word is passed on`() throws {
         let head = try rewrite(
             "GET /fn/x HTTP/1.1\nHost: h\nX-Forwarded-For: 1.1.1.1\nX-Forwarded-For: 2.2.2.2\nX-Forwarded-Proto: https\n"
