@@ -53,12 +53,15 @@ import Testing
                 for rate in [0, 10] {
                     let socket = try RawSocket.connect(port)
                     try socket.send("POST /fn/f HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n")
-                    for _ in 0..<6 where rate > 0 {
-                        usleep(50_000)
-                        try? socket.send([UInt8](repeating: 1, count: rate))
+                    // It goes on until there is an answer: what crawls never stands still.
+                    let crawl = Thread {
+                        while rate > 0, (try? socket.send([UInt8](repeating: 1, count: rate))) != nil { usleep(50_000) }
                     }
+                    crawl.start()
                     let answer = try socket.receiveResponse()
                     #expect(answer.status == 408 && answer["X-Kiln-Reason"] == "body-timeout")
+                    socket.endOutput()
+                    while !crawl.isFinished { usleep(1_000) }
                 }
                 let steady = try RawSocket.connect(port)
                 try steady.send("POST /fn/f HTTP/1.1\r\nHost: h\r\nContent-Length: 3000\r\n\r\n")

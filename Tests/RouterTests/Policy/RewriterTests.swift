@@ -93,6 +93,11 @@ import Testing
             "POST /fn/x HTTP/1.1\nHost: h\nTransfer-Encoding: cHuNkEd\nTrailer: X\nTE: trailers\n")
         #expect(chunked.contains("\nTransfer-Encoding: chunked\n") && chunked.contains("\nTrailer: X\n"))
         #expect(chunked.contains("\nTE: trailers\nConnection: TE\n"))
+        let several = try rewrite(
+            "GET /fn/x HTTP/1.1\nHost: h\nConnection: TE\nTE: gzip;q=0.5, Trailers\nTE: deflate\n")
+        #expect(
+            several.contains("\nTE: trailers\nConnection: TE\n") && !several.contains("gzip")
+                && !several.contains("flate"))
         #expect(try rewrite("POST /fn/x HTTP/1.1\nHost: h\n").contains("\nContent-Length: 0\n"))
         #expect(try !rewrite("GET /fn/x HTTP/1.1\nHost: h\n").contains("Content-Length"))
     }
