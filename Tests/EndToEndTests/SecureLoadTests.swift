@@ -52,7 +52,7 @@ struct SecureLoadTests {
             try await deploy("steady", Self.echo, url, certificate)
             let port = try #require(url.split(separator: ":").last.flatMap { Int($0) })
             let load = try SecureClients(
-                port: port, path: "/fn/steady", certificate: certificate, one: 4, two: 3, streams: 4)
+                port: port, path: "/fn/steady", certificate: certificate, one: 8, two: 4, streams: 4)
             let end = ContinuousClock.now + .seconds(isLong ? 70 : 5)
             var restarts = 0
             while .now < end {
