@@ -27,6 +27,28 @@ import Testing
         }
     }
 
+    @Test(arguments: [false, true])
+    func `a head has its time as a whole, of the first request and of those that follow`(follows: Bool) async throws {
+        try await withRouter(loops: 1, configure: { $0.timeouts.head = .milliseconds(300) }) { router in
+            try await onThread { [port = router.port] in
+                let socket = try RawSocket.connect(port)
+                if follows {
+                    try socket.send("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+                    #expect(try socket.receiveResponse().status == 200)
+                }
+                let start = Date()
+                try socket.send("GET /healthz HTTP/1.1\r\nX: ")
+                let trickle = Thread { while (try? socket.send("y")) != nil { usleep(50_000) } }
+                trickle.start()
+                let answer = try socket.receiveResponse()
+                #expect(answer.status == 408 && answer["X-Kiln-Reason"] == "head-timeout")
+                #expect((0.25..<2).contains(Date().timeIntervalSince(start)))
+                socket.endOutput()
+                while !trickle.isFinished { usleep(1_000) }
+            }
+        }
+    }
+
     @Test func `an idle connection is closed without a word`() async throws {
         try await withRouter(loops: 1, configure: { $0.timeouts.idle = .milliseconds(200) }) { router in
             try await onThread { [port = router.port] in
