@@ -42,6 +42,9 @@ struct Head {
     /// on.
     func text(_ range: Range<Int>) -> String { withBytes { String(decoding: $0.part(range), as: UTF8.self) } }
 
+    /// The names at `ranges`, in lower case.
+    func names(_ ranges: [Range<Int>]) -> [String] { ranges.map { text($0).lowercased() } }
+
     /// The value of the first field named `name`.
     func value(_ name: FieldName) -> String? {
         for field in fields where field.name == name { return text(field.value) }

@@ -76,6 +76,9 @@ struct Exchange: Equatable {
     /// A 1xx has come.
     mutating func interim() { isAnswered = true }
 
+    /// Some bytes of a head have come, and no more will.
+    mutating func partlyAnswered() { isAnswered = true }
+
     /// The final head has come; returns whether the client's connection can stay open after this response.
     ///
     /// A client that waits for `100 Continue` may send its body after all or never: what follows can't be told apart.

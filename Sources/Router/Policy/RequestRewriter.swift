@@ -77,10 +77,11 @@ struct RequestRewriter {
             out.write(credentials)
             out.write("\r\n")
         }
-        head.copyFields(except: dropped, nominated: facts.nominated, into: &out)
+        let outer = client.isTrusted ? prefixFields(head, audience) : []
+        head.copyFields(except: dropped, nominated: facts.nominated + outer.map(\.nameRange), into: &out)
         writeFraming(facts.framing, request, into: &out)
         writeConnection(facts, head, audience, into: &out)
-        writeForwarded(head, host: host, audience, into: &out)
+        writeForwarded(head, host: host, audience, outer, into: &out)
         switch client.version {
         case .http1: out.write("Via: 1.1 kiln\r\nX-Request-Id: ")
         case .http2: out.write("Via: 2.0 kiln\r\nX-Request-Id: ")
@@ -128,7 +129,19 @@ struct RequestRewriter {
         }
     }
 
-    private func writeForwarded(_ head: Head, host: Range<Int>?, _ audience: Audience, into out: inout HeadWriter) {
+    /// What a trusted proxy says that it has taken off the path already, if more is: then there is one prefix, made of both.
+    private func prefixFields(_ head: Head, _ audience: Audience) -> [Head.Field] {
+        guard case .function(let prefix) = audience, !prefix.isEmpty else { return [] }
+        return head.withBytes { bytes in
+            head.fields.filter {
+                $0.name == .xForwardedOther && bytes.part($0.nameRange).matches("x-forwarded-prefix")
+            }
+        }
+    }
+
+    private func writeForwarded(
+        _ head: Head, host: Range<Int>?, _ audience: Audience, _ outer: [Head.Field], into out: inout HeadWriter
+    ) {
         out.write("X-Forwarded-For: ")
         if client.isTrusted { head.copyList(.xForwardedFor, into: &out) }
         out.write(client.address)
@@ -148,6 +161,10 @@ struct RequestRewriter {
             }
             if case .function(let prefix) = audience, !prefix.isEmpty {
                 out.write("X-Forwarded-Prefix: ")
+                for field in outer {
+                    let value = bytes.part(field.value)
+                    out.write(value.last == UInt8(ascii: "/") ? UnsafeRawBufferPointer(rebasing: value.dropLast()) : value)
+                }
                 out.write(bytes.part(prefix))
                 out.write("\r\n")
             }

@@ -230,9 +230,10 @@ extension ClientHandler {
             if request?.exchange.download == .open { wait(for: .stream) } else if !upstream.isWritable { pace.hinder() }
         case .end(let trailers):
             if framing == .chunked {
+                let nominated = trailers == nil ? [] : request.map { $0.head.head.names($0.facts.nominated) } ?? []
                 upstream.write { out in
                     if let trailers {
-                        Trailers.writeEnd(trailers, into: &out)
+                        Trailers.writeEnd(trailers, nominated: nominated, into: &out)
                     } else {
                         out.writeStaticString("0\r\n\r\n")
                     }

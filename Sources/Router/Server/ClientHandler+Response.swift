@@ -65,6 +65,7 @@ extension ClientHandler {
         let framing = ResponseRewriter.framing(facts, for: request.head.version)
         self.request?.framing = framing
         self.request?.upstreamPersistent = facts.persistent
+        if !facts.nominated.isEmpty { request.nominated = response.head.names(facts.nominated) }
         if worker.drain != .serving { self.request?.exchange.isPersistent = false }
         let stays = self.request?.exchange.headReceived(selfDelimiting: framing != .close) ?? false
         // The flush that follows at the end of this read starts the wait for more.
@@ -120,7 +121,11 @@ extension ClientHandler {
         guard let request, case .exchanging(let upstream) = phase else { return }
         if request.framing == .chunked {
             output.write { out in
-                if let trailers { Trailers.writeEnd(trailers, into: &out) } else { out.writeStaticString("0\r\n\r\n") }
+                if let trailers {
+                    Trailers.writeEnd(trailers, nominated: request.nominated, into: &out)
+                } else {
+                    out.writeStaticString("0\r\n\r\n")
+                }
             }
         }
         let rest = decoder.remainingBody ?? .max
@@ -149,8 +154,9 @@ extension ClientHandler {
         }
     }
 
-    /// The instance's connection is gone or unusable.
-    func upstreamLost(_ reason: Reason) {
+    /// The instance's connection is gone or unusable; `partly`: some of a head has come.
+    func upstreamLost(_ reason: Reason, partly: Bool = false) {
+        if partly { request?.exchange.partlyAnswered() }
         guard case .exchanging = phase, let sent = request?.sentAt else { return }
         let waited = Duration.nanoseconds((.now() - sent).nanoseconds)
         guard let loss = request?.exchange.lost(reason, waited: waited) else { return }

@@ -240,6 +240,8 @@ final class Request {
     /// How the client learns where the response ends.
     var framing = ResponseRewriter.Framing.none
     var upstreamPersistent = false
+    /// What the response's Connection names, in lower case: its trailers are not to have it.
+    var nominated: [String] = []
     /// Bytes of its body so far.
     var uploaded = 0
     /// Bytes of the response's body so far, or of what has passed through a tunnel that way.

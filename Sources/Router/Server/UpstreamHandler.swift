@@ -199,7 +199,7 @@ final class UpstreamHandler: WireOwner {
             return client.receivedEnd(trailers)
         }
         state = .closed
-        client.upstreamLost(.upstreamClosed)
+        client.upstreamLost(.upstreamClosed, partly: decoder.bufferedBytes > 0)
         connection?.close()
     }
 }

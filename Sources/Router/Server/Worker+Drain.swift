@@ -3,9 +3,9 @@ import NIOCore
 /// How far a worker is with stopping.
 enum DrainPhase: Equatable {
     case serving
-    /// `/readyz` fails; everything else is as before.
+    /// `/readyz` fails, and responses end their connections: who sends the next request finds another Router.
     case unready
-    /// Responses end their connections.
+    /// Connections end when they are idle, and none is kept to an instance.
     case ending
 }
 

@@ -87,6 +87,23 @@ import Testing
         #expect(head.contains("\nForwarded: for=1.1.1.1\n"))
     }
 
+    @Test(arguments: [
+        ("X-Forwarded-Prefix: /app\n", "/app/fn/x"), ("x-forwarded-prefix: /app/\n", "/app/fn/x"),
+        ("X-Forwarded-Prefix: /a\nX-Forwarded-Prefix: /b\n", "/a/b/fn/x"), ("X-Forwarded-Prefix: /\n", "/fn/x"),
+        ("X-Forwarded-Port: 1\n", "/fn/x"),
+    ])
+    func `what a trusted proxy has taken off the path comes before what Kiln takes off`(
+        fields: String, prefix: String
+    ) throws {
+        let trusted = try rewrite(
+            "GET /fn/x/y HTTP/1.1\nHost: h\n" + fields, peer: "10.0.0.9", trusted: ["10.0.0.0/24"])
+        #expect(trusted.contains("\nX-Forwarded-Prefix: \(prefix)\n"))
+        #expect(trusted.lowercased().ranges(of: "x-forwarded-prefix").count == 1)
+        #expect(trusted.contains("X-Forwarded-Port: 1\n") == fields.contains("Port"))
+        let stranger = try rewrite("GET /fn/x/y HTTP/1.1\nHost: h\n" + fields)
+        #expect(stranger.contains("\nX-Forwarded-Prefix: /fn/x\n"))
+    }
+
     @Test func `framing is written anew`() throws {
         #expect(try rewrite("POST /fn/x HTTP/1.1\nHost: h\nContent-Length: 007\n").contains("\nContent-Length: 7\n"))
         let chunked = try rewrite(
@@ -192,7 +209,10 @@ import Testing
                 "0\r\nX-Sum: 1\r\nContent-Length: 3\r\nHost: x\r\nTransfer-Encoding: y\r\nX-Kiln-A: b\r\nY: 2\r\n\r\n")
         guard case .end(let trailers?) = try decoder.next(&bytes) else { Issue.record("no trailers"); return }
         var out = ByteBuffer()
-        Trailers.writeEnd(trailers, into: &out)
+        Trailers.writeEnd(trailers, nominated: [], into: &out)
         #expect(String(buffer: out) == "0\r\nX-Sum: 1\r\nY: 2\r\n\r\n")
+        out.clear()
+        Trailers.writeEnd(trailers, nominated: ["close", "x-sum"], into: &out)
+        #expect(String(buffer: out) == "0\r\nY: 2\r\n\r\n")
     }
 }

@@ -145,7 +145,7 @@ struct RequestProperty {
         var fields: [Head.Field] = []
         lines.withUnsafeBytes { try? Head.parseFields($0, from: 0, into: &fields) }
         trailers.fields = fields
-        Trailers.writeEnd(trailers, into: &output)
+        Trailers.writeEnd(trailers, nominated: [], into: &output)
     }
 
     private func checkFields(_ message: Message, _ facts: RequestFacts, _ seen: [FieldPair]) throws(Violation) {
