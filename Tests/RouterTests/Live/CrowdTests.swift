@@ -175,7 +175,7 @@ import Testing
             let socket = try RawSocket.connect(port)
             let start = Date()
             try socket.send("GET /fn/f HTTP/1.1\r\nHost: h\r\nX-Slow: ")
-            if number % 100 == 0 { usleep(10_000) }
+            if number % 100 == 0 { usleep(40_000) }
             return (socket, start)
         }
         var endings: [Ending] = []
