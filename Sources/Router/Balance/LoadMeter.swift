@@ -12,12 +12,34 @@ struct LoadMeter {
         var failed = 0
     }
 
+    /// A route, and what tells whether anything is to be said of it: of thousands that is seldom so.
+    private struct Watched {
+        let route: FunctionRoute
+        let endpoints: ContiguousArray<SharedEndpoint>
+        /// Whether more is counted than its endpoints tell.
+        let isShared: Bool
+
+        init?(_ route: FunctionRoute) {
+            let targets = route.targets + route.pinned
+            endpoints = ContiguousArray(targets.flatMap(\.endpoints))
+            guard !endpoints.isEmpty else { return nil }
+            self.route = route
+            isShared = targets.contains { $0.outcomes != nil }
+        }
+
+        var isQuiet: Bool {
+            guard !isShared, route.waiting.occupancy == 0 else { return false }
+            for endpoint in endpoints where !endpoint.isQuiet { return false }
+            return true
+        }
+    }
+
     /// How many samples make a report.
     static let samplesPerReport = 10
 
     private var snapshot: RouteSnapshot?
     /// The routes of ``snapshot`` that have an instance.
-    private var routes: [FunctionRoute] = []
+    private var routes: ContiguousArray<Watched> = []
     private var sums: [RevisionID: Sum] = [:]
     private var samples = 0
     /// What the last report said something about: when it has ended, one more report says so.
@@ -27,11 +49,10 @@ struct LoadMeter {
     mutating func sample(_ current: RouteSnapshot) -> RouterLoad? {
         if current !== snapshot {
             snapshot = current
-            routes = current.routes.values.filter { route in
-                (route.targets + route.pinned).contains { !$0.endpoints.isEmpty }
-            }
+            routes = ContiguousArray(current.routes.values.compactMap(Watched.init))
         }
-        for route in routes {
+        for watched in routes where !watched.isQuiet {
+            let route = watched.route
             var held = route.waiting.occupancy
             for target in route.targets {
                 add(target, of: route, held: held)

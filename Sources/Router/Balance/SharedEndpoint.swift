@@ -36,6 +36,12 @@ final class SharedEndpoint: Sendable {
         return Int(total &- seen.exchange(total, ordering: .relaxed))
     }
 
+    /// Whether it has no request, and had none that ``takeStarted()`` has not seen.
+    var isQuiet: Bool {
+        let counts = counts.load(ordering: .relaxed)
+        return Self.load(counts) == 0 && UInt32(counts >> 32) == seen.load(ordering: .relaxed)
+    }
+
     private static func load(_ counts: UInt64) -> Int { Int(counts & 0xFFFF_FFFF) }
     /// One request more, both now and in all.
     private static let start: UInt64 = 1 << 32 | 1

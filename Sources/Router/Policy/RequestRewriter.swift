@@ -163,7 +163,8 @@ struct RequestRewriter {
                 out.write("X-Forwarded-Prefix: ")
                 for field in outer {
                     let value = bytes.part(field.value)
-                    out.write(value.last == UInt8(ascii: "/") ? UnsafeRawBufferPointer(rebasing: value.dropLast()) : value)
+                    out.write(
+                        value.last == UInt8(ascii: "/") ? UnsafeRawBufferPointer(rebasing: value.dropLast()) : value)
                 }
                 out.write(bytes.part(prefix))
                 out.write("\r\n")

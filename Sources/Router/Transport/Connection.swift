@@ -311,7 +311,8 @@ final class Connection: EventSource, Wire {
 
     // MARK: Ends
 
-    func close() { end(nil) }
+    /// Closes at once. What has not left yet never will: without it an end would be no orderly one, and the system would keep what a peer does not take.
+    func close() { if pending.isEmpty { end(nil) } else { reset() } }
 
     func reset() {
         guard isOpen else { return }

@@ -141,12 +141,14 @@ import Testing
         try await withRouter { router in
             let upstream = try TestUpstream("a", path: router.path("a")) { request in
                 let names = request.trailers.map(\.name).joined()
-                return "HTTP/1.1 200 OK\r\nConnection: x-out\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n\(names.count)!\r\n"
+                return
+                    "HTTP/1.1 200 OK\r\nConnection: x-out\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n\(names.count)!\r\n"
                     + "0\r\nX-Out: 1\r\nX-Kept: 2\r\n\r\n"
             }
             try router.route(["f": [upstream]])
             let answer = try await router.call(
-                "POST /fn/f HTTP/1.1\nHost: h\nConnection: X-In\nTransfer-Encoding: chunked\n\n0\nx-in: 5\nX-Other: 6\n\n")
+                "POST /fn/f HTTP/1.1\nHost: h\nConnection: X-In\nTransfer-Encoding: chunked\n\n0\nx-in: 5\nX-Other: 6\n\n"
+            )
             #expect(upstream.requests[0].trailers.map(\.name) == ["X-Other"])
             #expect(answer.trailers.map(\.name) == ["X-Kept"])
         }

@@ -233,6 +233,38 @@ import Testing
         }
     }
 
+    @Test(arguments: [true, false]) func `a close with something unsent is a reset, one without is an end`(unsent: Bool)
+        async throws
+    {
+        try await withLoop { loop in
+            let descriptor = try loopbackListener(backlog: 8)
+            defer { close(descriptor) }
+            let peer = try RawSocket.connect(try localPort(descriptor))
+            let accepted = accept(descriptor, nil, nil)
+            _ = fcntl(accepted, F_SETFL, O_NONBLOCK)
+            try await loop.submit {
+                let connection = Connection(loop, accepted)
+                connection.write(ByteBuffer(string: "left"), promise: nil)
+                connection.flush()
+                if unsent { connection.write(ByteBuffer(string: "kept"), promise: nil) }
+                connection.close()
+            }.get()
+            let end = try await onThread {
+                do {
+                    var text: [UInt8] = []
+                    while true {
+                        let some = try peer.receiveSome()
+                        if some.isEmpty { return String(decoding: text, as: UTF8.self) }
+                        text += some
+                    }
+                } catch {
+                    return "reset"
+                }
+            }
+            #expect(end == (unsent ? "reset" : "left"))
+        }
+    }
+
     @Test func `an owner may close in the middle of what it is told`() async throws {
         try await withConnection { connection, peer in
             try await connection.run { owner in owner.onRead = { [unowned owner] in owner.connection.close() } }
