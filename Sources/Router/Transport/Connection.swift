@@ -32,6 +32,8 @@ final class Connection: EventSource, Wire {
     private(set) var isWritable = true
     private var input = Input.open
     private var output = Output.open
+    /// Why nothing can be sent, if that says that what came may not be all.
+    private var failure: IOError?
     private var interest = Connection.everything
     /// What the system has not taken yet.
     private var pending = Deque<ByteBuffer>()
@@ -86,7 +88,8 @@ final class Connection: EventSource, Wire {
         if events & EPOLLIN.rawValue != 0 { readable() }
     }
 
-    override func loopEnds() { end(nil) }
+    // An orderly end would be one of a message, where only that marks the message's.
+    override func loopEnds() { end(EventLoopError.shutdown) }
 
     private func readable() {
         for count in 0..<Self.readsAtOnce {
@@ -132,7 +135,7 @@ final class Connection: EventSource, Wire {
         input = .ended
         setInterest(interest & ~Self.everything)
         // Nothing can come and nothing can leave any more.
-        if output == .ended { return end(nil) }
+        if output == .ended { return end(failure) }
         owner?.readEnded()
     }
 
@@ -232,10 +235,18 @@ final class Connection: EventSource, Wire {
     private func sendOnce(_ bytes: ByteBuffer) -> Int {
         bytes.withUnsafeReadableBytes { bytes in
             while true {
-                let sent = Glibc.send(descriptor, bytes.baseAddress, bytes.count, Self.flags)
+                let sent = Self.send(descriptor, bytes, Self.flags)
                 if sent >= 0 || errno != EINTR { return sent }
             }
         }
+    }
+
+    private static func send(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer, _ flags: CInt) -> Int {
+        #if canImport(Glibc)
+            Glibc.send(descriptor, bytes.baseAddress, bytes.count, flags)
+        #else
+            Musl.send(descriptor, bytes.baseAddress, bytes.count, flags)
+        #endif
     }
 
     private func sendSeveral() -> Int {
@@ -280,10 +291,13 @@ final class Connection: EventSource, Wire {
 
     /// The peer takes nothing more. What it has said before that may be its answer.
     private func sendFailed(_ code: CInt) {
+        let error = IOError(errnoCode: code, reason: "send")
         output = .ended
+        // The system tells of a reset once only: what is read after this would seem to end in order. EPIPE is no reset: the peer had sent its end.
+        failure = code == EPIPE ? nil : error
         dropOutput()
         readToEnd()
-        end(IOError(errnoCode: code, reason: "send"))
+        end(error)
     }
 
     private func dropOutput() {
@@ -296,11 +310,8 @@ final class Connection: EventSource, Wire {
 
     func closeOutput() {
         guard isOpen, output == .open else { return }
-        guard pending.isEmpty else {
-            output = .ending
-            return
-        }
-        endOutput()
+        output = .ending
+        flush()
     }
 
     private func endOutput() {

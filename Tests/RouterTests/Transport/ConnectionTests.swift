@@ -21,8 +21,8 @@ import Testing
         try await withConnection { connection, peer in
             try await onThread { try peer.send([1, 2, 3]) }
             try await eventuallyRead(connection, 3)
-            let capacity = try await connection.run { $0.bytes.storageCapacity }
-            #expect(capacity < 1_024)
+            let kept = try await connection.run { $0.kept }
+            #expect(kept < 1_024)
         }
     }
 
@@ -60,6 +60,17 @@ import Testing
                 return all
             }
             #expect(received.suffix(3) == [1, 9, 9])
+        }
+    }
+
+    @Test func `what is sent behind a piece that nobody has sent yet comes behind it`() async throws {
+        try await withConnection { connection, peer in
+            try await connection.run { owner in
+                owner.write(2, promise: 1)
+                owner.connection.send(ByteBuffer(bytes: [9, 9]))
+            }
+            let received = try await onThread { try peer.receive(4) }
+            #expect(received == [1, 1, 9, 9])
         }
     }
 
@@ -183,6 +194,18 @@ import Testing
         }
     }
 
+    @Test func `the end of output sends what nobody has sent before`() async throws {
+        try await withConnection { connection, peer in
+            try await connection.run { owner in
+                owner.write(3, promise: 1)
+                owner.connection.closeOutput()
+            }
+            let rest = try await onThread { try peer.receiveAll() }
+            #expect(rest == "\u{1}\u{1}\u{1}")
+            try await connection.expect(.promise(1))
+        }
+    }
+
     @Test func `nothing is taken behind the end of output`() async throws {
         try await withConnection { connection, _ in
             try await connection.run { owner in
@@ -276,22 +299,41 @@ import Testing
     }
 
     @Test func `a reset is an error, behind what came before it`() async throws {
-        try await withLoop { loop in
-            let descriptor = try loopbackListener(backlog: 8)
-            defer { close(descriptor) }
-            let peer = try RawSocket.connect(try localPort(descriptor))
-            let accepted = accept(descriptor, nil, nil)
-            _ = fcntl(accepted, F_SETFL, O_NONBLOCK)
-            let made = loop.submit {
-                let owner = Recorder(Connection(loop, accepted), reading: true)
-                try owner.connection.start(owner)
-                return NIOLoopBound(owner, eventLoop: loop)
-            }
-            let connection = TestConnection(recorder: try await made.get())
+        try await withTCPConnection { connection, peer in
             try peer.send("abc")
             try await eventuallyRead(connection, 3)
             peer.reset()
             try await connection.expect(.failed)
+        }
+    }
+
+    /// Where only an end marks the end of a message, a reset must not look like one.
+    @Test func `a reset that is found by sending is an error too, behind what came before it`() async throws {
+        try await withTCPConnection { connection, peer in
+            try await connection.run { owner in
+                // All before the loop looks at what has happened.
+                try peer.send("abc")
+                peer.reset()
+                owner.write(1, promise: 1)
+                owner.connection.flush()
+            }
+            let (told, bytes) = try await connection.run { ($0.events, $0.bytes.readableBytes) }
+            #expect(told == [.brokenPromise(1), .failed])
+            #expect(bytes == 3)
+        }
+    }
+
+    @Test func `an orderly end that is found by sending is none`() async throws {
+        try await withConnection { connection, peer in
+            try await connection.run { owner in
+                try peer.send("abc")
+                peer.close()
+                owner.write(1, promise: 1)
+                owner.connection.flush()
+            }
+            let (told, bytes) = try await connection.run { ($0.events, $0.bytes.readableBytes) }
+            #expect(told == [.brokenPromise(1), .ended])
+            #expect(bytes == 3)
         }
     }
 

@@ -35,6 +35,30 @@ func withConnection(
     }
 }
 
+/// The same over TCP.
+func withTCPConnection(_ body: (TestConnection, RawSocket) async throws -> Void) async throws {
+    try await withLoop { loop in
+        let descriptor = try loopbackListener(backlog: 8)
+        defer { close(descriptor) }
+        let peer = try RawSocket.connect(try localPort(descriptor))
+        let accepted = accept(descriptor, nil, nil)
+        _ = fcntl(accepted, F_SETFL, O_NONBLOCK)
+        let made = loop.submit {
+            let owner = Recorder(Connection(loop, accepted), reading: true)
+            try owner.connection.start(owner)
+            return NIOLoopBound(owner, eventLoop: loop)
+        }
+        try await body(TestConnection(recorder: try await made.get()), peer)
+    }
+}
+
+/// CPU time of this thread so far.
+func threadSeconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+}
+
 /// What the owner of a connection has been told, from any thread.
 struct TestConnection: Sendable {
     let recorder: NIOLoopBound<Recorder>
@@ -63,9 +87,13 @@ final class Recorder: WireOwner {
     let connection: Connection
     var events: [Event] = []
     var bytes = ByteBuffer()
+    /// Memory that the pieces keep that have come.
+    var kept = 0
     var wantsInput: Bool
     /// What is done when input comes.
     var onRead: (() -> Void)?
+    /// What is done at the end.
+    var onEnd: (() -> Void)?
 
     init(_ connection: Connection, reading: Bool) {
         self.connection = connection
@@ -74,6 +102,7 @@ final class Recorder: WireOwner {
 
     func read(_ more: ByteBuffer) {
         bytes.writeImmutableBuffer(more)
+        kept += more.storageCapacity
         onRead?()
     }
 
@@ -83,7 +112,10 @@ final class Recorder: WireOwner {
 
     func becameWritable() { events.append(.writable) }
 
-    func ended(_ error: (any Error)?) { events.append(error == nil ? .ended : .failed) }
+    func ended(_ error: (any Error)?) {
+        events.append(error == nil ? .ended : .failed)
+        onEnd?()
+    }
 
     /// Writes `count` bytes, whose fate is written down as that of promise `number`.
     func write(_ count: Int, promise number: Int) {
