@@ -21,11 +21,16 @@ final class Listener: EventSource {
     /// How long none is accepted when the system has no file or memory for another.
     private static let rest = TimeAmount.seconds(1)
 
-    /// Listens at `descriptor`, which is bound.
+    /// Listens at `descriptor`, which is bound, and becomes its owner, even if that fails.
     init(_ loop: SocketLoop, _ descriptor: CInt, _ accepted: @escaping (CInt, SocketAddress?) -> Void) throws {
         self.accepted = accepted
         super.init(loop, descriptor)
-        try loop.register(self, EPOLLIN.rawValue)
+        do {
+            try loop.register(self, EPOLLIN.rawValue)
+        } catch {
+            closeDescriptor(descriptor)
+            throw error
+        }
     }
 
     /// A socket that is bound to `host` and `port`, and listens there.
@@ -120,7 +125,9 @@ final class Listener: EventSource {
     func close() {
         guard isOpen else { return }
         isOpen = false
-        loop.remove(self)
+        // While someone else has the socket, closing it would not end what the system tells of it (epoll(7), question 6).
+        loop.remove(self, keeping: true)
+        closeDescriptor(descriptor)
     }
 }
 
