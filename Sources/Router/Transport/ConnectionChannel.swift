@@ -24,7 +24,10 @@ final class ConnectionChannel: Channel, @unchecked Sendable {
         localAddress = connection.localAddress
     }
 
-    /// Tells the handlers that they are connected. Who has read from `connection` before hands it over by ``Connection/owner``; others call
+    // One that has never begun is not told of an end.
+    deinit { closed.succeed() }
+
+    /// Tells the handlers that they are connected, unless one of them has closed already. Who has read from `connection` before hands it over by ``Connection/owner``; others call
     /// ``Connection/start(_:)``.
     func activate() {
         guard connection.isOpen else { return }
