@@ -14,8 +14,8 @@ import Synchronization
 /// NIO's own loops spend on each event what the rest of the Router spends on a request: promises, a pipeline, buffers that are shared with nobody. For
 /// what does need a pipeline (TLS, HTTP/2), this is an `EventLoop` of NIO's all the same.
 ///
-/// `@unchecked Sendable`: `queue`, `thread` and the two descriptors, which stay the same until the loop has ended, may be used by any thread; everything
-/// else by the loop's own only, which `inEventLoop` tells.
+/// `@unchecked Sendable`: `queue`, `thread` and the two descriptors, which stay the same for as long as there is someone to use them, may be used by any
+/// thread; everything else by the loop's own only, which `inEventLoop` tells.
 final class SocketLoop: @unchecked Sendable {
     /// What other threads leave here.
     private struct Queue {
@@ -29,7 +29,6 @@ final class SocketLoop: @unchecked Sendable {
     private let wakeUp: CInt
     private let queue = Mutex(Queue())
     private let thread = Atomic<UInt>(0)
-    private let ended = Mutex<[@Sendable () -> Void]>([])
 
     // The loop's own from here on.
     private var sources: ContiguousArray<EventSource?> = []
@@ -37,6 +36,8 @@ final class SocketLoop: @unchecked Sendable {
     private var timers = Heap<LoopTimer>()
     private var timerCount: UInt64 = 0
     private var isStopping = false
+    /// Who is told of the end.
+    private var ended: [@Sendable () -> Void] = []
     private var input: ByteBuffer
     /// Where to read to. One for all connections: what is read seldom needs as much.
     let allocator = ByteBufferAllocator()
@@ -58,11 +59,18 @@ final class SocketLoop: @unchecked Sendable {
             closeDescriptor(epoll)
             throw IOError(errnoCode: code, reason: "eventfd")
         }
+        // From here on `deinit` closes both.
         input = allocator.buffer(capacity: Self.readSize)
         guard linux_epoll_control(epoll, EPOLL_CTL_ADD, wakeUp, EPOLLIN.rawValue, .max) == 0 else {
             throw IOError(errnoCode: errno, reason: "epoll_ctl")
         }
         try start(name)
+    }
+
+    // Not before: who has left a task for the loop may not have woken it yet, when that is over, and by then the number could be another's.
+    deinit {
+        closeDescriptor(epoll)
+        closeDescriptor(wakeUp)
     }
 
     private func start(_ name: String) throws {
@@ -82,17 +90,21 @@ final class SocketLoop: @unchecked Sendable {
 
     var inEventLoop: Bool { thread.load(ordering: .relaxed) == UInt(pthread_self()) }
 
-    func execute(_ task: @escaping @Sendable () -> Void) {
+    func execute(_ task: @escaping @Sendable () -> Void) { _ = enqueue(task) }
+
+    /// Whether `task` is going to be done: not by a loop that has ended.
+    private func enqueue(_ task: @escaping @Sendable () -> Void) -> Bool {
         let isOwn = inEventLoop
-        let wakes = queue.withLock { queue in
-            guard !queue.isOver else { return false }
+        let (isTaken, wakes) = queue.withLock { queue in
+            guard !queue.isOver else { return (false, false) }
             queue.tasks.append(task)
             // The loop looks for tasks before it waits.
-            guard !isOwn, !queue.isWoken else { return false }
+            guard !isOwn, !queue.isWoken else { return (true, false) }
             queue.isWoken = true
-            return true
+            return (true, true)
         }
         if wakes { wake() }
+        return isTaken
     }
 
     private func wake() {
@@ -101,8 +113,11 @@ final class SocketLoop: @unchecked Sendable {
 
     /// Ends the loop: what is open is closed, and what has been asked of it is done. `done` is called when the thread does nothing more.
     func stop(_ done: @escaping @Sendable () -> Void) {
-        ended.withLock { $0.append(done) }
-        execute { [self] in isStopping = true }
+        let isTaken = enqueue { [self] in
+            isStopping = true
+            ended.append(done)
+        }
+        if !isTaken { done() }
     }
 
     /// Does `task` at `deadline`, at the earliest.
@@ -173,21 +188,26 @@ final class SocketLoop: @unchecked Sendable {
     }
 
     private func end() {
-        while let last = sources.popLast() { last?.loopEnds() }
-        while runTasks() {}
-        for timer in timers.unordered { timer.task.fail?(EventLoopError.shutdown) }
-        timers = Heap()
-        while true {
-            let tasks = queue.withLock { queue in
-                queue.isOver = queue.tasks.isEmpty
-                return exchange(&queue.tasks, with: [])
-            }
-            if tasks.isEmpty { break }
-            for task in tasks { task() }
+        // What is told of the end may open something, schedule it or ask for it.
+        repeat {
+            while let last = sources.popLast() { last?.loopEnds() }
+            let scheduled = timers.unordered
+            timers = Heap()
+            for timer in scheduled { timer.task.fail?(EventLoopError.shutdown) }
+            _ = runTasks()
+        } while !endIfIdle()
+        // Another thread may be known by the same number soon.
+        thread.store(0, ordering: .sequentiallyConsistent)
+        for done in exchange(&ended, with: []) { done() }
+    }
+
+    /// Takes no more tasks, if there is nothing left to do.
+    private func endIfIdle() -> Bool {
+        guard sources.isEmpty, timers.isEmpty else { return false }
+        return queue.withLock { queue in
+            queue.isOver = queue.tasks.isEmpty
+            return queue.isOver
         }
-        closeDescriptor(epoll)
-        closeDescriptor(wakeUp)
-        for done in ended.withLock({ exchange(&$0, with: []) }) { done() }
     }
 
     // MARK: Sources

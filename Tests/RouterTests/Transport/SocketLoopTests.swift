@@ -77,10 +77,11 @@ import Testing
         var ends: [CInt] = [0, 0]
         try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK, 0, &ends) == 0)
         let (own, peer) = (ends[0], RawSocket(ends[1]))
-        let recorder = try await loop.submit {
+        let told = Mutex<[Recorder.Event]>([])
+        try await loop.submit {
             let owner = Recorder(Connection(loop, own), reading: true)
+            owner.onEnd = { [unowned owner] in told.withLock { $0 = owner.events } }
             try owner.connection.start(owner)
-            return NIOLoopBound(owner, eventLoop: loop)
         }.get()
         let failed = Mutex(false)
         loop.scheduleTask(in: .hours(1)) {}.futureResult.whenFailure { _ in failed.withLock { $0 = true } }
@@ -91,7 +92,67 @@ import Testing
         #expect(failed.withLock { $0 })
         let rest = try await onThread { try peer.receiveSome() }
         #expect(rest.isEmpty)
-        _ = recorder
+        // Not an end that could be a message's.
+        #expect(told.withLock { $0 } == [.failed])
+    }
+
+    @Test func `what is opened, asked and scheduled at the end ends too`() async throws {
+        let group = try SocketLoopGroup(threads: 1)
+        let loop = group.loops[0]
+        var ends: [CInt] = [0, 0]
+        try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK, 0, &ends) == 0)
+        let (own, peer) = (ends[0], RawSocket(ends[1]))
+        let isDone = Mutex(false)
+        let isFailed = Mutex(false)
+        loop.execute {
+            loop.stop {}
+            // Done when what was open has been closed.
+            loop.execute {
+                loop.execute {
+                    let owner = Recorder(Connection(loop, own), reading: true)
+                    #expect(throws: Never.self) { try owner.connection.start(owner) }
+                    owner.onEnd = {
+                        let scheduled = loop.scheduleTask(in: .hours(1)) {}
+                        scheduled.futureResult.whenFailure { _ in
+                            isFailed.withLock { $0 = true }
+                            loop.execute { isDone.withLock { $0 = true } }
+                        }
+                    }
+                }
+            }
+        }
+        let rest = try await onThread { try peer.receiveSome() }
+        #expect(rest.isEmpty)
+        await group.stop()
+        #expect(isFailed.withLock { $0 })
+        #expect(isDone.withLock { $0 })
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a group that has ended may be stopped again`() async throws {
+        let group = try SocketLoopGroup(threads: 2)
+        await group.stop()
+        await group.stop()
+        // Threads come and go, and their numbers with them.
+        let former = group.loops
+        let next = try SocketLoopGroup(threads: 2)
+        for loop in next.loops {
+            let isMistaken = try await loop.submit { former.contains { $0.inEventLoop } }.get()
+            #expect(!isMistaken)
+        }
+        await next.stop()
+    }
+
+    @Test func `nothing is kept of a loop that has ended`() async throws {
+        weak var loop: SocketLoop?
+        do {
+            let group = try SocketLoopGroup(threads: 1)
+            loop = group.loops[0]
+            loop?.scheduleTask(in: .hours(1)) {}
+            loop?.scheduleRepeatedTask(initialDelay: .milliseconds(1), delay: .milliseconds(1)) { _ in }
+            try await loop?.submit {}.get()
+            await group.stop()
+        }
+        try await eventually("the loop is gone") { loop == nil }
     }
 
     @Test(arguments: [0, 65]) func `a group of too few or too many threads is refused`(threads: Int) {
