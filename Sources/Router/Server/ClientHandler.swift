@@ -54,6 +54,8 @@ final class ClientHandler: WireOwner {
     var inputEnded = false
     var discarded = 0
     private var isAdvancing = false
+    /// Whether there may be more to do since it was last looked.
+    private var mayAdvance = false
 
     /// Whether there is room for the connection.
     enum Admission {
@@ -175,20 +177,25 @@ final class ClientHandler: WireOwner {
     /// Uses what has been received as far as the phase allows.
     func advance() {
         // What is called from here may call this again: once around is enough.
+        mayAdvance = true
         guard !isAdvancing else { return }
         isAdvancing = true
         defer { isAdvancing = false }
-        do {
-            while try step() {}
-        } catch {
-            if error == .http2Preface, isFresh, client.scheme == .http { return becomeHTTP2() }
-            refuse(Reason(error))
-        }
-        if case .exchanging(let upstream) = phase {
-            // All that came has been passed on: an end of input now is one in the middle of a body.
-            if inputEnded, request?.exchange.upload == .open { return close() }
-            upstream.flush()
-        }
+        repeat {
+            do {
+                while try step() {}
+            } catch {
+                if error == .http2Preface, isFresh, client.scheme == .http { return becomeHTTP2() }
+                refuse(Reason(error))
+            }
+            mayAdvance = false
+            if case .exchanging(let upstream) = phase {
+                // All that came has been passed on: an end of input now is one in the middle of a body.
+                if inputEnded, request?.exchange.upload == .open { return close() }
+                // An instance that is found gone by this is another's turn, or that of the client's next request.
+                upstream.flush()
+            }
+        } while mayAdvance
         resumeReading()
     }
 
