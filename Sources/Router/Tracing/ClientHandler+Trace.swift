@@ -10,7 +10,7 @@ extension ClientHandler {
         let parent = Self.parent(request.head.head)
         guard tracing.samples(parent, draw: { worker.random.next() }) else { return }
         request.trace = RequestTrace(
-            parent, began: request.began, start: Tracing.now(), draw: { worker.random.next() })
+            parent, began: request.began, start: time(of: request.began), draw: { worker.random.next() })
     }
 
     /// The one caller's span that a request names.
@@ -22,6 +22,13 @@ extension ClientHandler {
         }
         guard let found else { return nil }
         return head.withBytes { bytes in TraceContext(bytes.part(found)) }
+    }
+
+    /// `moment`, which has passed, in nanoseconds since 1970.
+    private func time(of moment: NIODeadline) -> UInt64 {
+        // In this order: what comes between the two clocks must not put an end into the future.
+        let wall = Tracing.now()
+        return wall &- UInt64(truncatingIfNeeded: max(0, (NIODeadline.now() - moment).nanoseconds))
     }
 
     /// Whether anybody wants to know why a request ended as it did.

@@ -52,12 +52,6 @@ func withTCPConnection(_ body: (TestConnection, RawSocket) async throws -> Void)
     }
 }
 
-/// CPU time of this thread so far.
-func threadSeconds() -> Double {
-    var time = timespec()
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-}
 
 /// What the owner of a connection has been told, from any thread.
 struct TestConnection: Sendable {
