@@ -18,8 +18,14 @@ import Testing
                 #expect(isBack.withLock { $0 }, "told before the call had returned")
                 switch result {
                 case .success(let connection):
+                    // It must be fit for use.
+                    do {
+                        try connection.start(Recorder(connection, reading: true))
+                        promise.succeed("")
+                    } catch {
+                        promise.fail(error)
+                    }
                     connection.close()
-                    promise.succeed("")
                 case .failure(let error): promise.succeed("\(error)")
                 }
             }
