@@ -52,7 +52,6 @@ func withTCPConnection(_ body: (TestConnection, RawSocket) async throws -> Void)
     }
 }
 
-
 /// What the owner of a connection has been told, from any thread.
 struct TestConnection: Sendable {
     let recorder: NIOLoopBound<Recorder>
