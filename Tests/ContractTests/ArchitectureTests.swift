@@ -9,7 +9,7 @@ import Testing
         "Kubernetes": ["Contract", "Transfer", "Service"],
         "Builder": ["Contract", "OCI", "Transfer", "Service", "Telemetry"],
         "Deployer": ["Contract", "OCI", "Transfer", "Service", "Telemetry", "Kubernetes", "CLinux"],
-        "Router": ["Contract", "Telemetry"],
+        "Router": ["Contract", "Telemetry", "CLinux"],
         "Client": ["Contract", "Transfer", "OCI", "CLinux"],
     ]
     private static let own: Set<String> = Set(allowed.keys).union(["CCurl", "CArchive", "CZlib", "CLinux", "kiln"])
