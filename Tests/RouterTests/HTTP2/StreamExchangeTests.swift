@@ -31,17 +31,7 @@ import Testing
 
     @Test func `each piece arrives when it is sent, in both directions`() async throws {
         try await withRouter { router in
-            let upstream = try TestUpstream("a", path: router.path("a")) { socket, _ in
-                _ = try socket.receiveHead()
-                try socket.send(
-                    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
-                for index in 0..<10 {
-                    try socket.send("9\r\ndata: \(index)\n\n\r\n")
-                    // The next one only after this one has been seen.
-                    _ = try socket.receive(through: "seen\r\n")
-                }
-                try socket.send("0\r\n\r\n")
-            }
+            let upstream = try TestUpstream(path: router.path("a"), pieces: 10)
             try router.route(["f": [upstream]])
             let story = try await FrameClient.run(
                 """

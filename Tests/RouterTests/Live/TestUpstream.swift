@@ -48,6 +48,20 @@ final class TestUpstream: Sendable {
         }
     }
 
+    /// A server that answers one request by so many events, the next of which it sends when it has got `seen` as a chunk of the body.
+    convenience init(path: String, pieces: Int) throws {
+        try self.init("a", path: path) { socket, _ in
+            _ = try socket.receiveHead()
+            try socket.send(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for index in 0..<pieces {
+                try socket.send("9\r\ndata: \(index)\n\n\r\n")
+                _ = try socket.receive(through: "seen\r\n")
+            }
+            try socket.send("0\r\n\r\n")
+        }
+    }
+
     /// Connections accepted so far.
     var accepted: Int { state.withLock { $0.accepted } }
     /// Requests that handlers have recorded.

@@ -31,9 +31,7 @@ import Testing
             }
             try await router.route(["f"], to: upstream)
             let url = "https://localhost:\(router.port)/fn/f"
-            #expect(
-                try await Self.curl(version, certificate, "--output /dev/null --write-out '%{http_version}' \(url)")
-                    == version)
+            try await Self.expect(version, certificate, url)
             memory.withLock { $0 = MemoryWatch(process: "\(router.processIdentifier)") }
             // A client slower than the instance at first: what it doesn't take must wait there.
             let check = """
@@ -76,9 +74,7 @@ import Testing
             }
             try await router.route(["f"], to: upstream)
             let url = "https://localhost:\(router.port)/fn/f"
-            #expect(
-                try await Self.curl(version, certificate, "--output /dev/null --write-out '%{http_version}' \(url)")
-                    == version)
+            try await Self.expect(version, certificate, url)
             memory.withLock { $0 = MemoryWatch(process: "\(router.processIdentifier)") }
             let make = """
                 import sys
@@ -97,6 +93,12 @@ import Testing
             #expect(growth < Self.growth, "\(growth >> 20) MiB")
             upstream.stop()
         }
+    }
+
+    /// One call, which shows that it is this version that is spoken.
+    private static func expect(_ version: String, _ certificate: TestCertificate, _ url: String) async throws {
+        let spoken = try await curl(version, certificate, "--output /dev/null --write-out '%{http_version}' \(url)")
+        #expect(spoken == version)
     }
 
     /// What the shell prints of `before curl … arguments`, or what went wrong.

@@ -260,11 +260,7 @@ import Testing
         async throws
     {
         try await withLoop { loop in
-            let descriptor = try loopbackListener(backlog: 8)
-            defer { close(descriptor) }
-            let peer = try RawSocket.connect(try localPort(descriptor))
-            let accepted = accept(descriptor, nil, nil)
-            _ = fcntl(accepted, F_SETFL, O_NONBLOCK)
+            let (accepted, peer) = try tcpPair()
             try await loop.submit {
                 let connection = Connection(loop, accepted)
                 connection.write(ByteBuffer(string: "left"), promise: nil)
@@ -339,11 +335,7 @@ import Testing
 
     @Test func `a reset of this side is no orderly end`() async throws {
         try await withLoop { loop in
-            let descriptor = try loopbackListener(backlog: 8)
-            defer { close(descriptor) }
-            let peer = try RawSocket.connect(try localPort(descriptor))
-            let accepted = accept(descriptor, nil, nil)
-            _ = fcntl(accepted, F_SETFL, O_NONBLOCK)
+            let (accepted, peer) = try tcpPair()
             try await loop.submit { Connection(loop, accepted).reset() }.get()
             await #expect(throws: RawSocket.Failure.self) { try await onThread { try peer.receiveSome() } }
         }
@@ -355,8 +347,8 @@ import Testing
         var reused = 0
         try await withLoop { loop in
             for _ in 0..<50 {
-                let (one, firstPeer) = try pair()
-                let (two, secondPeer) = try pair()
+                let (one, firstPeer) = try unixPair()
+                let (two, secondPeer) = try unixPair()
                 let made = loop.submit {
                     let closer = Recorder(Connection(loop, one), reading: true)
                     let victim = Recorder(Connection(loop, two), reading: true)
@@ -364,7 +356,7 @@ import Testing
                     try victim.connection.start(victim)
                     closer.onRead = {
                         victim.connection.close()
-                        guard let (three, peer) = try? self.pair() else { return }
+                        guard let (three, peer) = try? unixPair() else { return }
                         let next = Recorder(Connection(loop, three), reading: true)
                         try? next.connection.start(next)
                         closer.onRead = nil
@@ -386,13 +378,6 @@ import Testing
             }
             #expect(reused > 0)
         }
-    }
-
-    private func pair() throws -> (CInt, RawSocket) {
-        var ends: [CInt] = [0, 0]
-        try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
-        _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
-        return (ends[0], RawSocket(ends[1]))
     }
 
     private func eventuallyRead(

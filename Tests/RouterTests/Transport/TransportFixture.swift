@@ -17,15 +17,31 @@ func withLoop(_ body: (SocketLoop) async throws -> Void) async throws {
     await group.stop()
 }
 
+/// Two ends of a unix socket: one that does not block, and a test's.
+func unixPair() throws -> (CInt, RawSocket) {
+    var ends: [CInt] = [0, 0]
+    try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
+    _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
+    return (ends[0], RawSocket(ends[1]))
+}
+
+/// The same over TCP.
+func tcpPair() throws -> (CInt, RawSocket) {
+    let descriptor = try loopbackListener(backlog: 8)
+    defer { close(descriptor) }
+    let peer = try RawSocket.connect(try localPort(descriptor))
+    let accepted = accept(descriptor, nil, nil)
+    _ = fcntl(accepted, F_SETFL, O_NONBLOCK)
+    return (accepted, peer)
+}
+
 /// Runs `body` with a connection whose owner writes down what it is told, and the other end of it.
 func withConnection(
-    reading: Bool = true, _ body: (TestConnection, RawSocket) async throws -> Void
+    reading: Bool = true, _ pair: () throws -> (CInt, RawSocket) = unixPair,
+    _ body: (TestConnection, RawSocket) async throws -> Void
 ) async throws {
     try await withLoop { loop in
-        var ends: [CInt] = [0, 0]
-        try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
-        let (own, peer) = (ends[0], RawSocket(ends[1]))
-        _ = fcntl(own, F_SETFL, O_NONBLOCK)
+        let (own, peer) = try pair()
         let made = loop.submit {
             let owner = Recorder(Connection(loop, own), reading: reading)
             try owner.connection.start(owner)
@@ -37,19 +53,7 @@ func withConnection(
 
 /// The same over TCP.
 func withTCPConnection(_ body: (TestConnection, RawSocket) async throws -> Void) async throws {
-    try await withLoop { loop in
-        let descriptor = try loopbackListener(backlog: 8)
-        defer { close(descriptor) }
-        let peer = try RawSocket.connect(try localPort(descriptor))
-        let accepted = accept(descriptor, nil, nil)
-        _ = fcntl(accepted, F_SETFL, O_NONBLOCK)
-        let made = loop.submit {
-            let owner = Recorder(Connection(loop, accepted), reading: true)
-            try owner.connection.start(owner)
-            return NIOLoopBound(owner, eventLoop: loop)
-        }
-        try await body(TestConnection(recorder: try await made.get()), peer)
-    }
+    try await withConnection(tcpPair, body)
 }
 
 /// What the owner of a connection has been told, from any thread.
