@@ -52,10 +52,12 @@ import Transfer
         _ platform: Platform, seconds: Int, parameters: [String: String], arguments: [String]
     ) throws {
         // Text that looks like a source need not be one (422), a name need not be a function's (404), a revision may be
-        // collected by then (410), and options are bounded by each other and by the operator (400).
+        // collected by then (410), and options are bounded by each other and by the operator (400). Of what is wrong some is too long besides (414).
         var configuration = """
             [checks.positive_data_acceptance]
             expected-statuses = ["2xx", "400", "404", "409", "410", "422"]
+            [checks.negative_data_rejection]
+            expected-statuses = ["400", "401", "403", "404", "405", "406", "409", "410", "413", "414", "415", "422", "428", "429", "431", "5xx"]
             [parameters]
 
             """
