@@ -73,11 +73,8 @@ struct Exchange: Equatable {
     /// The last of the body has been passed on.
     mutating func uploadEnded() { if upload == .open { upload = .ended } }
 
-    /// A 1xx has come.
+    /// A 1xx has come, or a part of a head.
     mutating func interim() { isAnswered = true }
-
-    /// Some bytes of a head have come, and no more will.
-    mutating func partlyAnswered() { isAnswered = true }
 
     /// The final head has come; returns whether the client's connection can stay open after this response.
     ///

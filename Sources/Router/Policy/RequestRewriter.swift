@@ -78,7 +78,9 @@ struct RequestRewriter {
             out.write("\r\n")
         }
         let outer = client.isTrusted ? prefixFields(head, audience) : []
-        head.copyFields(except: dropped, nominated: facts.nominated + outer.map(\.nameRange), into: &out)
+        // Seldom so: what is joined would be copied.
+        let removed = outer.isEmpty ? facts.nominated : facts.nominated + outer.map(\.nameRange)
+        head.copyFields(except: dropped, nominated: removed, into: &out)
         writeFraming(facts.framing, request, into: &out)
         writeConnection(facts, head, audience, into: &out)
         writeForwarded(head, host: host, audience, outer, into: &out)

@@ -13,12 +13,12 @@ enum Trailers {
     /// Writes the end of a chunked body with those of `trailers` that may be passed on. What the message's Connection named, as `nominated` in lower case, was
     /// meant for this end alone (RFC 9110, 7.6.1).
     static func writeEnd(_ trailers: Head, nominated: [String], into out: inout ByteBuffer) {
-        let kept = trailers.fields.map(\.nameRange).filter { range in
-            !nominated.isEmpty && nominated.contains(trailers.text(range).lowercased())
-        }
+        let dropped =
+            nominated.isEmpty
+            ? [] : trailers.fields.map(\.nameRange).filter { nominated.contains(trailers.text($0).lowercased()) }
         out.writeHead(atMost: trailers.bytes.readableBytes + 8) { out in
             out.write("0\r\n")
-            trailers.copyFields(except: refused, nominated: kept, into: &out)
+            trailers.copyFields(except: refused, nominated: dropped, into: &out)
             out.write("\r\n")
         }
     }

@@ -41,8 +41,17 @@ final class ByteOutput {
         write { _ = $0.writeStaticString("\r\n") }
     }
 
-    /// Sends what has been written; `promise` is fulfilled when the system has taken all of it.
-    func flush(to wire: some Wire, promise: EventLoopPromise<Void>? = nil) {
+    /// Sends what has been written.
+    func flush(to wire: some Wire) { flush(to: wire, promise: nil) }
+
+    /// Sends what has been written, and does `then` on `loop`, the wire's own, when the system has taken all of it or never will.
+    func flush(to wire: some Wire, _ loop: SocketLoop, then: @escaping () -> Void) {
+        let promise = loop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenComplete { _ in then() }
+        flush(to: wire, promise: promise)
+    }
+
+    private func flush(to wire: some Wire, promise: EventLoopPromise<Void>?) {
         hasUnflushed = false
         var taken = buffer
         buffer = ByteBuffer()

@@ -131,15 +131,11 @@ extension ClientHandler {
         phase = .lingering
         discarded = 0
         wait(for: .stream)
-        let promise = worker.eventLoop.makePromise(of: Void.self)
-        let bound = NIOLoopBound(self, eventLoop: worker.eventLoop)
-        promise.futureResult.whenComplete { _ in
-            let handler = bound.value
-            if handler.inputEnded { return handler.close() }
-            handler.wait(for: .linger)
-            handler.wire?.closeOutput()
+        output.flush(to: wire, worker.eventLoop) { [self] in
+            if inputEnded { return close() }
+            wait(for: .linger)
+            self.wire?.closeOutput()
         }
-        output.flush(to: wire, promise: promise)
         resumeReading()
     }
 

@@ -156,7 +156,7 @@ extension ClientHandler {
 
     /// The instance's connection is gone or unusable; `partly`: some of a head has come.
     func upstreamLost(_ reason: Reason, partly: Bool = false) {
-        if partly { request?.exchange.partlyAnswered() }
+        if partly { request?.exchange.interim() }
         guard case .exchanging = phase, let sent = request?.sentAt else { return }
         let waited = Duration.nanoseconds((.now() - sent).nanoseconds)
         guard let loss = request?.exchange.lost(reason, waited: waited) else { return }
@@ -189,13 +189,9 @@ extension ClientHandler {
     /// The instance sends nothing more through the tunnel.
     func tunnelEnded() {
         guard let wire else { return }
-        let promise = worker.eventLoop.makePromise(of: Void.self)
-        let bound = NIOLoopBound(self, eventLoop: worker.eventLoop)
-        promise.futureResult.whenComplete { _ in
-            let handler = bound.value
-            if handler.inputEnded { handler.close() } else { handler.wire?.closeOutput() }
+        output.flush(to: wire, worker.eventLoop) { [self] in
+            if inputEnded { close() } else { self.wire?.closeOutput() }
         }
-        output.flush(to: wire, promise: promise)
     }
 
     /// The instance's side of the tunnel is gone.

@@ -72,13 +72,9 @@ final class UpstreamHandler: WireOwner {
     /// The client has sent its last byte through the tunnel.
     func endTunnelInput() {
         guard let connection else { return }
-        let promise = worker.eventLoop.makePromise(of: Void.self)
-        let bound = NIOLoopBound(self, eventLoop: worker.eventLoop)
-        promise.futureResult.whenComplete { _ in
-            let handler = bound.value
-            if handler.isEnded { handler.close() } else { handler.connection?.closeOutput() }
+        output.flush(to: connection, worker.eventLoop) { [self] in
+            if isEnded { close() } else { self.connection?.closeOutput() }
         }
-        output.flush(to: connection, promise: promise)
     }
 
     /// The exchange is over; keeps the connection for another if it is fit for that.

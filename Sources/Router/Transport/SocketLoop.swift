@@ -38,8 +38,8 @@ final class SocketLoop: @unchecked Sendable {
     private var isStopping = false
     /// Who is told of the end.
     private var ended: [@Sendable () -> Void] = []
-    private var input: ByteBuffer
     /// Where to read to. One for all connections: what is read seldom needs as much.
+    private var input: ByteBuffer
     let allocator = ByteBufferAllocator()
 
     /// Events that are taken from the system at once.
@@ -103,12 +103,8 @@ final class SocketLoop: @unchecked Sendable {
             queue.isWoken = true
             return (true, true)
         }
-        if wakes { wake() }
+        if wakes { _ = eventfd_write(wakeUp, 1) }
         return isTaken
-    }
-
-    private func wake() {
-        _ = eventfd_write(wakeUp, 1)
     }
 
     /// Ends the loop: what is open is closed, and what has been asked of it is done. `done` is called when the thread does nothing more.

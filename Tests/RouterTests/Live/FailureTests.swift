@@ -95,18 +95,21 @@ import Testing
         }
     }
 
+    /// A server whose second answer is `part`, behind which it closes.
+    private static func upstream(_ router: TestRouter, breakingOffAfter part: String) throws -> TestUpstream {
+        try TestUpstream("a", path: router.path("a")) { socket, server in
+            while let request = try? socket.receiveRequest(seconds: 60) {
+                server.record(request)
+                let breaksOff = server.requests.count == 2
+                try socket.send(breaksOff ? part : ok())
+                if breaksOff { return socket.close() }
+            }
+        }
+    }
+
     @Test func `nothing is sent twice once a byte of an answer has come`() async throws {
         try await withRouter(loops: 1) { router in
-            let upstream = try TestUpstream("a", path: router.path("a")) { socket, server in
-                while let request = try? socket.receiveRequest(seconds: 60) {
-                    server.record(request)
-                    if server.requests.count == 2 {
-                        try socket.send("HTTP/1.1 103 Early Hints\r\n\r\n")
-                        return socket.close()
-                    }
-                    try socket.send(ok())
-                }
-            }
+            let upstream = try Self.upstream(router, breakingOffAfter: "HTTP/1.1 103 Early Hints\r\n\r\n")
             try router.route(["f": [upstream]])
             try await onThread { [port = router.port] in
                 let socket = try RawSocket.connect(port)
@@ -123,17 +126,7 @@ import Testing
     @Test(arguments: ["H", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"])
     func `nothing is sent twice once a part of a head has come`(part: String) async throws {
         try await withRouter(loops: 1) { router in
-            let upstream = try TestUpstream("a", path: router.path("a")) { socket, server in
-                while let request = try? socket.receiveRequest(seconds: 60) {
-                    server.record(request)
-                    guard server.requests.count == 2 else {
-                        try socket.send(ok())
-                        continue
-                    }
-                    try socket.send(part)
-                    return socket.close()
-                }
-            }
+            let upstream = try Self.upstream(router, breakingOffAfter: part)
             try router.route(["f": [upstream]])
             _ = try await router.get("/fn/f")
             let answer = try await router.get("/fn/f")
